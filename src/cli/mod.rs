@@ -1,0 +1,8 @@
+//! A file a command: parse, load, delegate, print.
+
+use std::process::ExitCode;
+
+/// Runs the program on the process's arguments.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

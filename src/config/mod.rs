@@ -1,0 +1,3 @@
+//! Pipeline files: raw (serde, no logic), resolved (names to typed things), every error at once.
+
+pub mod raw;

@@ -1,0 +1,1 @@
+//! Enrichment: environment and social attributes, as tables made by SQL.

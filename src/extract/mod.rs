@@ -1,0 +1,5 @@
+//! See the module's settings.
+
+mod settings;
+
+pub use settings::*;

@@ -1,0 +1,53 @@
+//! simurgh reads many exports and finds the one customer in them.
+//!
+//! The map of the house, in the order data flows:
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`cli`] | a file a command: parse, load, delegate, print |
+//! | [`config`] | pipeline files: raw, resolved, and every error at once |
+//! | [`contract`] | data contracts (ODCS), as Arrow schemas and row checks |
+//! | [`tables`] | names and schemas of all tables between stages |
+//! | [`pipeline`] | every stage, in order; the only file that names them all |
+//! | [`engine`] | the only place that executes: session, memory, spill, object stores |
+//! | [`functions`] | SQL functions, a file each |
+//! | [`extract`] | exports to rows: a file a format; quarantine |
+//! | [`clean`] | rows to conformed records and facts |
+//! | [`resolve`] | records to entities: block, compare, score, cluster, identify |
+//! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
+//! | [`enrich`], [`profile`] | golden customers to the customer-360 tables |
+//! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
+//! | [`report`] | run results, HTML |
+//! | [`error`] | errors by what the reader does next; exit codes |
+//!
+//! What the program leaves on disk, under the warehouse, and who owns it:
+//!
+//! | path | owner |
+//! |---|---|
+//! | `tables/<name>/` | [`land`]: Delta tables |
+//! | `exports/<name>/date=.../` | [`land`]: plain Parquet |
+//! | `runs/seq/<n>.json`, `runs/plan/<n>.json`, `runs/current.json` | [`land`]: what is published, and what is being published |
+//! | `runs/<run_id>/manifest.json` | [`land`] |
+//! | `runs/<run_id>/run_results.json`, `report.html` | [`report`] |
+//! | `models/<hash>.json` | [`resolve`], written by [`land`] |
+//! | `staging/<run_id>/<stage>/<attempt>/` | [`engine`]: what stages hand over |
+//! | `format.json` | [`land`]: the layout's version |
+
+pub mod clean;
+pub mod cli;
+pub mod config;
+pub mod contract;
+pub mod engine;
+pub mod enrich;
+pub mod error;
+pub mod extract;
+pub mod functions;
+pub mod golden;
+pub mod land;
+pub mod pipeline;
+pub mod profile;
+pub mod report;
+pub mod resolve;
+pub mod tables;
+
+pub use error::{Error, Result};

@@ -1,0 +1,149 @@
+//! What a pipeline says about resolution: `resolve.<kind>`, one model for each kind of record.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How the records of one kind (`person`, `organisation`) are resolved.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resolve {
+    /// Which pairs are looked at: a pair that agrees on all keys of any one rule.
+    pub blocking: Vec<BlockingRule>,
+    /// How a pair is compared.
+    pub comparisons: Vec<ComparisonSettings>,
+    /// Deterministic rules beside the model, in order of precedence; the first that holds decides.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// The model's training.
+    #[serde(default)]
+    pub training: Training,
+    /// The match probabilities at which a pair is merged or put to review.
+    #[serde(default)]
+    pub thresholds: Thresholds,
+    /// Sources known to hold each entity at most once.
+    #[serde(default)]
+    pub duplicate_free: Vec<String>,
+}
+
+/// Pairs of records that agree on every key are compared.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlockingRule {
+    /// The rule's name, in the match log and in reports.
+    pub name: String,
+    /// SQL expressions over `records`. A null key makes no pair; a list makes a pair for each common element.
+    pub keys: Vec<String>,
+    /// SQL expressions by which a block past `max_block` is divided further.
+    #[serde(default)]
+    pub refine: Vec<String>,
+    /// The largest number of records that a block may hold.
+    #[serde(default = "max_block")]
+    pub max_block: u32,
+}
+
+fn max_block() -> u32 {
+    500
+}
+
+/// One comparison of a pair of records, with its levels.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparisonSettings {
+    /// The comparison's name, in the match log and in reports.
+    pub name: String,
+    /// The kind of comparison: see `simurgh functions --comparisons`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// SQL expressions over `records`, as many as the kind takes.
+    pub columns: Vec<String>,
+    /// Where the kind takes thresholds: the least similarity of each level, from strict to loose.
+    #[serde(default)]
+    pub levels: Vec<f64>,
+    /// Whether agreement on a rare value weighs more than on a common one.
+    #[serde(default)]
+    pub term_frequency: bool,
+}
+
+/// A deterministic rule over a pair of records.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// The rule's name: `decided_by` is `rule:NAME`.
+    pub name: String,
+    /// What the rule decides.
+    pub then: Verdict,
+    /// SQL expressions over `records` that must be known and equal on both sides.
+    #[serde(default)]
+    pub same: Vec<String>,
+    /// SQL expressions over `records` that must be known and different.
+    #[serde(default)]
+    pub differ: Vec<String>,
+}
+
+/// What a deterministic rule decides of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The records are the same entity. Such a rule with `same` keys is a blocking rule too.
+    Merge,
+    /// The records are never the same entity, nor may their clusters be joined.
+    Separate,
+}
+
+/// How the model is trained.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Training {
+    /// Random pairs from which u probabilities are counted.
+    pub random_pairs: u64,
+    /// The seed of every random draw.
+    pub seed: u64,
+    /// The largest number of EM iterations.
+    pub max_iterations: u32,
+    /// EM has converged when no probability moves by more than this.
+    pub tolerance: f64,
+    /// A trained model to use in place of training: a model file, relative to the pipeline file.
+    pub model: Option<String>,
+    /// m and u probabilities that are given and not trained, by comparison name.
+    pub given: IndexMap<String, GivenProbabilities>,
+}
+
+impl Default for Training {
+    fn default() -> Self {
+        Self {
+            random_pairs: 1_000_000,
+            seed: 42,
+            max_iterations: 200,
+            tolerance: 1e-6,
+            model: None,
+            given: IndexMap::new(),
+        }
+    }
+}
+
+/// Probabilities of a comparison's levels, from strict to loose, the last for all else.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GivenProbabilities {
+    /// The probability of each level among pairs of one entity.
+    pub m: Vec<f64>,
+    /// The probability of each level among pairs of different entities.
+    pub u: Vec<f64>,
+}
+
+/// The match probabilities at which pairs are merged or put to review.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Thresholds {
+    /// Pairs at or above are merged.
+    pub merge: f64,
+    /// Pairs at or above, and under `merge`, are put to review; those under are separate.
+    pub review: f64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { merge: 0.9, review: 0.5 }
+    }
+}

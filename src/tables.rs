@@ -1,0 +1,290 @@
+//! Names and schemas of the tables between stages: what every stage may know of the others.
+//!
+//! `records` and `customers` hold the pipeline's own attributes beside the columns named here;
+//! all other tables of resolution have exactly these columns. Times are UTC timestamps in
+//! microseconds, dates are days, text is UTF-8, `match_weight` is a multiple of 2^-20.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+
+/// A UTC timestamp in microseconds.
+pub fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// Money: `Decimal128(18, 2)`, beside a `currency` column.
+pub const MONEY: DataType = DataType::Decimal128(18, 2);
+
+/// How a table's rows relate to those of the run before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    /// A run replaces all rows.
+    Snapshot,
+    /// A run adds rows; the earlier ones stay.
+    Log,
+}
+
+/// A table of the house: its name, how it grows, and what its rows are sorted by.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// The table's name, in staging, in the warehouse and in SQL.
+    pub name: &'static str,
+    /// How its rows relate to those of the run before.
+    pub growth: Growth,
+    /// The columns that sort it, which together are its key.
+    pub sort: &'static [&'static str],
+}
+
+/// Every table of resolution and golden records, sorted by name. The tables of sources
+/// (`raw_<source>`), of facts, of enrichment and of the profile are named by the pipeline.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: CUSTOMER_LINEAGE,
+        growth: Growth::Snapshot,
+        sort: &["golden_id", "attribute", "source", "record_id"],
+    },
+    Table {
+        name: CUSTOMER_RELATIONS,
+        growth: Growth::Snapshot,
+        sort: &["golden_id", "relation", "other_golden_id"],
+    },
+    Table { name: CUSTOMERS, growth: Growth::Snapshot, sort: &["golden_id"] },
+    Table { name: DECISIONS, growth: Growth::Snapshot, sort: &["decision_id"] },
+    Table {
+        name: ENTITY_EVENTS,
+        growth: Growth::Log,
+        sort: &["golden_id", "event", "other_golden_id"],
+    },
+    Table {
+        name: ENTITY_MEMBERS,
+        growth: Growth::Snapshot,
+        sort: &["golden_id", "source", "record_id"],
+    },
+    Table {
+        name: ID_REDIRECTS,
+        growth: Growth::Snapshot,
+        sort: &["old_golden_id", "valid_from", "golden_id"],
+    },
+    Table {
+        name: MATCH_LOG,
+        growth: Growth::Log,
+        sort: &["source_l", "record_id_l", "source_r", "record_id_r"],
+    },
+    Table {
+        name: QUARANTINE,
+        growth: Growth::Log,
+        sort: &["source", "file", "row_number", "rule"],
+    },
+    Table { name: RECORDS, growth: Growth::Snapshot, sort: &["source", "record_id"] },
+    Table {
+        name: SCORED_PAIRS,
+        growth: Growth::Snapshot,
+        sort: &["source_l", "record_id_l", "source_r", "record_id_r"],
+    },
+];
+
+/// Conformed customer records, one row a (source, record_id).
+pub const RECORDS: &str = "records";
+/// The crosswalk: which records are which golden customer.
+pub const ENTITY_MEMBERS: &str = "entity_members";
+/// What happened to golden ids, run by run.
+pub const ENTITY_EVENTS: &str = "entity_events";
+/// Which id an old golden id became.
+pub const ID_REDIRECTS: &str = "id_redirects";
+/// The pairs at or above the review threshold, and those that a rule or a steward decided.
+pub const SCORED_PAIRS: &str = "scored_pairs";
+/// `scored_pairs` through time: what each run added, changed and removed.
+pub const MATCH_LOG: &str = "match_log";
+/// What stewards decided.
+pub const DECISIONS: &str = "decisions";
+/// Golden customers.
+pub const CUSTOMERS: &str = "customers";
+/// Where each golden value came from, and why the others lost.
+pub const CUSTOMER_LINEAGE: &str = "customer_lineage";
+/// How golden customers relate to each other.
+pub const CUSTOMER_RELATIONS: &str = "customer_relations";
+/// Rows that were refused, raw, with the reason.
+pub const QUARANTINE: &str = "quarantine";
+
+/// A table made by SQL (`facts`, `enrich`, `profile`): it may read every table before it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlTable {
+    /// The SELECT, here; or give `file`.
+    pub sql: Option<String>,
+    /// The SELECT, in a file relative to the pipeline file; or give `sql`.
+    pub file: Option<String>,
+    /// The columns that sort the table and are its key: no two rows share all of them.
+    pub key: Vec<String>,
+}
+
+/// Tables made by SQL, by name, in the order in which they are made.
+pub type SqlTables = IndexMap<String, SqlTable>;
+
+/// The declared table of this name, if it is one of the house's own.
+pub fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+/// The columns of `records` that every pipeline has; all others are attributes.
+pub const RECORD_COLUMNS: &[&str] =
+    &["source", "record_id", "kind", "updated_at", "content_hash", "run_id"];
+
+fn schema(fields: Vec<Field>) -> SchemaRef {
+    Arc::new(Schema::new(fields))
+}
+
+fn text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, false)
+}
+
+fn optional_text(name: &str) -> Field {
+    Field::new(name, DataType::Utf8, true)
+}
+
+/// `quarantine`: rows refused at extraction.
+pub fn quarantine() -> SchemaRef {
+    schema(vec![
+        text("source"),
+        text("file"),
+        Field::new("row_number", DataType::UInt64, false),
+        text("rule"),
+        text("reason"),
+        optional_text("raw"),
+        text("run_id"),
+    ])
+}
+
+/// `entity_members`: the crosswalk from records to golden ids.
+pub fn entity_members() -> SchemaRef {
+    schema(vec![text("golden_id"), text("source"), text("record_id"), text("since_run")])
+}
+
+/// `entity_events`: created, grown, shrunk, merged, split, retired, restored.
+///
+/// `merged`: `golden_id` went into `other_golden_id`. `split`: `golden_id` came out of
+/// `other_golden_id`. `cause` says which records or pairs brought it about; `records` counts the
+/// members after the event; `logical_date` is the run's.
+pub fn entity_events() -> SchemaRef {
+    schema(vec![
+        text("run_id"),
+        text("golden_id"),
+        text("event"),
+        text("cause"),
+        optional_text("other_golden_id"),
+        Field::new("records", DataType::UInt32, false),
+        Field::new("logical_date", DataType::Date32, false),
+    ])
+}
+
+/// `id_redirects`: `valid_to` is null while the redirection holds.
+pub fn id_redirects() -> SchemaRef {
+    schema(vec![
+        text("old_golden_id"),
+        text("golden_id"),
+        Field::new("valid_from", DataType::Date32, false),
+        Field::new("valid_to", DataType::Date32, true),
+        text("run_id"),
+    ])
+}
+
+/// `scored_pairs`: `levels` and `weights` are lists in the order of the model's comparisons; a
+/// level is 0 where a value is missing, else 1 for the strictest. `match_weight` is log2 of the
+/// posterior odds, prior included.
+pub fn scored_pairs() -> SchemaRef {
+    let list = |name: &str, item: DataType| {
+        Field::new(name, DataType::List(Arc::new(Field::new("item", item, false))), false)
+    };
+    schema(vec![
+        text("source_l"),
+        text("record_id_l"),
+        text("source_r"),
+        text("record_id_r"),
+        Field::new("match_weight", DataType::Float64, false),
+        Field::new("match_probability", DataType::Float64, false),
+        list("levels", DataType::UInt8),
+        list("weights", DataType::Float64),
+        text("blocking_rule"),
+        text("decision"),
+        text("decided_by"),
+        text("model_hash"),
+    ])
+}
+
+/// `match_log`: `scored_pairs` with the run and what changed.
+pub fn match_log() -> SchemaRef {
+    let mut fields: Vec<Field> =
+        scored_pairs().fields().iter().map(|field| field.as_ref().clone()).collect();
+    fields.push(text("run_id"));
+    fields.push(text("change"));
+    schema(fields)
+}
+
+/// `decisions`: `a` and `b` are record addresses, `SOURCE:RECORD_ID`.
+pub fn decisions() -> SchemaRef {
+    schema(vec![
+        text("decision_id"),
+        text("a"),
+        text("b"),
+        text("verdict"),
+        text("by"),
+        Field::new("at", timestamp(), false),
+        optional_text("why"),
+        Field::new("withdrawn_at", timestamp(), true),
+    ])
+}
+
+/// `customer_lineage`: one row for each value that was there, won or lost.
+pub fn customer_lineage() -> SchemaRef {
+    schema(vec![
+        text("golden_id"),
+        text("attribute"),
+        text("source"),
+        text("record_id"),
+        optional_text("value"),
+        text("rule"),
+        Field::new("won", DataType::Boolean, false),
+        text("reason"),
+    ])
+}
+
+/// `customer_relations`: household (the smaller id first), works_for, subsidiary_of, referred.
+pub fn customer_relations() -> SchemaRef {
+    schema(vec![text("golden_id"), text("relation"), text("other_golden_id"), text("evidence")])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_unique_and_keyed() {
+        assert!(TABLES.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(TABLES.iter().all(|table| !table.sort.is_empty()));
+    }
+
+    #[test]
+    fn fixed_schemas_hold_their_sort_columns() {
+        let schemas = [
+            (QUARANTINE, quarantine()),
+            (ENTITY_MEMBERS, entity_members()),
+            (ENTITY_EVENTS, entity_events()),
+            (ID_REDIRECTS, id_redirects()),
+            (SCORED_PAIRS, scored_pairs()),
+            (MATCH_LOG, match_log()),
+            (DECISIONS, decisions()),
+            (CUSTOMER_LINEAGE, customer_lineage()),
+            (CUSTOMER_RELATIONS, customer_relations()),
+        ];
+        for (name, schema) in schemas {
+            for column in table(name).expect("declared").sort {
+                assert!(schema.field_with_name(column).is_ok(), "{name}.{column}");
+            }
+        }
+    }
+}
