@@ -8,11 +8,11 @@ mod settings;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
 use datafusion::dataframe::DataFrame;
-use datafusion::logical_expr::{Expr, cast, lit, when};
-use datafusion::prelude::concat;
+use datafusion::logical_expr::{Expr, cast, lit};
 use indexmap::IndexMap;
 
 use crate::error::{Error, Result};
+use crate::functions::hash::HASH_TEXT;
 use crate::tables::{RECORD_COLUMNS, timestamp};
 
 pub use settings::*;
@@ -123,12 +123,8 @@ fn attributes(mappings: &[(String, DataFrame)]) -> Result<IndexMap<String, DataT
 
 /// A hash over kind and attributes; null and empty text are told apart.
 fn content_hash(attributes: &IndexMap<String, DataType>) -> Expr {
-    let mut parts = vec![Expr::Column(Column::new_unqualified("kind"))];
-    for name in attributes.keys() {
-        let column = Expr::Column(Column::new_unqualified(name));
-        let known = concat(vec![lit("="), cast(column.clone(), DataType::Utf8)]);
-        // A conditional that cannot fail to build: both branches are text.
-        parts.push(when(column.is_null(), lit("-")).otherwise(known).unwrap_or(lit("-")));
-    }
-    crate::functions::hash_text().call(parts)
+    let column = |name: &str| Expr::Column(Column::new_unqualified(name));
+    let mut parts = vec![column("kind")];
+    parts.extend(attributes.keys().map(|name| cast(column(name), DataType::Utf8)));
+    (HASH_TEXT.make)().call(parts)
 }

@@ -2,8 +2,51 @@
 //!
 //! Knows the project's files, which stand beside this one as they will be written.
 
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Done, Global};
+use crate::error::{Error, Result};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The folder to write the project in; it is made where it is not there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
+    let folder = &arguments.folder;
+    // Nothing of the reader's is written over: all is looked at before anything is written.
+    if let Some((path, _)) = files().iter().find(|(path, _)| folder.join(path).exists()) {
+        return Err(Error::usage(format!("{}: there already", folder.join(path).display()))
+            .help("name another folder"));
+    }
+    for (path, content) in files() {
+        let path = folder.join(path);
+        let unwritable = |source: std::io::Error| {
+            Error::usage(format!("{}: cannot be written", path.display())).because(source)
+        };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(unwritable)?;
+        }
+        std::fs::write(&path, content).map_err(unwritable)?;
+    }
+    if !global.json {
+        println!("{} files are in {}. Next:\n", files().len(), folder.display());
+        println!("  cd {}", folder.display());
+        println!("  simurgh run --date 2026-01-05");
+        println!("  simurgh run --date 2026-01-06");
+        println!("  simurgh tables customers\n");
+    }
+    let paths: Vec<&str> = files().iter().map(|(path, _)| *path).collect();
+    Ok(Done::with(json!({ "outcome": "written", "files": paths })))
+}
+
 /// The files of a new project: path within its folder, and content.
-pub fn files() -> &'static [(&'static str, &'static str)] {
+pub(crate) fn files() -> &'static [(&'static str, &'static str)] {
     &[
         ("README.md", include_str!("init/README.md")),
         ("contracts/crm.odcs.yaml", include_str!("init/contracts/crm.odcs.yaml")),

@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
     let done = match &cli.command {
-        Command::Init(arguments) => init::run(arguments),
+        Command::Init(arguments) => init::run(arguments, &cli.global),
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),

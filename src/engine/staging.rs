@@ -78,6 +78,11 @@ impl Staging {
         format!("staging/{}", self.run_id)
     }
 
+    /// The store that it is in.
+    pub fn store(&self) -> &Store {
+        &self.warehouse
+    }
+
     /// What a stage handed over, if it is done.
     pub async fn done(&self, stage: &str) -> Result<Option<Done>> {
         let path = format!("{}/{stage}/done.json", self.folder());

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde::Serialize;
 
 use super::sql::Parameters;
-use crate::config::{self, Known, Loaded};
+use crate::config::{Known, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Engine, Options, refuse_unstable};
 use crate::error::{Error, Result};
@@ -56,7 +56,12 @@ pub async fn check(loaded: &Loaded, date: &str, options: &Options) -> Result<Che
 pub(super) fn contracts(loaded: &Loaded) -> Result<BTreeMap<String, Contract>> {
     let comparisons: Vec<&str> = resolve::COMPARISONS.iter().map(|kind| kind.name).collect();
     let survivorship: Vec<&str> = golden::RULES.iter().map(|rule| rule.name).collect();
-    loaded.check(&Known { comparisons: &comparisons, survivorship: &survivorship })?;
+    loaded.check(&Known {
+        comparisons: &comparisons,
+        survivorship: &survivorship,
+        parameters: super::sql::GIVEN,
+        ..Known::default()
+    })?;
     loaded
         .pipeline
         .sources
@@ -174,9 +179,6 @@ async fn sql_tables(
     for (name, table) in settings {
         let what = format!("{section}.{name}");
         let sql = loaded.sql(table)?;
-        config::check_sql(&sql).map_err(|problem| {
-            Error::configuration(format!("{what}: {problem}"))
-        })?;
         let frame = engine.sql(&parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
         for column in &table.key {

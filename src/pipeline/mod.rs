@@ -6,12 +6,14 @@
 
 mod check;
 mod inputs;
+mod plan;
 mod run;
 mod sql;
 mod stages;
 
 pub use check::{Checked, check};
 pub use inputs::Input;
+pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.

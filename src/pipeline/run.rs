@@ -147,52 +147,22 @@ pub async fn run(request: &Request) -> Result<RunResult> {
     Ok(result)
 }
 
-async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
-    let started = Instant::now();
-    let progress = report::Progress::start();
+/// Everything a run needs, found out without writing to the warehouse but for its layout's mark.
+pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, History)> {
     let loaded = config::load(&request.pipeline, &request.sets, &|name| std::env::var(name).ok())?;
     let contracts = super::check::contracts(&loaded)?;
     let warehouse = Store::open(&request.warehouse)?;
-    let inputs_store = Store::open(&loaded.pipeline.inputs)?;
+    let inputs = Store::open(&loaded.pipeline.inputs)?;
     let engine = Engine::new(&request.engine)?;
     let parameters = Parameters::new(&loaded.pipeline, &date.to_string());
     super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
-
-    progress.say("looking at the warehouse");
-    land::check_format(&warehouse).await?;
-    let before = History::read(&warehouse).await?.next_seq();
-    let history = land::recover(&warehouse).await?;
-
-    let pipeline = loaded.pipeline.name.clone();
-    let predecessor = history.predecessor(&pipeline, &date.to_string()).cloned();
+    let history = History::read(&warehouse).await?;
+    let predecessor = history.predecessor(&loaded.pipeline.name, &date.to_string()).cloned();
     let identity = match &request.run_id {
         Some(run_id) => known(&warehouse, run_id, &loaded, &history, date).await?,
-        None => {
-            progress.say("reading the exports' hashes");
-            identify(&inputs_store, &loaded, date, predecessor.as_ref()).await?
-        }
+        None => identify(&inputs, &loaded, date, predecessor.as_ref()).await?,
     };
     let staging = Staging::new(&warehouse, &identity.run_id);
-
-    if let Some(entry) = history.by_date(&pipeline).get(date.to_string().as_str())
-        && entry.run_id == identity.run_id
-        && entry.predecessor == predecessor.as_ref().map(|entry| entry.seq)
-    {
-        staging.clear().await?;
-        let outcome =
-            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
-        return Ok(finished(&warehouse, entry, &history, outcome, started).await);
-    }
-    if identity.predecessor != predecessor.as_ref().map(|entry| entry.seq) {
-        staging.clear().await?;
-        return Err(Error::retry(format!(
-            "run {}: the run before {date} changed since its first stage",
-            identity.run_id
-        ))
-        .help("run from the first stage again: it will build on the new one"));
-    }
-    claim(&warehouse, &staging, &identity).await?;
-
     let first_publication = history.generations(&identity.run_id) == 0;
     let run = Run {
         loaded,
@@ -202,11 +172,44 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
         parameters,
         engine,
         warehouse,
-        inputs: inputs_store,
+        inputs,
         staging,
         predecessor,
         first_publication,
     };
+    Ok((run, history))
+}
+
+async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
+    let started = Instant::now();
+    let progress = report::Progress::start();
+    progress.say("looking at the warehouse and the exports");
+    let warehouse = Store::open(&request.warehouse)?;
+    let before = History::read(&warehouse).await?.next_seq();
+    land::recover(&warehouse).await?;
+    let (run, history) = prepare(request, date).await?;
+    land::check_format(&warehouse).await?;
+
+    let predecessor = run.predecessor.as_ref().map(|entry| entry.seq);
+    if let Some(entry) = history.by_date(&run.identity.pipeline).get(date.to_string().as_str())
+        && entry.run_id == run.identity.run_id
+        && entry.predecessor == predecessor
+    {
+        run.staging.clear().await?;
+        // Published by this command all the same, if it rolled an earlier process's plan forward.
+        let outcome =
+            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
+        return Ok(finished(&warehouse, entry, &history, outcome, started).await);
+    }
+    if run.identity.predecessor != predecessor {
+        run.staging.clear().await?;
+        return Err(Error::retry(format!(
+            "run {}: the run before {date} changed since its first stage",
+            run.identity.run_id
+        ))
+        .help("run from the first stage again: it will build on the new one"));
+    }
+    claim(&warehouse, &run.staging, &run.identity).await?;
     let mut results = Vec::new();
     let mut before: Vec<Done> = Vec::new();
     for (position, name) in STAGES.iter().enumerate() {

@@ -7,6 +7,9 @@ use indexmap::IndexMap;
 use crate::config::raw::Scalar;
 use crate::error::{Error, Result};
 
+/// The parameters that every pipeline has.
+pub(super) const GIVEN: &[&str] = &["logical_date", "reporting_currency", "reporting_time_zone"];
+
 /// Parameters that SQL may read, and their literals.
 #[derive(Debug, Clone, Default)]
 pub struct Parameters(IndexMap<String, String>);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::DataType;
 use serde_json::json;
 
 use super::inputs;
@@ -17,9 +18,8 @@ use crate::{clean, extract, golden};
 
 /// Runs one stage on what the ones before it handed over.
 pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> {
-    for table in before.iter().flat_map(|done| &done.tables) {
-        let frame = run.engine.parquet(&run.warehouse, &[table.file.path.clone()]).await?;
-        run.engine.register(&table.name, frame)?;
+    for done in before {
+        register(run, done).await?;
     }
     let mut attempt = run.staging.attempt(name, run.identity.predecessor);
     let report = match name {
@@ -33,6 +33,16 @@ pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> 
         other => return Err(Error::bug(format!("stage `{other}` is not wired"))),
     };
     attempt.finish(report).await
+}
+
+/// Names the tables that a stage handed over, so that SQL can read them.
+pub(super) async fn register(run: &Run, done: &Done) -> Result<()> {
+    for table in &done.tables {
+        let staged = [table.file.path.clone()];
+        let frame = run.engine.parquet(run.staging.store(), &staged).await?;
+        run.engine.register(&table.name, frame)?;
+    }
+    Ok(())
 }
 
 /// The rows of a table as the run before left them.
@@ -134,7 +144,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
             }),
         );
         warnings.extend(today.warnings.iter().map(|warning| format!("{name}: {warning}")));
-        let frame = run.engine.batches(Arc::clone(&today.schema), applied.batches)?;
+        let frame = run.engine.batches(applied.schema, applied.batches)?;
         let key = owned(&contract.key());
         attempt
             .write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame)
@@ -186,7 +196,7 @@ async fn sql_tables(
             .write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame)
             .await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
-        let frame = run.engine.parquet(&run.warehouse, &staged.collect::<Vec<_>>()).await?;
+        let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
     }
     Ok(())
@@ -201,14 +211,14 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = resolution_input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
-        let resolved = resolve::resolve(&input, &[], None, &options)?;
-        kinds.insert(kind.clone(), resolved.report());
+        let resolved = resolve::resolve(&input, &[], None, options)?;
+        kinds.insert(kind.clone(), resolution_report(&resolved));
         warnings.extend(resolved.warnings.iter().map(|text| format!("{kind}: {text}")));
         clusters.extend(members(&input, &resolved.clusters));
         // Named by its content, it can be written at once: nothing refers to it until the run is
         // published.
         let text = resolved.model.to_json()?;
-        let path = format!("models/{}.json", resolved.model.hash());
+        let path = format!("models/{}.json", resolved.model.hash()?);
         models.push(json!({
             "kind": kind,
             "path": path,
@@ -217,7 +227,7 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         run.warehouse.put(&path, text).await?;
         pairs.push(resolved.pairs);
     }
-    unresolved_kinds(run, &mut warnings).await?;
+    unresolved_kinds(run).await?;
 
     let before = match &run.predecessor {
         Some(_) => Some(resolve::Previous {
@@ -238,7 +248,7 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let pairs = arrow::compute::concat_batches(&schema, &pairs)
         .map_err(|_| Error::bug("scored pairs of different schemas"))?;
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(&pairs_before, &pairs, &run.identity.run_id)?;
+    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
     let entities = golden_ids(&members);
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
@@ -252,7 +262,7 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
 
 /// One kind's records: every expression that its settings name, evaluated in order of
 /// (source, record_id).
-async fn resolution_input<'a>(
+pub(super) async fn resolution_input<'a>(
     run: &Run,
     kind: &'a str,
     settings: &'a resolve::Resolve,
@@ -260,7 +270,35 @@ async fn resolution_input<'a>(
     let what = format!("resolve.{kind}");
     let frame = run.engine.sql(&resolution_sql(kind, &settings.expressions()), &what).await?;
     let batch = run.engine.collect_one(frame, &what).await?;
-    resolve::Input::new(kind, settings, &batch)
+    let text = |index: usize| -> Result<StringArray> {
+        let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
+            .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
+        Ok(column.as_string::<i32>().clone())
+    };
+    let columns = batch.columns().iter().skip(2).map(Arc::clone);
+    Ok(resolve::Input {
+        kind,
+        settings,
+        source: text(0)?,
+        record_id: text(1)?,
+        expressions: settings.expressions().into_iter().zip(columns).collect(),
+    })
+}
+
+/// What a resolution did, in counts.
+fn resolution_report(resolved: &resolve::Resolved) -> serde_json::Value {
+    let mut guards: BTreeMap<&str, u64> = BTreeMap::new();
+    for guard in &resolved.guards {
+        *guards.entry(guard.guard.as_str()).or_default() += 1;
+    }
+    json!({
+        "blocking": resolved.blocking,
+        "pairs_compared": resolved.pairs_compared,
+        "pairs_scored": resolved.pairs.num_rows(),
+        "converged": resolved.converged,
+        "iterations": resolved.iterations,
+        "guards": guards,
+    })
 }
 
 /// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
@@ -285,7 +323,7 @@ fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<(String, Str
 }
 
 /// Records whose kind no `resolve` entry names would belong to nobody: that is an error.
-async fn unresolved_kinds(run: &Run, warnings: &mut Vec<String>) -> Result<()> {
+async fn unresolved_kinds(run: &Run) -> Result<()> {
     let known: Vec<String> =
         run.loaded.pipeline.resolve.keys().map(|kind| format!("'{kind}'")).collect();
     let sql = format!(
@@ -300,7 +338,6 @@ async fn unresolved_kinds(run: &Run, warnings: &mut Vec<String>) -> Result<()> {
         ))
         .help(format!("the kinds are {}; mend the SQL of `records`", known.join(", "))));
     }
-    let _ = warnings;
     Ok(())
 }
 
@@ -325,7 +362,7 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
         .engine
         .sql("SELECT * FROM entity_members ORDER BY golden_id, source, record_id", "members")
         .await?;
-    let members = run.engine.collect_one(members, "members").await?;
+    let members = run.engine.collect(members, "members").await?;
     let made = golden::survive(&records, &members, &run.loaded.pipeline.golden)?;
     let rows = made.customers.iter().map(RecordBatch::num_rows).sum::<usize>();
     if let Some(first) = made.customers.first() {
@@ -337,7 +374,7 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
         attempt,
         tables::CUSTOMER_LINEAGE,
         tables::customer_lineage(),
-        made.lineage,
+        made.lineage.collect::<Result<Vec<_>>>()?,
     )
     .await?;
     hand_over(
@@ -348,7 +385,7 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
         made.relations,
     )
     .await?;
-    Ok(json!({ "customers": rows }))
+    Ok(json!({ "customers": rows, "warnings": made.warnings }))
 }
 
 /// Rewrites every staged table as the file that its Delta table will hold, and the plain exports.
@@ -365,7 +402,7 @@ async fn land_stage(
             run.identity.run_id,
             attempt.id()
         );
-        let frame = run.engine.parquet(&run.warehouse, &[table.file.path.clone()]).await?;
+        let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
         let options = WriteOptions {
             sort: &table.sort,
             unique: false,
@@ -392,7 +429,7 @@ async fn land_stage(
     }
     for table in landed(before) {
         if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run.engine.parquet(&run.warehouse, &[table.file.path.clone()]).await?;
+            let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
             let batches = run.engine.collect(frame, &table.name).await?;
             for violation in crate::contract::check(&batches, &contract)? {
                 warnings.push(format!("{}: {violation}", table.name));
@@ -416,7 +453,7 @@ async fn export(
     table: &StagedTable,
     before: &[Done],
 ) -> Result<datafusion::dataframe::DataFrame> {
-    let plain = run.engine.parquet(&run.warehouse, &[table.file.path.clone()]).await?;
+    let plain = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
     let has = |name: &str| plain.schema().field_with_unqualified_name(name).is_ok();
     let fact = run.loaded.pipeline.facts.contains_key(&table.name);
     if !fact || has("golden_id") || !(has("source") && has("record_id")) {
