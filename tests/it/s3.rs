@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -78,7 +78,7 @@ async fn serve(socket: TcpStream, service: S3Service, changes: Arc<Mutex<()>>) {
         let (service, changes) = (service.clone(), Arc::clone(&changes));
         async move {
             let _alone = if mutates(request.method()) { Some(changes.lock().await) } else { None };
-            service.call(request).await
+            service.call(request.map(s3s::Body::from)).await
         }
     });
     // A client that is killed breaks its connections: nothing to report.
@@ -146,7 +146,8 @@ fn a_wrong_secret_is_refused() {
     std::fs::create_dir(folder.path().join("bucket")).unwrap();
     let server = S3Server::start(folder.path());
     let client = client(server.address(), "bucket", Some("wrong"));
-    let put = client.put(&Key::from("a"), "b".into());
+    let key = Key::from("a");
+    let put = client.put(&key, "b".into());
     let refused = Runtime::new().unwrap().block_on(put).unwrap_err();
     assert!(matches!(refused, object_store::Error::PermissionDenied { .. }), "{refused}");
 }
