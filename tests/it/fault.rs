@@ -132,6 +132,9 @@ impl std::error::Error for Cut {}
 async fn accept(listener: TcpListener, upstream: SocketAddr, state: Arc<Mutex<State>>) {
     while let Ok((socket, _)) = listener.accept().await {
         let state = Arc::clone(&state);
+        // A connection that this side closes early is reset, not ended: clients retry a
+        // connection that ends, but do not retry one that is reset in a conditional put.
+        socket.set_zero_linger().unwrap();
         tokio::spawn(async move {
             let one = service_fn(|request| answer(request, upstream, &state));
             let _ = server::Builder::new().serve_connection(TokioIo::new(socket), one).await;
