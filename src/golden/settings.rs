@@ -53,6 +53,10 @@ pub struct Relation {
     pub reference: Option<String>,
     /// The source of the other record, where `reference` is given; else the record's own source.
     pub to_source: Option<String>,
+    /// Whether the record that `reference` names is the first of the relation: with `referred_by`,
+    /// that customer `referred` this one.
+    #[serde(default)]
+    pub inverse: bool,
     /// Only records or customers of this kind.
     pub from_kind: Option<String>,
     /// The largest group that may share; a larger one is not a relation.

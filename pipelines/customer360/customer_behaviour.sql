@@ -1,0 +1,166 @@
+-- How each customer behaves. Key: golden_id; a row for every customer.
+--
+-- Recency, frequency and monetary value over 365 days; quintiles by rank among buyers, ties by
+-- golden_id, 5 best. Preferred hour, weekday, channel, device: the greatest weight over
+-- interactions and purchases, each weighing 0.5^(age in days / 90), ties to the smaller. Weights
+-- are integers of 10^-9, so that their sum does not depend on its order. Weekday 1 is Monday.
+with
+purchases as (
+  select
+    m.golden_id,
+    t.document_source,
+    t.document,
+    min(t.occurred_at) as occurred_at,
+    min(t.occurred_on) as occurred_on,
+    max(case when t.discount > 0 then 1 else 0 end) as discounted,
+    max(case when t.reward_used then 1 else 0 end) as rewarded
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
+  group by m.golden_id, t.document_source, t.document
+),
+buying as (
+  select
+    golden_id,
+    cast(cast(sum(discounted) as decimal(18, 4)) / count(*) as decimal(5, 4)) as discount_share,
+    cast(cast(sum(rewarded) as decimal(18, 4)) / count(*) as decimal(5, 4)) as reward_share
+  from purchases
+  group by golden_id
+),
+spend as (
+  select m.golden_id, t.category, sum(t.reporting_net) as amount
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.counted and t.category is not null and t.occurred_on <= $logical_date
+    and t.kind in ('sale', 'invoice')
+  group by m.golden_id, t.category
+),
+category_places as (
+  select golden_id, category,
+    row_number() over (partition by golden_id order by amount desc nulls last, category asc)
+      as place,
+    count(*) over (partition by golden_id) as categories
+  from spend
+),
+touches as (
+  select
+    m.golden_id, i.started_at as occurred_at, i.channel, i.device
+  from interactions i
+  join entity_members m on m.source = i.source and m.record_id = i.record_id
+  where cast(i.started_at as date) <= $logical_date
+  union all
+  select golden_id, occurred_at,
+    case when document_source = 'pos_sales' then 'store' end as channel,
+    cast(null as varchar) as device
+  from purchases
+  where document_source = 'pos_sales'
+  union all
+  select m.golden_id, w.occurred_at, 'web' as channel, w.device
+  from web_events w
+  join entity_members m on m.source = w.source and m.record_id = w.record_id
+  where w.kind = 'purchase' and cast(w.occurred_at as date) <= $logical_date
+),
+weighed as (
+  select
+    golden_id,
+    lpad(cast(cast(date_part('hour', occurred_at) as bigint) as varchar), 2, '0') as hour,
+    cast(cast(date_part('isodow', occurred_at) as bigint) as varchar) as weekday,
+    channel,
+    device,
+    cast(round(power(cast(0.5 as double),
+      cast($logical_date - cast(occurred_at as date) as double) / 90.0) * 1000000000) as bigint)
+      as weight
+  from touches
+),
+habits as (
+  select golden_id, 'hour' as habit, hour as choice, weight from weighed
+  union all
+  select golden_id, 'weekday' as habit, weekday as choice, weight from weighed
+  union all
+  select golden_id, 'channel' as habit, channel as choice, weight from weighed
+  where channel is not null
+  union all
+  select golden_id, 'device' as habit, device as choice, weight from weighed
+  where device is not null
+),
+weights as (
+  select golden_id, habit, choice, sum(weight) as weight
+  from habits
+  group by golden_id, habit, choice
+),
+places as (
+  select golden_id, habit, choice,
+    row_number() over (partition by golden_id, habit order by weight desc, choice asc) as place
+  from weights
+),
+preferred as (
+  select
+    golden_id,
+    max(case when habit = 'hour' then cast(choice as bigint) end) as preferred_hour,
+    max(case when habit = 'weekday' then cast(choice as bigint) end) as preferred_weekday,
+    max(case when habit = 'channel' then choice end) as preferred_channel,
+    max(case when habit = 'device' then choice end) as preferred_device
+  from places
+  where place = 1
+  group by golden_id
+),
+answered as (
+  select
+    m.golden_id,
+    count(*) as interactions,
+    cast(cast(count(*) filter (where i.direction = 'out' and i.outcome <> 'no_answer')
+        as decimal(18, 4))
+      / nullif(count(*) filter (where i.direction = 'out'), 0) as decimal(5, 4)) as answer_share
+  from interactions i
+  join entity_members m on m.source = i.source and m.record_id = i.record_id
+  where cast(i.started_at as date) <= $logical_date
+  group by m.golden_id
+),
+responses as (
+  select
+    m.golden_id,
+    count(*) as offers,
+    cast(cast(count(*) filter (where o.response = 'accepted') as decimal(18, 4)) / count(*)
+      as decimal(5, 4)) as offer_response
+  from offers o
+  join entity_members m on m.source = o.source and m.record_id = o.record_id
+  where cast(o.sent_at as date) <= $logical_date
+  group by m.golden_id
+),
+quintiles as (
+  select
+    golden_id,
+    ntile(5) over (order by last_purchase_on asc, golden_id asc) as recency_quintile,
+    ntile(5) over (order by purchases_365 asc, golden_id asc) as frequency_quintile,
+    ntile(5) over (order by revenue_365 asc, golden_id asc) as monetary_quintile
+  from customer_economics
+  where purchases > 0
+)
+select
+  e.golden_id,
+  cast($logical_date - e.last_purchase_on as bigint) as recency_days,
+  e.purchases_365 as frequency,
+  e.revenue_365 as monetary,
+  cast(q.recency_quintile as bigint) as recency_quintile,
+  cast(q.frequency_quintile as bigint) as frequency_quintile,
+  cast(q.monetary_quintile as bigint) as monetary_quintile,
+  p.preferred_hour,
+  p.preferred_weekday,
+  p.preferred_channel,
+  p.preferred_device,
+  coalesce(a.interactions, 0) as interactions,
+  a.answer_share,
+  coalesce(r.offers, 0) as offers,
+  r.offer_response,
+  b.discount_share,
+  b.reward_share,
+  coalesce(g.categories, 0) as categories,
+  g.category as top_category,
+  e.trend as spend_trend
+from customer_economics e
+left join quintiles q on q.golden_id = e.golden_id
+left join preferred p on p.golden_id = e.golden_id
+left join answered a on a.golden_id = e.golden_id
+left join responses r on r.golden_id = e.golden_id
+left join buying b on b.golden_id = e.golden_id
+left join category_places g on g.golden_id = e.golden_id and g.place = 1

@@ -1,0 +1,32 @@
+-- When customers were won, lost and won back. Key: (golden_id, moved_on, movement).
+--
+-- won: the first purchase ever. lost: $lapse_after_days after a purchase that no other followed
+-- by then. won_back: the purchase that followed a loss.
+with
+days as (
+  select distinct m.golden_id, t.occurred_on
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
+),
+gaps as (
+  select
+    golden_id,
+    occurred_on,
+    lag(occurred_on) over (partition by golden_id order by occurred_on) as previous_on,
+    lead(occurred_on) over (partition by golden_id order by occurred_on) as next_on
+  from days
+)
+select golden_id, occurred_on as moved_on, 'won' as movement, cast(null as date) as last_purchase_on
+from gaps
+where previous_on is null
+union all
+select golden_id, occurred_on + $lapse_after_days as moved_on, 'lost' as movement,
+  occurred_on as last_purchase_on
+from gaps
+where occurred_on + $lapse_after_days <= coalesce(next_on - 1, $logical_date)
+union all
+select golden_id, occurred_on as moved_on, 'won_back' as movement,
+  previous_on as last_purchase_on
+from gaps
+where previous_on + $lapse_after_days <= occurred_on - 1

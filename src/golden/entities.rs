@@ -1,0 +1,255 @@
+//! Records and members, laid out by customer: which rows of the sorted records are whose.
+//!
+//! Checks that records and members fit together. Knows nothing of survivorship.
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, DynComparator, RecordBatch, StringArray, make_comparator,
+};
+use arrow::compute::{
+    SortColumn, SortOptions, cast, concat_batches, lexsort_to_indices, take_record_batch,
+};
+use arrow::datatypes::{DataType, Int64Type};
+use rustc_hash::FxHashMap;
+
+use super::{Golden, kernel};
+use crate::error::{Error, Result};
+use crate::tables;
+
+/// The records of every customer.
+pub(super) struct Entities {
+    /// All records, sorted by (source, record_id).
+    pub(super) records: RecordBatch,
+    /// The source of each record.
+    pub(super) sources: StringArray,
+    /// The id of each record in its source.
+    pub(super) record_ids: StringArray,
+    /// The kind of each record.
+    pub(super) kinds: StringArray,
+    /// When each record last changed, in microseconds; `i64::MIN` where that is not known.
+    pub(super) recency: Vec<i64>,
+    /// The rank of each record's source, 0 the most trusted.
+    pub(super) source_rank: Vec<u32>,
+    /// Golden ids, rising.
+    pub(super) golden_ids: StringArray,
+    /// The customer of each record, as a position in `golden_ids`.
+    pub(super) customer_of: Vec<u32>,
+    /// Where each customer's rows begin in `rows`; one more element than customers.
+    starts: Vec<u32>,
+    /// Row numbers by customer, rising within one.
+    rows: Vec<u32>,
+}
+
+impl Entities {
+    /// Sorts records, finds the customer of each and checks that there is exactly one.
+    pub(super) fn new(
+        records: &[RecordBatch],
+        members: &[RecordBatch],
+        settings: &Golden,
+    ) -> Result<Self> {
+        let records = sorted(&joined(records, "records")?)?;
+        let members = joined(members, tables::ENTITY_MEMBERS)?;
+        let sources = text(&records, "source")?;
+        let record_ids = text(&records, "record_id")?;
+        let kinds = text(&records, "kind")?;
+        let recency = microseconds(&records, "updated_at")?
+            .into_iter()
+            .map(|time| time.unwrap_or(i64::MIN))
+            .collect();
+        let source_rank = ranks(&sources, &settings.source_priority);
+
+        let (golden_ids, customer_of) = assigned(&sources, &record_ids, &members)?;
+        let (starts, rows) = by_customer(&customer_of, golden_ids.len());
+        let entities = Self {
+            records,
+            sources,
+            record_ids,
+            kinds,
+            recency,
+            source_rank,
+            golden_ids,
+            customer_of,
+            starts,
+            rows,
+        };
+        entities.one_kind_each()?;
+        Ok(entities)
+    }
+
+    /// The number of customers.
+    pub(super) fn len(&self) -> usize {
+        self.golden_ids.len()
+    }
+
+    /// The rows of a customer's records, rising; never empty.
+    pub(super) fn rows(&self, customer: usize) -> &[u32] {
+        &self.rows[self.starts[customer] as usize..self.starts[customer + 1] as usize]
+    }
+
+    /// The row of a record, if there is one.
+    pub(super) fn find(&self, source: &str, record_id: &str) -> Option<u32> {
+        find(&self.sources, &self.record_ids, source, record_id)
+    }
+
+    /// A column of records by name, if there is one.
+    pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
+        self.records.column_by_name(name)
+    }
+
+    fn one_kind_each(&self) -> Result<()> {
+        let mixed = (0..self.len()).find(|&customer| {
+            let rows = self.rows(customer);
+            let kind = self.kinds.value(rows[0] as usize);
+            rows.iter().any(|&row| self.kinds.value(row as usize) != kind)
+        });
+        match mixed {
+            None => Ok(()),
+            Some(customer) => Err(Error::bug(format!(
+                "golden customer {} has records of more than one kind",
+                self.golden_ids.value(customer)
+            ))),
+        }
+    }
+}
+
+/// All batches as one.
+fn joined(batches: &[RecordBatch], name: &str) -> Result<RecordBatch> {
+    let first =
+        batches.first().ok_or_else(|| Error::bug(format!("golden records: no batch of {name}")))?;
+    concat_batches(&first.schema(), batches).map_err(kernel("batches differ in their columns"))
+}
+
+fn sorted(records: &RecordBatch) -> Result<RecordBatch> {
+    let by = ["source", "record_id"].map(|name| {
+        let values = records.column_by_name(name).cloned();
+        values.map(|values| SortColumn { values, options: Some(SortOptions::default()) })
+    });
+    let by: Vec<SortColumn> = by.into_iter().flatten().collect();
+    if by.len() != 2 {
+        return Err(Error::bug("records lack source or record_id"));
+    }
+    let rising: Vec<DynComparator> = by
+        .iter()
+        .map(|column| make_comparator(&column.values, &column.values, SortOptions::default()))
+        .collect::<Result<_, _>>()
+        .map_err(kernel("records cannot be sorted"))?;
+    let order = |l: usize, r: usize| rising[0](l, r).then_with(|| rising[1](l, r));
+    if (1..records.num_rows()).all(|row| order(row - 1, row).is_lt()) {
+        return Ok(records.clone());
+    }
+    let indices = lexsort_to_indices(&by, None).map_err(kernel("records cannot be sorted"))?;
+    take_record_batch(records, &indices).map_err(kernel("records cannot be sorted"))
+}
+
+/// A column as text without nulls.
+fn text(batch: &RecordBatch, name: &str) -> Result<StringArray> {
+    let column = batch
+        .column_by_name(name)
+        .ok_or_else(|| Error::bug(format!("golden records: column {name} is missing")))?;
+    let column = cast(column, &DataType::Utf8).map_err(kernel("a key column is not text"))?;
+    if column.null_count() > 0 {
+        return Err(Error::bug(format!("golden records: column {name} has nulls")));
+    }
+    Ok(column.as_string::<i32>().clone())
+}
+
+/// A column of times in microseconds.
+///
+/// # Errors
+/// Configuration: the column is neither a date nor a timestamp.
+pub(super) fn microseconds(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
+    let column =
+        batch.column_by_name(name).ok_or_else(|| Error::bug(format!("records lack {name}")))?;
+    if !matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
+    {
+        return Err(Error::configuration(format!("records.{name} must be a timestamp or a date"))
+            .help("cast it in the SQL of `records`"));
+    }
+    let times = cast(column, &tables::timestamp())
+        .and_then(|times| cast(&times, &DataType::Int64))
+        .map_err(kernel("a time is out of range"))?;
+    Ok(times.as_primitive::<Int64Type>().iter().collect())
+}
+
+/// Sources named in settings in their order, then the others by name.
+fn ranks(sources: &StringArray, priority: &[String]) -> Vec<u32> {
+    let mut ranks: FxHashMap<&str, u32> = FxHashMap::default();
+    for name in priority {
+        let next = ranks.len() as u32;
+        ranks.entry(name).or_insert(next);
+    }
+    // Records are sorted by source, so the others come by name.
+    let rank = |source| {
+        let next = ranks.len() as u32;
+        *ranks.entry(source).or_insert(next)
+    };
+    sources.iter().flatten().map(rank).collect()
+}
+
+fn find(sources: &StringArray, record_ids: &StringArray, source: &str, id: &str) -> Option<u32> {
+    let (mut low, mut high) = (0, sources.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        match (sources.value(middle), record_ids.value(middle)).cmp(&(source, id)) {
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+            std::cmp::Ordering::Equal => return Some(middle as u32),
+        }
+    }
+    None
+}
+
+/// The rising golden ids, and the customer of each record.
+fn assigned(
+    sources: &StringArray,
+    record_ids: &StringArray,
+    members: &RecordBatch,
+) -> Result<(StringArray, Vec<u32>)> {
+    let ids = text(members, "golden_id")?;
+    let member_sources = text(members, "source")?;
+    let member_records = text(members, "record_id")?;
+    let mut golden_ids: Vec<&str> = ids.iter().flatten().collect();
+    golden_ids.sort_unstable();
+    golden_ids.dedup();
+    let position: FxHashMap<&str, u32> =
+        golden_ids.iter().enumerate().map(|(at, &id)| (id, at as u32)).collect();
+
+    const NOBODY: u32 = u32::MAX;
+    let mut customer_of = vec![NOBODY; sources.len()];
+    for member in 0..members.num_rows() {
+        let (source, record) = (member_sources.value(member), member_records.value(member));
+        let row = find(sources, record_ids, source, record).ok_or_else(|| {
+            Error::bug(format!("entity_members names a record of {source} that records lacks"))
+        })?;
+        let customer = &mut customer_of[row as usize];
+        if *customer != NOBODY {
+            return Err(Error::bug(format!("a record of {source} is a member more than once")));
+        }
+        *customer = position[ids.value(member)];
+    }
+    match customer_of.iter().position(|&customer| customer == NOBODY) {
+        None => Ok((StringArray::from(golden_ids), customer_of)),
+        Some(row) => Err(Error::bug(format!(
+            "a record of {} is no member of any golden customer",
+            sources.value(row)
+        ))),
+    }
+}
+
+/// A counting sort of rows by customer: it keeps rows rising within one.
+fn by_customer(customer_of: &[u32], customers: usize) -> (Vec<u32>, Vec<u32>) {
+    let mut starts = vec![0_u32; customers + 1];
+    for &customer in customer_of {
+        starts[customer as usize + 1] += 1;
+    }
+    for customer in 0..customers {
+        starts[customer + 1] += starts[customer];
+    }
+    let mut next = starts.clone();
+    let mut rows = vec![0_u32; customer_of.len()];
+    for (row, &customer) in customer_of.iter().enumerate() {
+        let at = &mut next[customer as usize];
+        rows[*at as usize] = row as u32;
+        *at += 1;
+    }
+    (starts, rows)
+}

@@ -1,0 +1,25 @@
+//! `longest`: the fullest spelling. Knows text only; other types are all of one length.
+
+use super::{Candidates, Rule};
+
+pub(super) const RULE: Rule = Rule {
+    name: "longest",
+    summary: "The value with the most characters: `Mohamed Abdel Rahman` before `M. Rahman`.",
+    won: "longest",
+    measure,
+    lost: |_, _, _| "shorter".to_owned(),
+};
+
+/// Characters, not bytes: a name must not win for being written in Arabic.
+fn measure(candidates: &Candidates<'_>) -> Vec<i64> {
+    let length = |row: u32| {
+        let texts = candidates.columns.iter().filter_map(|column| column.text());
+        texts
+            .map(|text| {
+                let known = !arrow::array::Array::is_null(text, row as usize);
+                if known { text.value(row as usize).chars().count() as i64 } else { 0 }
+            })
+            .sum()
+    };
+    candidates.rows.iter().map(|&row| length(row)).collect()
+}

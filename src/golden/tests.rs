@@ -1,0 +1,442 @@
+//! Golden records as a whole: examples that show each promise, and properties over random
+//! records and members.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema};
+use arrow::util::display::array_value_to_string;
+use proptest::prelude::*;
+
+use super::*;
+use crate::tables;
+
+/// One test record: source, id, customer, day of its last change, and attributes.
+#[derive(Debug, Clone)]
+struct Given {
+    source: &'static str,
+    id: u32,
+    customer: u32,
+    day: Option<i64>,
+    email: Option<&'static str>,
+    street: Option<&'static str>,
+    city: Option<&'static str>,
+    employees: Option<i64>,
+    account: Option<u32>,
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn given(source: &'static str, id: u32, customer: u32, day: i64) -> Given {
+    let (email, street, city, employees, account) = (None, None, None, None, None);
+    Given { source, id, customer, day: Some(day), email, street, city, employees, account }
+}
+
+fn text(values: impl Iterator<Item = Option<String>>) -> ArrayRef {
+    Arc::new(values.collect::<StringArray>())
+}
+
+fn records(given: &[Given]) -> RecordBatch {
+    let always = |value: &'static str| text(given.iter().map(move |_| Some(value.to_owned())));
+    let part = |pick: fn(&Given) -> Option<&'static str>| {
+        text(given.iter().map(move |g| pick(g).map(str::to_owned)))
+    };
+    let times = given.iter().map(|g| g.day.map(|day| day * DAY));
+    let birth = given.iter().map(|g| g.employees.map(|n| n as i32));
+    let credit = given.iter().map(|g| g.employees.map(|n| i128::from(n) * 100));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("source", part(|g| Some(g.source))),
+        ("record_id", text(given.iter().map(|g| Some(format!("R{:02}", g.id))))),
+        ("kind", always("person")),
+        ("updated_at", Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))),
+        ("content_hash", always("h")),
+        ("run_id", always("r")),
+        ("street", part(|g| g.street)),
+        ("email", part(|g| g.email)),
+        ("city", part(|g| g.city)),
+        ("employees", Arc::new(given.iter().map(|g| g.employees).collect::<Int64Array>())),
+        ("birth_date", Arc::new(birth.collect::<Date32Array>())),
+        (
+            "credit",
+            Arc::new(credit.collect::<Decimal128Array>().with_precision_and_scale(18, 2).unwrap()),
+        ),
+        ("account_id", text(given.iter().map(|g| g.account.map(|id| format!("R{id:02}"))))),
+    ];
+    let fields: Vec<Field> = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+        .collect();
+    let columns = columns.into_iter().map(|(_, column)| column).collect();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+fn members(given: &[Given]) -> RecordBatch {
+    let columns = vec![
+        text(given.iter().map(|g| Some(format!("g{:02}", g.customer)))),
+        text(given.iter().map(|g| Some(g.source.to_owned()))),
+        text(given.iter().map(|g| Some(format!("R{:02}", g.id)))),
+        text(given.iter().map(|_| Some("r".to_owned()))),
+    ];
+    RecordBatch::try_new(tables::entity_members(), columns).unwrap()
+}
+
+fn settings(attributes: &[(&str, &str, &[&str])]) -> Golden {
+    let survivorship = |rule: &str, columns: &[&str]| Survivorship {
+        rule: rule.to_owned(),
+        columns: columns.iter().map(|&c| c.to_owned()).collect(),
+    };
+    Golden {
+        source_priority: vec!["crm".to_owned(), "books".to_owned()],
+        default_rule: "most_recent".to_owned(),
+        attributes: attributes
+            .iter()
+            .map(|(name, rule, columns)| ((*name).to_owned(), survivorship(rule, columns)))
+            .collect(),
+        exclude: vec!["account_id".to_owned()],
+        relations: Vec::new(),
+    }
+}
+
+fn made(given: &[Given], settings: &Golden) -> (RecordBatch, RecordBatch, RecordBatch) {
+    let tables = survive(&[records(given)], &[members(given)], settings).unwrap();
+    let lineage: Vec<RecordBatch> = tables.lineage.collect::<Result<_>>().unwrap();
+    let one = |batches: &[RecordBatch]| concat_batches(&batches[0].schema(), batches).unwrap();
+    (one(&tables.customers), one(&lineage), one(&tables.relations))
+}
+
+/// A cell as text; `None` for a null.
+fn cell(batch: &RecordBatch, column: &str, row: usize) -> Option<String> {
+    let column = batch.column_by_name(column).unwrap();
+    column.is_valid(row).then(|| array_value_to_string(column, row).unwrap())
+}
+
+fn reasons(lineage: &RecordBatch, attribute: &str) -> Vec<(String, bool, String)> {
+    (0..lineage.num_rows())
+        .filter(|&row| cell(lineage, "attribute", row).as_deref() == Some(attribute))
+        .map(|row| {
+            let won = lineage.column_by_name("won").unwrap().as_boolean().value(row);
+            (cell(lineage, "record_id", row).unwrap(), won, cell(lineage, "reason", row).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn each_rule_prefers_what_it_says() {
+    let rows = [
+        Given { email: Some("a@x"), ..given("books", 1, 0, 5) },
+        Given { email: Some("abcdef@x"), ..given("books", 2, 0, 3) },
+        Given { email: Some("b@x"), ..given("crm", 3, 0, 1) },
+        Given { email: Some("c@x"), ..given("shop", 4, 0, 2) },
+        Given { email: Some("c@x"), ..given("shop", 5, 0, 2) },
+        Given { ..given("crm", 6, 0, 9) },
+    ];
+    let expected = [
+        ("longest", "abcdef@x"),
+        ("most_complete", "a@x"),
+        ("most_frequent", "c@x"),
+        ("most_recent", "a@x"),
+        ("source_priority", "b@x"),
+    ];
+    assert_eq!(
+        expected.map(|(rule, _)| rule).to_vec(),
+        RULES.iter().map(|r| r.name).collect::<Vec<_>>()
+    );
+    for (rule, email) in expected {
+        let (customers, ..) = made(&rows, &settings(&[("email", rule, &[])]));
+        assert_eq!(cell(&customers, "email", 0).as_deref(), Some(email), "{rule}");
+    }
+}
+
+#[test]
+fn lineage_says_why_each_value_lost() {
+    let rows = [
+        Given { email: Some("a@x"), ..given("books", 1, 0, 5) },
+        Given { email: Some("b@x"), ..given("crm", 2, 0, 5) },
+        Given { email: Some("c@x"), ..given("crm", 3, 0, 5) },
+        Given { email: Some("b@x"), ..given("shop", 4, 0, 1) },
+        Given { email: Some("d@x"), ..given("shop", 5, 0, 1) },
+    ];
+    let (_, lineage, _) = made(&rows, &settings(&[]));
+    let reason = |id: &str, won, reason: &str| (id.to_owned(), won, reason.to_owned());
+    assert_eq!(
+        reasons(&lineage, "email"),
+        [
+            reason("R01", false, "lower source priority"),
+            reason("R02", true, "most recent, after a tie"),
+            reason("R03", false, "equal in all else, a later record id"),
+            reason("R04", false, "same value as the winner"),
+            reason("R05", false, "older"),
+        ]
+    );
+    let (_, lineage, _) = made(&rows, &settings(&[("email", "most_frequent", &[])]));
+    assert_eq!(reasons(&lineage, "email")[0], reason("R01", false, "less frequent (1 of 5)"));
+}
+
+#[test]
+fn a_group_moves_whole_with_its_nulls() {
+    let rows = [
+        Given { street: Some("1 Nile"), city: Some("Cairo"), ..given("books", 1, 0, 1) },
+        Given { city: Some("Giza"), ..given("crm", 2, 0, 9) },
+    ];
+    let group: &[(&str, &str, &[&str])] = &[("address", "most_recent", &["street", "city"])];
+    let (customers, lineage, _) = made(&rows, &settings(group));
+    assert_eq!(cell(&customers, "street", 0), None);
+    assert_eq!(cell(&customers, "city", 0).as_deref(), Some("Giza"));
+    assert_eq!(
+        reasons(&lineage, "street"),
+        [
+            ("R01".to_owned(), false, "older".to_owned()),
+            ("R02".to_owned(), true, "most recent".to_owned())
+        ]
+    );
+    let complete: &[(&str, &str, &[&str])] = &[("address", "most_complete", &["street", "city"])];
+    let (customers, lineage, _) = made(&rows, &settings(complete));
+    assert_eq!(cell(&customers, "city", 0).as_deref(), Some("Cairo"));
+    assert_eq!(reasons(&lineage, "city")[1].2, "less complete (1 of 2)");
+}
+
+#[test]
+fn customers_keep_types_and_count_members() {
+    let rows = [
+        Given { employees: Some(3), ..given("books", 1, 0, 4) },
+        Given { employees: Some(7), ..given("crm", 2, 0, 2) },
+        given("crm", 3, 0, 3),
+        Given { day: None, ..given("crm", 4, 1, 0) },
+    ];
+    let (customers, ..) = made(&rows, &settings(&[("employees", "source_priority", &[])]));
+    let names: Vec<String> = customers.schema().fields().iter().map(|f| f.name().clone()).collect();
+    assert_eq!(
+        names,
+        [
+            "golden_id",
+            "kind",
+            "street",
+            "email",
+            "city",
+            "employees",
+            "birth_date",
+            "credit",
+            "member_count",
+            "source_count",
+            "first_seen",
+            "last_updated"
+        ]
+    );
+    let of = |name: &str| customers.schema().field_with_name(name).unwrap().data_type().clone();
+    assert_eq!(of("birth_date"), DataType::Date32);
+    assert_eq!(of("credit"), tables::MONEY);
+    assert_eq!(of("first_seen"), tables::timestamp());
+    let row = |name: &str, row| cell(&customers, name, row);
+    assert_eq!(row("employees", 0).as_deref(), Some("7"));
+    assert_eq!(row("credit", 0).as_deref(), Some("3.00"));
+    assert_eq!(row("member_count", 0).as_deref(), Some("3"));
+    assert_eq!(row("source_count", 0).as_deref(), Some("2"));
+    assert_eq!(row("first_seen", 0).as_deref(), Some("1970-01-03T00:00:00Z"));
+    assert_eq!(row("last_updated", 0).as_deref(), Some("1970-01-05T00:00:00Z"));
+    assert_eq!(row("last_updated", 1), None);
+}
+
+fn relation(kind: &str) -> Relation {
+    Relation {
+        kind: kind.to_owned(),
+        share: Vec::new(),
+        reference: None,
+        to_source: None,
+        inverse: false,
+        from_kind: None,
+        max_group: 3,
+    }
+}
+
+fn related(given: &[Given], relation: Relation) -> (Vec<[String; 4]>, Vec<String>) {
+    let settings = Golden { relations: vec![relation], ..settings(&[]) };
+    let tables = survive(&[records(given)], &[members(given)], &settings).unwrap();
+    let batch = &tables.relations[0];
+    let names = ["golden_id", "relation", "other_golden_id", "evidence"];
+    let row = |row| names.map(|name| cell(batch, name, row).unwrap());
+    ((0..batch.num_rows()).map(row).collect(), tables.warnings)
+}
+
+#[test]
+fn customers_that_share_known_attributes_are_related() {
+    let home = |id, customer, city| Given {
+        street: Some("1 Nile"),
+        city,
+        ..given("crm", id, customer, 1)
+    };
+    let rows = [
+        home(1, 2, Some("Cairo")),
+        home(2, 1, Some("Cairo")),
+        home(3, 3, None),
+        home(4, 4, None),
+        home(5, 5, Some("Giza")),
+        home(6, 6, Some("Giza")),
+        home(7, 7, Some("Giza")),
+        home(8, 8, Some("Giza")),
+    ];
+    let share = vec!["street".to_owned(), "city".to_owned()];
+    let (found, warnings) = related(&rows, Relation { share, ..relation("household") });
+    assert_eq!(found, [["g01", "household", "g02", "shares street, city"].map(str::to_owned)]);
+    assert_eq!(warnings.len(), 1, "the four in Giza are left out, and that is said");
+    assert!(!warnings[0].contains("Giza"));
+}
+
+#[test]
+fn customers_whose_records_name_each_other_are_related() {
+    let rows = [
+        Given { account: Some(9), ..given("crm", 1, 1, 1) },
+        Given { account: Some(9), ..given("crm", 2, 1, 1) },
+        Given { account: Some(7), ..given("crm", 3, 2, 1) },
+        given("firms", 9, 5, 1),
+        Given { account: Some(9), ..given("firms", 8, 5, 1) },
+    ];
+    let reference = Relation {
+        reference: Some("account_id".to_owned()),
+        to_source: Some("firms".to_owned()),
+        ..relation("works_for")
+    };
+    let (found, warnings) = related(&rows, reference.clone());
+    let expected = ["g01", "works_for", "g05", "crm:R01 account_id"].map(str::to_owned);
+    assert_eq!(found, [expected]);
+    assert_eq!(warnings.len(), 1, "R07 is nobody");
+    let (found, _) = related(&rows, Relation { inverse: true, ..reference });
+    assert_eq!(found[0][0], "g05");
+}
+
+#[test]
+fn settings_that_fit_no_record_are_refused() {
+    let rows = [given("crm", 1, 0, 1)];
+    let refused = |settings: &Golden| {
+        let error =
+            survive(&[records(&rows)], &[members(&rows)], settings).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Configuration);
+        assert!(error.advice().is_some(), "{error}");
+        error.to_string()
+    };
+    let text = refused(&settings(&[("fax", "longest", &[])]));
+    assert_eq!(text, "golden.attributes.fax: records have no column `fax`");
+    let text = refused(&settings(&[("email", "newest", &[])]));
+    assert!(text.contains("no survivorship rule `newest`"));
+    let twice: &[(&str, &str, &[&str])] =
+        &[("address", "longest", &["city"]), ("city", "longest", &[])];
+    assert!(refused(&settings(twice)).contains("named in golden.attributes.address too"));
+    let kin = |relation| Golden { relations: vec![relation], ..settings(&[]) };
+    assert!(refused(&kin(relation("household"))).contains("needs `share` or `reference`"));
+    let share = vec!["fax".to_owned()];
+    assert!(refused(&kin(Relation { share, ..relation("household") })).contains("`fax`"));
+    let reference = Some("boss".to_owned());
+    assert!(refused(&kin(Relation { reference, ..relation("works_for") })).contains("`boss`"));
+}
+
+#[test]
+fn records_and_members_that_do_not_fit_are_a_bug_not_a_loss() {
+    let rows = [given("crm", 1, 0, 1), given("crm", 2, 0, 1)];
+    let fails = |r: &[Given], m: &[Given]| {
+        let error = survive(&[records(r)], &[members(m)], &settings(&[])).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Bug);
+    };
+    fails(&rows, &rows[..1]);
+    fails(&rows[..1], &rows);
+    fails(&rows[..1], &[rows[0].clone(), rows[0].clone()]);
+}
+
+#[test]
+fn no_records_give_empty_tables() {
+    let (customers, lineage, relations) = made(&[], &settings(&[]));
+    assert_eq!((customers.num_rows(), lineage.num_rows(), relations.num_rows()), (0, 0, 0));
+    assert_eq!(customers.num_columns(), 12);
+}
+
+fn any_records() -> impl Strategy<Value = Vec<Given>> {
+    let text = || prop::option::of(prop::sample::select(vec!["a", "bb", "cc", "ddd"]));
+    let source = prop::sample::select(vec!["books", "crm", "shop"]);
+    let day = prop::option::of(0_i64..3);
+    let one = (source, 0_u32..6, day, text(), text(), text(), prop::option::of(0_i64..3));
+    prop::collection::vec(one, 1..24).prop_map(|rows| {
+        let row = |(at, (source, customer, day, email, street, city, employees))| Given {
+            source,
+            id: at as u32,
+            customer,
+            day,
+            email,
+            street,
+            city,
+            employees,
+            account: None,
+        };
+        rows.into_iter().enumerate().map(row).collect()
+    })
+}
+
+fn any_settings() -> impl Strategy<Value = Golden> {
+    let rule = || prop::sample::select(RULES.iter().map(|rule| rule.name).collect::<Vec<_>>());
+    (rule(), rule(), rule()).prop_map(|(email, address, default)| {
+        let attributes: &[(&str, &str, &[&str])] =
+            &[("email", email, &[]), ("address", address, &["city", "street"])];
+        Golden { default_rule: default.to_owned(), ..settings(attributes) }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_known_value_has_one_winner_which_is_golden(rows in any_records(), settings in any_settings()) {
+        let (customers, lineage, _) = made(&rows, &settings);
+        let golden: BTreeMap<String, usize> =
+            (0..customers.num_rows()).map(|row| (cell(&customers, "golden_id", row).unwrap(), row)).collect();
+        let mut winners: BTreeMap<(String, String), Vec<Option<String>>> = BTreeMap::new();
+        let mut known = 0;
+        for row in 0..lineage.num_rows() {
+            let text = |name| cell(&lineage, name, row);
+            let key = (text("golden_id").unwrap(), text("attribute").unwrap());
+            let won = winners.entry(key).or_default();
+            if lineage.column_by_name("won").unwrap().as_boolean().value(row) {
+                won.push(text("value"));
+            }
+            known += usize::from(text("value").is_some());
+        }
+        for ((golden_id, attribute), won) in &winners {
+            prop_assert_eq!(won.len(), 1, "{} {}", golden_id, attribute);
+            prop_assert_eq!(&won[0], &cell(&customers, attribute, golden[golden_id]));
+        }
+        // Nothing is lost: each known value has its row, and each golden value its lineage.
+        let count = |given: &Given| {
+            usize::from(given.email.is_some()) + usize::from(given.street.is_some())
+                + usize::from(given.city.is_some()) + 3 * usize::from(given.employees.is_some())
+        };
+        prop_assert_eq!(known, rows.iter().map(count).sum::<usize>());
+        for attribute in ["email", "street", "city", "employees", "birth_date", "credit"] {
+            for (golden_id, &row) in &golden {
+                if cell(&customers, attribute, row).is_some() {
+                    prop_assert!(winners.contains_key(&(golden_id.clone(), attribute.to_owned())));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_rows_and_batches_never_shows(
+        rows in any_records(), settings in any_settings(), seed in any::<u64>(), cut in 0_usize..24
+    ) {
+        let share = vec!["email".to_owned()];
+        let settings = Golden { relations: vec![Relation { share, ..relation("household") }], ..settings };
+        let straight = made(&rows, &settings);
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        order.sort_by_key(|&row| (u64::from(row) + 1).wrapping_mul(seed | 1));
+        let shuffled = |batch: &RecordBatch| take_record_batch(batch, &UInt32Array::from(order.clone())).unwrap();
+        let cut = cut.min(rows.len());
+        let halves = |batch: RecordBatch| [batch.slice(0, cut), batch.slice(cut, batch.num_rows() - cut)];
+        let tables = survive(
+            &halves(shuffled(&records(&rows))), &halves(shuffled(&members(&rows))), &settings
+        ).unwrap();
+        prop_assert_eq!(&tables.customers[0], &straight.0);
+        prop_assert_eq!(&tables.lineage.map(Result::unwrap).next().unwrap(), &straight.1);
+        prop_assert_eq!(&tables.relations[0], &straight.2);
+    }
+}
