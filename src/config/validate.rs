@@ -144,6 +144,8 @@ impl Check<'_> {
         if !self.is_from_variable(path)
             && let Some(near) = neighbour(&file)
         {
+            let near = std::path::Path::new(relative).with_file_name(near);
+            let near = near.display();
             help = format!("did you mean `{near}`? {help}");
         }
         self.at(path, message, help);
