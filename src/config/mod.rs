@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of how stages work. Never shows a value that came from the environment.
 
+mod models;
 mod nearest;
 mod overrides;
 mod problem;

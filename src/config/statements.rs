@@ -313,9 +313,9 @@ fn in_block(slice: &str, text: &str, byte: usize) -> Option<usize> {
     None
 }
 
-/// The bytes of the word that a text begins with.
+/// The bytes of the word that a text begins with, and of a parameter's dollar before it.
 fn word_length(text: &str) -> usize {
     text.char_indices()
-        .find(|(_, c)| !(c.is_alphanumeric() || *c == '_'))
+        .find(|(at, c)| !(c.is_alphanumeric() || *c == '_' || (*at == 0 && *c == '$')))
         .map_or(text.len(), |(at, _)| at)
 }
