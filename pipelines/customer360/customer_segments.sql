@@ -23,19 +23,25 @@ shares as (
     golden_id,
     profit_365,
     profit_rank,
-    case when positive_in_all > 0 then
-      cast(cast(positive_through
-          - case when profit_365 > 0 then profit_365 else cast(0 as decimal(18, 2)) end
-          as decimal(24, 6))
-        / cast(positive_in_all as decimal(24, 2)) as decimal(9, 6)) end as whale_share
+    cast(positive_through
+      - case when profit_365 > 0 then profit_365 else cast(0 as decimal(18, 2)) end
+      as decimal(24, 2)) as positive_before,
+    cast(positive_in_all as decimal(24, 2)) as positive_in_all
   from curve
 ),
+-- Tiers compare products and not the share, which is rounded.
 tiers as (
-  select *,
+  select
+    golden_id,
+    profit_365,
+    profit_rank,
+    case when positive_in_all > 0 then
+      cast(cast(positive_before as decimal(26, 6)) / positive_in_all as decimal(9, 6))
+    end as whale_share,
     case
       when profit_365 <= 0 then 'D'
-      when whale_share < cast($tier_a_share as decimal(9, 6)) then 'A'
-      when whale_share < cast($tier_b_share as decimal(9, 6)) then 'B'
+      when positive_before < positive_in_all * cast($tier_a_share as decimal(9, 6)) then 'A'
+      when positive_before < positive_in_all * cast($tier_b_share as decimal(9, 6)) then 'B'
       else 'C'
     end as tier
   from shares

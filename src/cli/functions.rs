@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     if arguments.comparisons {
         if !global.json {
             for kind in COMPARISONS {
-                println!("{:<16} {}", kind.name, kind.summary);
+                println!("{:<16} {}", kind.name, kind.description);
             }
         }
         let names: Vec<&str> = COMPARISONS.iter().map(|kind| kind.name).collect();

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of how stages work. Never shows a value that came from the environment.
 
+mod models;
 mod nearest;
 mod overrides;
 mod problem;
@@ -45,8 +46,9 @@ pub struct Loaded {
     pub text: String,
     /// The whole document, variables and `--set` put in. It may hold secrets of the environment.
     pub document: Json,
-    /// What of the document decides results: the document with defaults filled in, without
-    /// `inputs`. Part of a run's identity; keys are in the schema's or the file's own order.
+    /// What of the document decides results: defaults filled in; without `inputs` and without the
+    /// paths of files, whose contents decide. Part of a run's identity, to be hashed and not shown:
+    /// it may hold secrets too. Keys are in the file's order, defaults after them.
     pub hash_material: Json,
     tree: Node,
     sources: Sources,
@@ -157,9 +159,7 @@ pub(crate) fn load_text(
     })?;
     let mut hash_material = document.clone();
     schema::fill_defaults(&mut hash_material, &schema);
-    if let Some(keys) = hash_material.as_object_mut() {
-        keys.shift_remove("inputs");
-    }
+    forget_places(&mut hash_material);
     let directory = path.parent().unwrap_or(Path::new("")).to_owned();
     Ok(Loaded {
         pipeline,
@@ -171,4 +171,29 @@ pub(crate) fn load_text(
         tree,
         sources,
     })
+}
+
+/// Takes out what only says where things are: `inputs`, and the paths of contracts, SQL files and
+/// models, whose contents are part of a run's identity instead.
+fn forget_places(document: &mut Json) {
+    let Some(keys) = document.as_object_mut() else { return };
+    keys.shift_remove("inputs");
+    let named =
+        [("sources", "contract"), ("facts", "file"), ("enrich", "file"), ("profile", "file")];
+    for (section, key) in named {
+        for entry in keys.get_mut(section).and_then(Json::as_object_mut).into_iter().flatten() {
+            if let Some(entry) = entry.1.as_object_mut() {
+                entry.shift_remove(key);
+            }
+        }
+    }
+    for (_, resolve) in keys.get_mut("resolve").and_then(Json::as_object_mut).into_iter().flatten()
+    {
+        if let Some(training) = resolve.get_mut("training").and_then(Json::as_object_mut) {
+            training.shift_remove("model");
+        }
+    }
+    if let Some(land) = keys.get_mut("land").and_then(Json::as_object_mut) {
+        land.shift_remove("contracts");
+    }
 }

@@ -11,11 +11,21 @@ use super::raw::Pipeline;
 
 /// The schema of a pipeline file.
 pub(crate) fn of_pipeline() -> Json {
-    let mut schema = schemars::schema_for!(Pipeline).to_value();
-    if let Some(keys) = schema.as_object_mut() {
-        keys.insert("title".to_owned(), json!("A simurgh pipeline"));
+    let generated = schemars::schema_for!(Pipeline).to_value();
+    let mut schema = Map::new();
+    // What the file is comes before what is in it.
+    for key in ["$schema", "title", "description"] {
+        if let Some(value) = generated.get(key) {
+            schema.insert(key.to_owned(), value.clone());
+        }
     }
-    schema
+    schema.insert("title".to_owned(), json!("A simurgh pipeline"));
+    for (key, value) in generated.as_object().into_iter().flatten() {
+        if !schema.contains_key(key) {
+            schema.insert(key.clone(), value.clone());
+        }
+    }
+    Json::Object(schema)
 }
 
 /// `schemas/pipeline.schema.json`: for editors that complete and check YAML while it is written.

@@ -92,7 +92,8 @@ impl Walk<'_> {
                 .to_owned()
         } else {
             match nearest(&entry.key, known) {
-                Some(near) if node.get(near).is_some() => {
+                // Two spellings side by side in the file; a `--set` means the one that is there.
+                Some(near) if given_beside(node, near, entry) => {
                     format!("`{near}` is here already; known keys: {}", known.join(", "))
                 }
                 _ => suggestion(&entry.key, known, "known keys"),
@@ -208,6 +209,9 @@ impl Walk<'_> {
             ("boolean", Some(scalar)) if is_yes(&scalar.text) => "write `true`".to_owned(),
             ("boolean", Some(scalar)) if is_no(&scalar.text) => "write `false`".to_owned(),
             ("boolean", _) => "write `true` or `false`".to_owned(),
+            (_, _) if found(node) == "nothing" => {
+                "leave the key out, or give it a value".to_owned()
+            }
             ("object", _) => self.help_for_mapping(schema),
             ("array", _) => "write `[a, b]`, or a line with `- ` for each item".to_owned(),
             ("integer", _) => "write digits without quotes".to_owned(),
@@ -229,6 +233,11 @@ impl Walk<'_> {
             known => format!("known keys: {}", known.join(", ")),
         }
     }
+}
+
+/// Whether `key` stands in a mapping, in the same text as `entry`.
+fn given_beside(node: &Node, key: &str, entry: &Entry) -> bool {
+    node.entry(key).is_some_and(|other| other.key_place.source == entry.key_place.source)
 }
 
 /// The bounds of a number or text that it does not keep: what is wrong and what would mend it.
@@ -271,7 +280,7 @@ fn bounds(value: &Json, schema: &Json) -> Option<(String, String)> {
 }
 
 /// A value that the schema leaves open, as it is.
-fn anything(node: &Node) -> Json {
+pub(crate) fn anything(node: &Node) -> Json {
     match &node.value {
         Value::Scalar(scalar) => scalar.json(),
         Value::List(items) => Json::Array(items.iter().map(anything).collect()),

@@ -144,7 +144,7 @@ fn expressions(check: &mut Check<'_>) {
         for (index, expression) in list.iter().enumerate() {
             let index = index.to_string();
             let text = Text::value(loaded.tree.along(&[&path[..], &[&index]].concat()));
-            let found = sql::check_expression(expression);
+            let found = sql::look_at_expression(expression);
             judged(check, &text, expression, found);
         }
     }
@@ -158,8 +158,7 @@ fn statement(
     readable: &[String],
     later: &[&str],
 ) {
-    let found = sql::check_sql(sql);
-    let Some(references) = judged(check, text, sql, found) else { return };
+    let references = judged(check, text, sql, sql::look_at_query(sql));
     for table in &references.tables {
         if readable.contains(&table.name) {
             continue;
@@ -185,77 +184,53 @@ fn statement(
     }
 }
 
-/// Adds the refusals of a text, and names in it that nobody knows; gives its references where it
-/// was not refused.
+/// Adds the refusals of a text, and the names in it that nobody knows; gives back its references.
 fn judged(
     check: &mut Check<'_>,
     text: &Text<'_>,
     sql: &str,
-    found: Result<References, Vec<Refusal>>,
-) -> Option<References> {
-    match found {
-        Err(refusals) => {
-            for refusal in refusals {
-                let place = text.place(sql, refusal.at, &check.sources);
-                let message = match text.is_secret() {
-                    // The parser quotes what it found, which a variable may have put there.
-                    true if refusal.message.starts_with("this is not SQL") => {
-                        "this is not SQL".to_owned()
-                    }
-                    _ => refusal.message,
-                };
-                check.problems.push(Problem::new(place, message, "", refusal.help));
-            }
-            None
-        }
-        Ok(references) => {
-            let own = check.loaded.pipeline.parameters.keys().map(String::as_str);
-            let parameters: Vec<&str> = own.chain(check.known.parameters.iter().copied()).collect();
-            unknown(
-                check,
-                text,
-                sql,
-                &references.parameters,
-                &parameters,
-                "parameter",
-                "parameters",
-            );
-            if !check.known.functions.is_empty() {
-                let functions = check.known.functions;
-                unknown(
-                    check,
-                    text,
-                    sql,
-                    &references.functions,
-                    functions,
-                    "function",
-                    "functions",
-                );
-            }
-            Some(references)
-        }
+    (references, refusals): (References, Vec<Refusal>),
+) -> References {
+    for refusal in refusals {
+        let place = text.place(sql, refusal.at, &check.sources);
+        let message = match text.is_secret() {
+            // The parser quotes what it found, which a variable may have put there.
+            true if refusal.message.starts_with("this is not SQL") => "this is not SQL".to_owned(),
+            _ => refusal.message,
+        };
+        check.problems.push(Problem::new(place, message, "", refusal.help));
     }
+    let own = check.loaded.pipeline.parameters.keys().map(String::as_str);
+    let parameters: Vec<&str> = own.chain(check.known.parameters.iter().copied()).collect();
+    unknown(check, text, sql, &references.parameters, &parameters, "parameter");
+    if !check.known.functions.is_empty() {
+        let functions = check.known.functions;
+        unknown(check, text, sql, &references.functions, functions, "function");
+    }
+    references
 }
 
+/// Adds the names that are not known; `what` is one of their kind.
 fn unknown(
     check: &mut Check<'_>,
     text: &Text<'_>,
     sql: &str,
     mentions: &[sql::Mention],
     known: &[&str],
-    one: &str,
-    many: &str,
+    what: &str,
 ) {
     for mention in mentions.iter().filter(|mention| !known.contains(&mention.name.as_str())) {
+        let near = super::nearest::nearest(&mention.name, known);
         let (message, help) = match text.is_secret() {
-            true => (format!("there is no such {one}"), String::new()),
+            true => (format!("there is no such {what}"), String::new()),
+            // All functions would fill the screen.
+            false if what == "function" && near.is_none() => {
+                let help = "`simurgh functions` lists them".to_owned();
+                (format!("there is no {what} `{}`", mention.name), help)
+            }
             false => {
-                // All functions would fill the screen.
-                let help = match super::nearest::nearest(&mention.name, known) {
-                    None if many == "functions" => "`simurgh functions` lists them".to_owned(),
-                    _ => suggestion(&mention.name, known, many),
-                };
-                (format!("there is no {one} `{}`", mention.name), help)
+                let help = suggestion(&mention.name, known, &format!("{what}s"));
+                (format!("there is no {what} `{}`", mention.name), help)
             }
         };
         let place = text.place(sql, mention.at, &check.sources);
@@ -338,9 +313,9 @@ fn in_block(slice: &str, text: &str, byte: usize) -> Option<usize> {
     None
 }
 
-/// The bytes of the word that a text begins with.
+/// The bytes of the word that a text begins with, and of a parameter's dollar before it.
 fn word_length(text: &str) -> usize {
     text.char_indices()
-        .find(|(_, c)| !(c.is_alphanumeric() || *c == '_'))
+        .find(|(at, c)| !(c.is_alphanumeric() || *c == '_' || (*at == 0 && *c == '$')))
         .map_or(text.len(), |(at, _)| at)
 }

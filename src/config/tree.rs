@@ -226,16 +226,16 @@ impl<'a> Builder<'a> {
                     return Err(problem(place, "a second document begins here", help));
                 }
                 Event::Scalar(text, style, anchor, tag) => {
-                    self.refuse_tag(tag.is_some(), place)?;
+                    self.refuse_tag(tag.is_some(), &span, place)?;
                     let scalar = Scalar { text: text.into_owned(), written: None, style };
                     self.add(Node { value: Value::Scalar(scalar), place }, anchor)?;
                 }
                 Event::SequenceStart(_, anchor, tag) => {
-                    self.refuse_tag(tag.is_some(), place)?;
+                    self.refuse_tag(tag.is_some(), &span, place)?;
                     self.begin(place, anchor, Value::List(Vec::new()))?;
                 }
                 Event::MappingStart(_, anchor, tag) => {
-                    self.refuse_tag(tag.is_some(), place)?;
+                    self.refuse_tag(tag.is_some(), &span, place)?;
                     self.begin(place, anchor, Value::Map(Vec::new()))?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
@@ -262,7 +262,8 @@ impl<'a> Builder<'a> {
         Ok(self.root.take())
     }
 
-    fn refuse_tag(&self, tagged: bool, place: Place) -> Result<(), Box<Problem>> {
+    fn refuse_tag(&self, tagged: bool, span: &Span, place: Place) -> Result<(), Box<Problem>> {
+        let place = span.tag_span().map_or(place, |tag| self.place(&tag));
         let help = "remove the `!...`; text is quoted to stay text";
         if tagged { Err(problem(place, "tags have no meaning here", help)) } else { Ok(()) }
     }

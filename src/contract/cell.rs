@@ -196,10 +196,9 @@ impl CellReader {
             (DataType::Decimal128(_, scale), DataType::Decimal128(_, wider)) if wider > scale => {
                 DataType::Utf8
             }
-            (
-                DataType::Int64,
-                DataType::Decimal128(..) | DataType::Decimal256(..),
-            ) => DataType::Utf8,
+            (DataType::Int64, DataType::Decimal128(..) | DataType::Decimal256(..)) => {
+                DataType::Utf8
+            }
             // Neither says what it means as the other.
             (DataType::Boolean, from) if *from != DataType::Boolean => return None,
             (DataType::Int64 | DataType::Decimal128(..) | DataType::Float64, from)

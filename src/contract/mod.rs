@@ -8,6 +8,8 @@ mod check;
 mod pattern;
 mod raw;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::sync::Arc;

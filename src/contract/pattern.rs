@@ -107,7 +107,8 @@ impl Pattern {
                 Token::Second(two) => (&mut parts.second, *two),
             };
             let (value, two) = field;
-            let length = if two || bytes.get(at + 1).is_some_and(u8::is_ascii_digit) { 2 } else { 1 };
+            let length =
+                if two || bytes.get(at + 1).is_some_and(u8::is_ascii_digit) { 2 } else { 1 };
             *value = digits(bytes, at, length)?;
             at += length;
         }
@@ -137,7 +138,8 @@ mod tests {
 
     #[test]
     fn unsupported_letters_are_named() {
-        for (format, part) in [("dd/MM/yy", "yy"), ("EEE dd/MM/yyyy", "EEE"), ("dd/yyyy", "month")] {
+        for (format, part) in [("dd/MM/yy", "yy"), ("EEE dd/MM/yyyy", "EEE"), ("dd/yyyy", "month")]
+        {
             assert!(Pattern::parse(format).expect_err("refused").contains(part), "{format}");
         }
     }

@@ -139,8 +139,9 @@ fn table_rule(rule: &RawQuality, contract: &mut Contract) -> Result<(), String> 
                     column.unique = true;
                 }
             } else if key != *names {
-                return Err("uniqueness of several columns is that of primaryKey: mark them so"
-                    .to_owned());
+                return Err(
+                    "uniqueness of several columns is that of primaryKey: mark them so".to_owned()
+                );
             }
         }
         Some("nullValues" | "missingValues" | "invalidValues" | "duplicateValues") | None => {
@@ -257,9 +258,7 @@ fn options(raw: RawOptions, column: &mut Column) -> Result<(), String> {
         column.format = Some(Pattern::parse(&format)?);
     }
     let is_text = column.data_type == DataType::Utf8;
-    if !is_text
-        && (raw.min_length.is_some() || raw.max_length.is_some() || raw.pattern.is_some())
-    {
+    if !is_text && (raw.min_length.is_some() || raw.max_length.is_some() || raw.pattern.is_some()) {
         return Err("minLength, maxLength and pattern are for string".to_owned());
     }
     (column.min_length, column.max_length) = (raw.min_length, raw.max_length);
@@ -312,7 +311,9 @@ fn column_rule(
             for text in arguments.valid_values.iter().flatten() {
                 column.valid_values.push(value(text, column)?);
             }
-            column.valid_values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+            column
+                .valid_values
+                .sort_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
             column.valid_values.dedup();
             if let Some(pattern) = &arguments.pattern {
                 if column.data_type != DataType::Utf8 {
@@ -344,10 +345,9 @@ fn has_operator(rule: &RawQuality) -> bool {
 }
 
 fn regular_expression(pattern: &str) -> Result<regex::Regex, String> {
-    regex::RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|_| "pattern is no regular expression without look-around or back-references".into())
+    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|_| {
+        "pattern is no regular expression without look-around or back-references".into()
+    })
 }
 
 /// A value of a rule, read as the column's text would be. Rules are written in ISO 8601 or in the

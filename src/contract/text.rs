@@ -76,8 +76,11 @@ pub(crate) fn decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     let missing = scale - fraction.unwrap_or(0);
     value = value.checked_mul(10_i128.checked_pow(missing)?)?;
     // 10^38 fits an i128, so the bound itself cannot overflow.
-    (value < 10_i128.checked_pow(u32::from(precision))?)
-        .then_some(if negative { -value } else { value })
+    (value < 10_i128.checked_pow(u32::from(precision))?).then_some(if negative {
+        -value
+    } else {
+        value
+    })
 }
 
 /// A finite number.
@@ -216,9 +219,8 @@ fn days(year: u32, month: u32, day: u32) -> Option<i32> {
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
     let month = i64::from(month);
-    let day_of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5
-        + i64::from(day)
-        - 1;
+    let day_of_year =
+        (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + i64::from(day) - 1;
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     i32::try_from(era * 146_097 + day_of_era - 719_468).ok()
 }

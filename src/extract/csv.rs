@@ -15,7 +15,11 @@ use crate::error::{Error, Result};
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 
-pub(super) fn read(input: &Input<'_>, rows: &mut Rows<'_>, warnings: &mut Vec<String>) -> Result<()> {
+pub(super) fn read(
+    input: &Input<'_>,
+    rows: &mut Rows<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     let decoded = decode::decode(input, warnings)?;
     if decoded.replaced {
         rows.text_was_replaced();
@@ -113,7 +117,10 @@ fn sniff(text: &str, quote: u8, input: &Input<'_>) -> u8 {
     let mut best = (0, 0, DELIMITERS[0]);
     for delimiter in DELIMITERS {
         let mut record = StringRecord::new();
-        if !matches!(reader(&first_line[..end], delimiter, quote).read_record(&mut record), Ok(true)) {
+        if !matches!(
+            reader(&first_line[..end], delimiter, quote).read_record(&mut record),
+            Ok(true)
+        ) {
             continue;
         }
         let known = record

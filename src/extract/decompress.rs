@@ -73,8 +73,10 @@ pub(super) fn decompress(path: &str, bytes: &Bytes, source: &Source) -> Result<B
         Ok(Some(out)) => Ok(Bytes::from(out)),
         Ok(None) => Err(too_large(path, limit)),
         // The cause is not shown: it says nothing that this does not.
-        Err(_) => Err(Error::data(format!("{path}: the {} stream is torn or damaged", word(found)))
-            .help("export the file again; nothing of it was read")),
+        Err(_) => {
+            Err(Error::data(format!("{path}: the {} stream is torn or damaged", word(found)))
+                .help("export the file again; nothing of it was read"))
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{ExtraColumns, Input};
 use crate::contract::Contract;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Two names this alike (Jaro-Winkler) may be one column renamed.
 const ALIKE: f64 = 0.8;
@@ -14,7 +14,11 @@ const ALIKE: f64 = 0.8;
 ///
 /// # Errors
 /// A data error that names each missing, unknown and repeated column, and the nearest name.
-pub(super) fn places(names: &[String], input: &Input<'_>, warnings: &mut Vec<String>) -> Result<Vec<usize>> {
+pub(super) fn places(
+    names: &[String],
+    input: &Input<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<usize>> {
     let contract = input.contract;
     let known = |name: &String| contract.columns.iter().any(|c| c.export_name() == name);
     let matched = names.iter().filter(|name| known(name)).count();

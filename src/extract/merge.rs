@@ -96,7 +96,9 @@ pub fn apply(
                     unchanged += 1;
                     match source.load {
                         LoadMode::Snapshot => kept.push((true, batch, row)),
-                        LoadMode::Delta | LoadMode::Append => kept.push((false, before.0, before.1)),
+                        LoadMode::Delta | LoadMode::Append => {
+                            kept.push((false, before.0, before.1))
+                        }
                     }
                 } else {
                     changed += 1;
@@ -187,7 +189,10 @@ impl Side {
             let digests = if content.is_empty() {
                 vec![[0; 16]; batch.num_rows()]
             } else {
-                encode(&content_converter, batch, &content)?.iter().map(|row| digest(row.as_ref())).collect()
+                encode(&content_converter, batch, &content)?
+                    .iter()
+                    .map(|row| digest(row.as_ref()))
+                    .collect()
             };
             side.contents.push(digests);
             side.order.extend((0..batch.num_rows()).map(|row| (index, row)));

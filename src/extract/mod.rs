@@ -47,11 +47,7 @@ const FORMATS: &[FileFormat] = &[
         endings: &[".csv", ".psv", ".tab", ".tsv", ".txt"],
         read: csv::read,
     },
-    FileFormat {
-        kind: FormatKind::Ndjson,
-        endings: &[".jsonl", ".ndjson"],
-        read: ndjson::read,
-    },
+    FileFormat { kind: FormatKind::Ndjson, endings: &[".jsonl", ".ndjson"], read: ndjson::read },
     FileFormat { kind: FormatKind::Parquet, endings: &[".parquet"], read: parquet::read },
     FileFormat { kind: FormatKind::Xlsx, endings: &[".xlsx"], read: xlsx::read },
 ];
@@ -194,9 +190,9 @@ fn format_of(source_name: &str, source: &Source, path: &str) -> Result<&'static 
     let name = decompress::plain_name(path);
     let found = match source.format.kind {
         Some(kind) => FORMATS.iter().find(|format| format.kind == kind),
-        None => FORMATS
-            .iter()
-            .find(|format| format.endings.iter().any(|ending| name.ends_with(ending))),
+        None => {
+            FORMATS.iter().find(|format| format.endings.iter().any(|ending| name.ends_with(ending)))
+        }
     };
     found.ok_or_else(|| {
         Error::configuration(format!("{path}: the name does not say what kind of file it is"))
@@ -216,8 +212,9 @@ fn limits(
         return if source.allow_empty || extracted.files == 0 {
             Ok(())
         } else {
-            Err(Error::data(format!("{source_name}: the export has no rows"))
-                .help("check the export; set `allow_empty: true` if a day without rows is in order"))
+            Err(Error::data(format!("{source_name}: the export has no rows")).help(
+                "check the export; set `allow_empty: true` if a day without rows is in order",
+            ))
         };
     }
     if source.max_quarantined.exceeded(extracted.rows_quarantined, extracted.rows_read) {
@@ -266,7 +263,9 @@ fn too_many_quarantined(source_name: &str, source: &Source, extracted: &Extracte
         by_rule.join(", "),
         first.join(", ")
     ))
-    .help(format!("mend the export or its contract, or raise sources.{source_name}.max_quarantined"))
+    .help(format!(
+        "mend the export or its contract, or raise sources.{source_name}.max_quarantined"
+    ))
 }
 
 /// A count for people: `1,000`.

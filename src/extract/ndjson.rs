@@ -16,7 +16,11 @@ use super::{Input, decode, header};
 use crate::contract::{Cell, Rule};
 use crate::error::Result;
 
-pub(super) fn read(input: &Input<'_>, rows: &mut Rows<'_>, warnings: &mut Vec<String>) -> Result<()> {
+pub(super) fn read(
+    input: &Input<'_>,
+    rows: &mut Rows<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     let decoded = decode::decode(input, warnings)?;
     if decoded.replaced {
         rows.text_was_replaced();

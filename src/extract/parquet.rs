@@ -15,7 +15,11 @@ use super::{Input, header};
 use crate::contract::{Cell, CellReader};
 use crate::error::{Error, Result};
 
-pub(super) fn read(input: &Input<'_>, rows: &mut Rows<'_>, warnings: &mut Vec<String>) -> Result<()> {
+pub(super) fn read(
+    input: &Input<'_>,
+    rows: &mut Rows<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     let limit = input.source.max_bytes;
     let builder = ParquetRecordBatchReaderBuilder::try_new(input.bytes.clone())
         .map_err(|_| damaged(input))?;
@@ -46,11 +50,8 @@ pub(super) fn read(input: &Input<'_>, rows: &mut Rows<'_>, warnings: &mut Vec<St
         }
     }
     let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(8_192)
-        .build()
-        .map_err(|_| damaged(input))?;
+    let reader =
+        builder.with_projection(mask).with_batch_size(8_192).build().map_err(|_| damaged(input))?;
     let (mut number, mut decoded) = (0, 0_u64);
     for batch in reader {
         let batch = batch.map_err(|_| damaged(input))?;

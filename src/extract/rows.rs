@@ -184,7 +184,11 @@ impl<'c> Rows<'c> {
     }
 
     /// Registers the row's keys, if none was there before; else says where the first is.
-    fn seen_before<'a>(&mut self, cell: &impl Fn(usize) -> Cell<'a>, number: u64) -> Option<String> {
+    fn seen_before<'a>(
+        &mut self,
+        cell: &impl Fn(usize) -> Cell<'a>,
+        number: u64,
+    ) -> Option<String> {
         self.digests.clear();
         for unique in &self.unique {
             let digest = digest(&unique.columns, &self.accepted_cells, cell, &mut self.key_bytes);

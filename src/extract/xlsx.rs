@@ -15,7 +15,11 @@ use super::{Input, archive, csv, header};
 use crate::contract::{Cell, Rule};
 use crate::error::{Error, Result};
 
-pub(super) fn read(input: &Input<'_>, rows: &mut Rows<'_>, warnings: &mut Vec<String>) -> Result<()> {
+pub(super) fn read(
+    input: &Input<'_>,
+    rows: &mut Rows<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<()> {
     match archive::unpacked_size(&input.bytes, input.source.max_bytes) {
         Some(size) if size <= input.source.max_bytes => {}
         Some(_) => {
@@ -117,7 +121,9 @@ impl Table {
             return Ok(());
         };
         let number = u64::from(self.at - header.row);
-        if row.len() > header.width || row[..header.first.min(row.len())].iter().any(|v| *v != Value::Null) {
+        if row.len() > header.width
+            || row[..header.first.min(row.len())].iter().any(|v| *v != Value::Null)
+        {
             let reason = "a value stands outside the header's columns".to_owned();
             rows.refuse(number, Rule::Shape, reason, Some(raw(&row)));
         } else {

@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 
 use super::entities::Entities;
-use super::rules::{Candidates, Measured, Rule, rule};
+use super::rules::{Candidates, Measured, Reason, Rule, rule};
 use super::{Golden, kernel};
 use crate::error::{Error, Result};
 use crate::tables;
@@ -45,7 +45,7 @@ pub(super) struct Survivors {
 /// Why each candidate of one customer and unit won or lost.
 pub(super) struct Verdicts {
     /// The candidates' rows, rising, with the reason of each.
-    pub(super) candidates: Vec<(u32, String)>,
+    pub(super) candidates: Vec<(u32, Reason)>,
     /// The row that won.
     pub(super) winner: u32,
 }
@@ -105,7 +105,7 @@ impl Unit {
         self.candidates(entities, customer, &mut rows);
         let winner = *self.winners.get(customer)?;
         if rows.len() < 2 {
-            let candidates = rows.into_iter().map(|row| (row, "only value".to_owned())).collect();
+            let candidates = rows.into_iter().map(|row| (row, "only value".into())).collect();
             return (winner != NOBODY).then_some(Verdicts { candidates, winner });
         }
         let candidates = self.measured(entities, &rows);
@@ -122,10 +122,10 @@ impl Unit {
         Some(Verdicts { candidates: reasons.collect(), winner })
     }
 
-    fn why_won(&self, candidates: &Candidates<'_>, measures: &[i64], won: usize) -> String {
+    fn why_won(&self, candidates: &Candidates<'_>, measures: &[i64], won: usize) -> Reason {
         let winner = candidates.rows[won];
         if candidates.rows.iter().all(|&row| candidates.same(row, winner)) {
-            return "all records agree".to_owned();
+            return "all records agree".into();
         }
         let rivals = |at: &usize| {
             *at != won
@@ -134,9 +134,9 @@ impl Unit {
         };
         // A tie counts only against another value: equal values have no quarrel.
         if (0..measures.len()).any(|at| rivals(&at)) {
-            format!("{}, after a tie", self.rule.won)
+            format!("{}, after a tie", self.rule.won).into()
         } else {
-            self.rule.won.to_owned()
+            self.rule.won.into()
         }
     }
 
@@ -146,22 +146,22 @@ impl Unit {
         measures: &[i64],
         won: usize,
         lost: usize,
-    ) -> String {
+    ) -> Reason {
         let (winner, loser) = (candidates.rows[won], candidates.rows[lost]);
         if candidates.same(winner, loser) {
-            return "same value as the winner".to_owned();
+            return "same value as the winner".into();
         }
         if measures[won] != measures[lost] {
             return (self.rule.lost)(measures[won], measures[lost], measures.len());
         }
         let (winner, loser) = (winner as usize, loser as usize);
         if candidates.recency[winner] != candidates.recency[loser] {
-            return "older".to_owned();
+            return "older".into();
         }
         if candidates.source_rank[winner] != candidates.source_rank[loser] {
-            return "lower source priority".to_owned();
+            return "lower source priority".into();
         }
-        "equal in all else, a later record id".to_owned()
+        "equal in all else, a later record id".into()
     }
 }
 

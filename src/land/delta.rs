@@ -160,9 +160,12 @@ fn active(delta: &DeltaTable, warehouse: &Store, table: &str) -> Result<BTreeMap
     let snapshot =
         delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
     #[expect(deprecated, reason = "the commit needs `Add` actions, and there is no other way to them")]
-    let files =
-        snapshot.log_data().iter().map(|file| (file.path().into_owned(), file.add_action()));
-    Ok(files.collect())
+    let files = snapshot
+        .log_data()
+        .iter()
+        .map(|file| (file.path().into_owned(), file.add_action()))
+        .collect();
+    Ok(files)
 }
 
 /// The version that carries the mark, if the commit has happened.
@@ -273,7 +276,8 @@ async fn change(
     let schema = delta_schema(plan)?;
     let snapshot = delta.snapshot().map_err(unchanged)?;
     if snapshot.schema().as_ref() != &schema {
-        let metadata = snapshot.metadata().clone().with_schema(&schema).map_err(unchanged)?;
+        let metadata = MetadataExt::with_schema(snapshot.metadata().clone(), &schema)
+            .map_err(|_| Error::bug("a table's metadata cannot hold its new columns"))?;
         actions.push(Action::Metadata(metadata));
     }
     for (path, add) in &present {

@@ -7,6 +7,7 @@ use super::run::{Request, prepare};
 use super::{stages, sql::Parameters};
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
+use arrow::array::Array;
 use crate::resolve::{self, BlockingReport};
 
 /// What a run would do.

@@ -12,7 +12,7 @@ use super::run::Run;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions, refuse_unstable};
 use crate::error::{Error, Result};
 use crate::land::{Draft, delta};
-use crate::resolve::{self, Identified};
+use crate::resolve::{self, Identified, RecordKey};
 use crate::tables::{self, Growth, SqlTables};
 use crate::{clean, extract, golden};
 
@@ -206,7 +206,8 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let mut kinds = serde_json::Map::new();
     let mut warnings: Vec<String> = Vec::new();
     let mut pairs = Vec::new();
-    let mut clusters: Vec<Vec<(String, String)>> = Vec::new();
+    let mut clusters: Vec<Vec<RecordKey>> = Vec::new();
+    let mut links = Vec::new();
     let mut models = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = resolution_input(run, kind, settings).await?;
@@ -226,24 +227,25 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         }));
         run.warehouse.put(&path, text).await?;
         pairs.push(resolved.pairs);
+        links.extend(resolved.links);
     }
     unresolved_kinds(run).await?;
 
-    let before = match &run.predecessor {
-        Some(_) => Some(resolve::Previous {
-            members: earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?,
-            events: earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?,
-            redirects: earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?,
-        }),
-        None => None,
+    let earlier_members = earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?;
+    let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
+    let earlier_redirects = earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?;
+    let previous = run.predecessor.as_ref().map(|_| resolve::Previous {
+        members: &earlier_members,
+        events: &earlier_events,
+        redirects: &earlier_redirects,
+    });
+    let identify = resolve::IdentifyRun {
+        pipeline: &run.identity.pipeline,
+        run_id: &run.identity.run_id,
+        logical_date: days(run.date),
     };
-    let Identified { members, events, redirects } = resolve::identify(
-        &run.identity.pipeline,
-        &run.identity.run_id,
-        days(run.date),
-        &clusters,
-        before.as_ref(),
-    )?;
+    let Identified { members, events, redirects, .. } =
+        resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
     let schema = tables::scored_pairs();
     let pairs = arrow::compute::concat_batches(&schema, &pairs)
         .map_err(|_| Error::bug("scored pairs of different schemas"))?;
@@ -313,10 +315,10 @@ pub(super) fn resolution_sql(kind: &str, expressions: &[String]) -> String {
 }
 
 /// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<(String, String)>> {
-    let mut members: BTreeMap<u32, Vec<(String, String)>> = BTreeMap::new();
+fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+    let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
-        let record = (input.source.value(row).to_owned(), input.record_id.value(row).to_owned());
+        let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
         members.entry(*cluster).or_default().push(record);
     }
     members.into_values().collect()
@@ -432,7 +434,13 @@ async fn land_stage(
             let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
             let batches = run.engine.collect(frame, &table.name).await?;
             for violation in crate::contract::check(&batches, &contract)? {
-                warnings.push(format!("{}: {violation}", table.name));
+                warnings.push(format!(
+                    "{}: {} rows break `{}` of `{}`",
+                    table.name,
+                    violation.count,
+                    violation.rule.as_str(),
+                    violation.column
+                ));
             }
         }
     }
@@ -517,7 +525,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         commits.push(crate::land::delta::TableCommit {
             table: table.name.clone(),
             schema: table.schema.as_ref().clone(),
-            description: contract.map(|contract| contract.description).unwrap_or_default(),
+            description: contract.and_then(|contract| contract.description).unwrap_or_default(),
             keep,
             statistics: statistics(table),
             files: vec![table.file.clone()],

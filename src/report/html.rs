@@ -1,5 +1,6 @@
 //! A run's results as one HTML page that opens offline: no script, no font, no link is fetched.
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ pub(super) fn page(results: &serde_json::Value) -> Result<String> {
         .iter()
         .filter_map(|stage| stage["seconds"].as_f64())
         .fold(0.001, f64::max);
-    template.render(context! { run => Value::from_serialize(results), longest => longest }).map_err(failed)
+    template.render(context! { run => Value::from(Serde(results)), longest => longest }).map_err(failed)
 }
 
 #[cfg(test)]

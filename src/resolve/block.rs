@@ -12,7 +12,7 @@ use super::columns::{Dictionary, Keys, MISSING};
 use crate::error::Result;
 
 /// What one blocking rule did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
 pub struct BlockingReport {
     /// The rule's name.
     pub rule: String,

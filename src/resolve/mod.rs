@@ -14,7 +14,7 @@
 //! | `train`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `run` | all of these, in order, for one kind |
-//! | `identify` | golden ids through time |
+//! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `evaluate` | precision and recall against a truth |
 
@@ -24,10 +24,12 @@ mod columns;
 mod compare;
 mod evaluate;
 mod fold;
+mod identify;
 mod kernel;
 mod log;
 mod model;
 mod record;
+mod redirect;
 mod rules;
 mod run;
 mod settings;
@@ -37,6 +39,7 @@ mod train;
 pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use evaluate::{Evaluation, Score, evaluate};
+pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use log::match_log;
 pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
 pub use record::{RecordKey, StewardDecision};

@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     summary: "The value with the most characters: `Mohamed Abdel Rahman` before `M. Rahman`.",
     won: "longest",
     measure,
-    lost: |_, _, _| "shorter".to_owned(),
+    lost: |_, _, _| "shorter".into(),
 };
 
 /// Characters, not bytes: a name must not win for being written in Arabic.

@@ -10,6 +10,8 @@ mod most_frequent;
 mod most_recent;
 mod source_priority;
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, ArrayRef, AsArray, DynComparator, StringArray};
 
 use crate::error::{Error, Result};
@@ -26,8 +28,11 @@ pub struct Rule {
     pub(crate) measure: fn(&Candidates<'_>) -> Vec<i64>,
     /// Why a candidate lost by this measure, without quoting any value: from the winner's measure,
     /// the loser's, and the number of candidates.
-    pub(crate) lost: fn(winner: i64, loser: i64, candidates: usize) -> String,
+    pub(crate) lost: fn(winner: i64, loser: i64, candidates: usize) -> Reason,
 }
+
+/// Why a candidate won or lost: mostly one of a few words, so seldom allocated.
+pub(crate) type Reason = Cow<'static, str>;
 
 /// Every survivorship rule, sorted by name.
 pub const RULES: &[Rule] = &[

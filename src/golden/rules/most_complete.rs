@@ -9,5 +9,5 @@ pub(super) const RULE: Rule = Rule {
     measure: |candidates: &Candidates<'_>| {
         candidates.rows.iter().map(|&row| candidates.known(row)).collect()
     },
-    lost: |winner, loser, _| format!("less complete ({loser} of {winner})"),
+    lost: |winner, loser, _| format!("less complete ({loser} of {winner})").into(),
 };

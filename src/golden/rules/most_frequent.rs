@@ -7,7 +7,7 @@ pub(super) const RULE: Rule = Rule {
     summary: "The value that most records hold; a group counts as one value.",
     won: "most frequent",
     measure,
-    lost: |_, loser, candidates| format!("less frequent ({loser} of {candidates})"),
+    lost: |_, loser, candidates| format!("less frequent ({loser} of {candidates})").into(),
 };
 
 /// Sorts rather than hashes: any column type has an order, and a customer has few records.

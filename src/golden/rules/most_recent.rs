@@ -9,5 +9,5 @@ pub(super) const RULE: Rule = Rule {
     measure: |candidates: &Candidates<'_>| {
         candidates.rows.iter().map(|&row| candidates.recency[row as usize]).collect()
     },
-    lost: |_, _, _| "older".to_owned(),
+    lost: |_, _, _| "older".into(),
 };

@@ -13,5 +13,5 @@ pub(super) const RULE: Rule = Rule {
             .map(|&row| -i64::from(candidates.source_rank[row as usize]))
             .collect()
     },
-    lost: |_, _, _| "lower source priority".to_owned(),
+    lost: |_, _, _| "lower source priority".into(),
 };
