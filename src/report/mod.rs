@@ -1,1 +1,5 @@
-//! To come.
+//! Run results, and what the contracts say of tables.
+
+mod dictionary;
+
+pub use dictionary::markdown;
