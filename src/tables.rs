@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
@@ -21,7 +21,8 @@ pub fn timestamp() -> DataType {
 pub const MONEY: DataType = DataType::Decimal128(18, 2);
 
 /// How a table's rows relate to those of the run before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// A run replaces all rows.
     Snapshot,

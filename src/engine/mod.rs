@@ -1,1 +1,18 @@
-//! To come.
+//! The only place that executes: the session, its memory and spill, object stores, and what stages
+//! hand over. Stages describe (`DataFrame`) or compute (Arrow batches); nothing here knows what
+//! the tables mean.
+//!
+//! Foreign messages end here: Arrow, DataFusion and Parquet quote values in their errors, so what
+//! leaves this module names the kind of failure and the place, never the value.
+
+mod guard;
+mod session;
+mod staging;
+mod store;
+mod write;
+
+pub use guard::refuse_unstable;
+pub use session::{Engine, Options, parse_size, run_blocking};
+pub use staging::{Attempt, Done, StagedTable, Staging};
+pub use store::{Created, Listed, Store, store_error};
+pub use write::{WriteOptions, Written};

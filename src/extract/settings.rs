@@ -1,7 +1,7 @@
 //! What a pipeline says about a source: where its exports are, how they are read, what is tolerated.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One source of a pipeline: `sources.<name>`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -68,7 +68,7 @@ pub enum LoadMode {
 }
 
 /// What a column that the contract does not name gives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExtraColumns {
     /// An error before anything is read.
@@ -154,6 +154,15 @@ impl std::fmt::Display for Limit {
         match self {
             Limit::Rows(n) => write!(f, "{n} rows"),
             Limit::Share(s) => write!(f, "{}%", s * 100.0),
+        }
+    }
+}
+
+impl Serialize for Limit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Limit::Rows(rows) => serializer.serialize_u64(*rows),
+            Limit::Share(share) => serializer.collect_str(&format_args!("{}%", share * 100.0)),
         }
     }
 }

@@ -1,5 +1,51 @@
-//! Run results, and what the contracts say of tables.
+//! What people and schedulers are told: progress on standard error, `run_results.json` and an HTML
+//! page for each run. Counts, ids and positions only; never a value.
 
 mod dictionary;
+mod html;
+mod progress;
+
+use serde::Deserialize;
+
+use crate::engine::Store;
+use crate::error::{Error, Result};
+use crate::pipeline::RunResult;
 
 pub use dictionary::markdown;
+pub use progress::{Progress, set_quiet};
+
+/// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.
+const VERSION: u32 = 1;
+
+/// Writes `runs/<run_id>/run_results.json` and `report.html`.
+pub async fn write(warehouse: &Store, result: &RunResult) -> Result<()> {
+    let folder = format!("runs/{}", result.run_id);
+    let mut json = serde_json::json!({ "version": VERSION });
+    let body = serde_json::to_value(result)
+        .map_err(|source| Error::bug("run results cannot be written").because(source))?;
+    if let (Some(json), serde_json::Value::Object(body)) = (json.as_object_mut(), body) {
+        json.extend(body);
+    }
+    let text = serde_json::to_string_pretty(&json)
+        .map_err(|source| Error::bug("run results cannot be written").because(source))?;
+    warehouse.put(&format!("{folder}/run_results.json"), text + "\n").await?;
+    warehouse.put(&format!("{folder}/report.html"), html::page(&json)?).await
+}
+
+/// The row counts of a run that was published before.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Counts {
+    /// Rows read from exports.
+    pub rows_read: u64,
+    /// Rows that keep their contract.
+    pub rows_accepted: u64,
+    /// Rows that do not.
+    pub rows_quarantined: u64,
+}
+
+/// The row counts of a run, where its results are still there.
+pub async fn read_counts(warehouse: &Store, run_id: &str) -> Option<Counts> {
+    let path = format!("runs/{run_id}/run_results.json");
+    let bytes = warehouse.get_if_exists(&path).await.ok()??;
+    serde_json::from_slice(&bytes).ok()
+}

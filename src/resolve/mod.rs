@@ -1,5 +1,47 @@
-//! See the module's settings.
+//! Records to entities: which records are the same person or organisation, and under which id.
+//!
+//! Knows columns of records and settings; refuses to know files, tables' places, SQL and threads'
+//! owners: expressions come evaluated, results go out as Arrow.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `settings` | what a pipeline says |
+//! | `columns` | dictionary codes |
+//! | `block` | (key, record) groups, and which of them emits a pair |
+//! | `kernel` | the walk over pairs, on threads |
+//! | `compare/` | levels of agreement, a file a comparison |
+//! | `similarity`, `fold` | texts: how alike, and in one spelling |
+//! | `train`, `model` | m and u by EM; weights, scores, the model's document |
+//! | `rules`, `cluster` | deterministic rules; union-find and its guards |
+//! | `run` | all of these, in order, for one kind |
+//! | `identify`, `redirect` | golden ids through time |
+//! | `log` | what changed between two runs' pairs |
+//! | `evaluate` | precision and recall against a truth |
 
+mod block;
+mod cluster;
+mod columns;
+mod compare;
+mod evaluate;
+mod fold;
+mod identify;
+mod kernel;
+mod log;
+mod model;
+mod record;
+mod redirect;
+mod rules;
+mod run;
 mod settings;
+mod similarity;
+mod train;
 
+pub use block::BlockingReport;
+pub use compare::{COMPARISONS, ComparisonKind};
+pub use evaluate::{Evaluation, Score, evaluate};
+pub use identify::{Identified, IdentifyRun, Previous, identify};
+pub use log::match_log;
+pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
+pub use record::{RecordKey, StewardDecision};
+pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
 pub use settings::*;

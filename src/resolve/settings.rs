@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How the records of one kind (`person`, `organisation`) are resolved.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,6 +24,18 @@ pub struct Resolve {
     /// Sources known to hold each entity at most once.
     #[serde(default)]
     pub duplicate_free: Vec<String>,
+}
+
+impl Resolve {
+    /// Every SQL expression that resolution reads, each once, in order: blocking keys and refine
+    /// keys by rule, columns of comparisons, columns of deterministic rules.
+    pub fn expressions(&self) -> Vec<String> {
+        let blocking = self.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
+        let comparisons = self.comparisons.iter().flat_map(|comparison| &comparison.columns);
+        let rules = self.rules.iter().flat_map(|rule| rule.same.iter().chain(&rule.differ));
+        let all: indexmap::IndexSet<&String> = blocking.chain(comparisons).chain(rules).collect();
+        all.into_iter().cloned().collect()
+    }
 }
 
 /// Pairs of records that agree on every key are compared.
@@ -133,7 +145,7 @@ pub struct GivenProbabilities {
 }
 
 /// The match probabilities at which pairs are merged or put to review.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// Pairs at or above are merged.

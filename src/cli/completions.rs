@@ -1,0 +1,18 @@
+//! `simurgh completions`: a completion script for a shell.
+
+use clap::Args;
+use clap_complete::Shell;
+
+use super::Done;
+use crate::error::Result;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+pub(super) fn run(arguments: &Arguments, mut command: clap::Command) -> Result<Done> {
+    clap_complete::generate(arguments.shell, &mut command, "simurgh", &mut std::io::stdout());
+    Ok(Done::nothing())
+}

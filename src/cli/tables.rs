@@ -1,0 +1,108 @@
+//! `simurgh tables`: the published tables, one of them, or what SQL gives over them.
+
+use arrow::util::pretty::pretty_format_batches;
+use clap::Args;
+use serde_json::json;
+
+use super::{Done, Global};
+use crate::engine::{Engine, Options, Store, run_blocking};
+use crate::error::{Error, Result};
+use crate::land::{self, History, Published};
+
+/// How many rows of a table are shown.
+const SHOWN: usize = 10;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Shows this table's columns and first rows
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Shows what this SELECT gives over the published tables
+    #[arg(long, value_name = "SQL", conflicts_with = "name")]
+    sql: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
+    run_blocking(show(arguments, global))
+}
+
+async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
+    let warehouse = Store::open(&global.warehouse)?;
+    let history = History::read(&warehouse).await?;
+    // The newest date of the pipeline that published last.
+    let last = history.entries().last().map(|entry| entry.pipeline.clone()).unwrap_or_default();
+    let current = history.current(&last).ok_or_else(|| {
+        Error::data(format!("{}: nothing is published yet", warehouse.url()))
+            .help("run a pipeline first: simurgh run PIPELINE --date DATE")
+    })?;
+    match (&arguments.name, &arguments.sql) {
+        (None, None) => Ok(list(current, global)),
+        (Some(name), _) => {
+            if !current.tables.contains_key(name) {
+                let nearest = current
+                    .tables
+                    .keys()
+                    .min_by_key(|table| strsim::damerau_levenshtein(table, name))
+                    .cloned()
+                    .unwrap_or_default();
+                return Err(Error::usage(format!("`{name}` is not a published table"))
+                    .help(format!("did you mean `{nearest}`? `simurgh tables` lists them all")));
+            }
+            query(&warehouse, current, &format!("SELECT * FROM \"{name}\""), Some(SHOWN), global)
+                .await
+        }
+        (None, Some(sql)) => query(&warehouse, current, sql, None, global).await,
+    }
+}
+
+fn list(current: &Published, global: &Global) -> Done {
+    if !global.json {
+        println!("{}: run {}", current.logical_date, current.run_id);
+        println!("{:<26} {:>8} {:>10}", "table", "version", "rows added");
+        for (name, version) in &current.tables {
+            println!("{name:<26} {version:>8} {:>10}", current.rows.get(name).unwrap_or(&0));
+        }
+    }
+    Done::with(json!({
+        "run_id": current.run_id,
+        "logical_date": current.logical_date,
+        "tables": current.tables,
+    }))
+}
+
+async fn query(
+    warehouse: &Store,
+    current: &Published,
+    sql: &str,
+    shown: Option<usize>,
+    global: &Global,
+) -> Result<Done> {
+    let engine = Engine::new(&Options::default())?;
+    for (name, version) in &current.tables {
+        let files = land::delta::files(warehouse, name, *version).await?;
+        if !files.is_empty() {
+            engine.register(name, engine.parquet(warehouse, &files).await?)?;
+        }
+    }
+    let frame = engine.sql(sql, "--sql").await?;
+    let batches = engine.collect(frame, "--sql").await?;
+    let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
+    let mut left = shown.unwrap_or(usize::MAX);
+    let first: Vec<_> = batches
+        .iter()
+        .map(|batch| {
+            let take = batch.num_rows().min(left);
+            left -= take;
+            batch.slice(0, take)
+        })
+        .collect();
+    if !global.json {
+        let table = pretty_format_batches(&first)
+            .map_err(|_| Error::data("a value cannot be shown as text"))?;
+        println!("{table}");
+        if rows > shown.unwrap_or(rows) {
+            println!("the first {SHOWN} of {rows} rows; --sql shows what you ask for");
+        }
+    }
+    Ok(Done::with(json!({ "run_id": current.run_id, "rows": rows })))
+}

@@ -1,0 +1,280 @@
+//! The DataFusion session: threads, memory pool, spill, functions, and SQL in and batches out.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+
+use super::store::{Store, store_error};
+use crate::error::{Error, Result};
+
+/// How the engine runs. Nothing here changes a result.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Threads that execute plans.
+    pub threads: usize,
+    /// Bytes that operators may hold before they spill.
+    pub memory: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, memory: 2 << 30 }
+    }
+}
+
+/// Parses a size such as `512MB`, `4GB`, `1.5GiB` or a number of bytes. Decimal and binary units
+/// are taken alike, as powers of 1024.
+pub fn parse_size(text: &str) -> Result<u64> {
+    let trimmed = text.trim();
+    let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(split);
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => 0,
+    };
+    let bytes = number.parse::<f64>().unwrap_or(-1.0) * factor as f64;
+    if factor == 0 || bytes < 1.0 {
+        return Err(Error::usage(format!("`{text}` is not a size"))
+            .help("give a number with a unit, such as 512MB or 4GB"));
+    }
+    Ok(bytes as u64)
+}
+
+/// Runs a future to its end on a runtime whose threads have room for deep query plans.
+pub fn run_blocking<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2))
+        .thread_stack_size(16 << 20)
+        .enable_all()
+        .build()
+        .map_err(|source| Error::retry("the asynchronous runtime did not start").because(source))?
+        .block_on(future)
+}
+
+/// A session that plans and executes SQL over registered tables.
+pub struct Engine {
+    context: SessionContext,
+    options: Options,
+}
+
+impl Engine {
+    /// A session with these threads and this memory, and simurgh's SQL functions.
+    pub fn new(options: &Options) -> Result<Self> {
+        let mut config = SessionConfig::new()
+            .with_target_partitions(options.threads)
+            .with_information_schema(false);
+        let settings = config.options_mut();
+        // Hash joins never spill; sort-merge joins do.
+        settings.optimizer.prefer_hash_join = false;
+        settings.execution.parquet.schema_force_view_types = false;
+        settings.sql_parser.map_string_types_to_utf8view = false;
+        settings.execution.sort_spill_reservation_bytes = 4 << 20;
+        // A number with decimals is a decimal: float arithmetic is asked for by a cast.
+        settings.sql_parser.parse_float_as_decimal = true;
+        settings.execution.time_zone = Some("UTC".to_owned());
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(
+                usize::try_from(options.memory).unwrap_or(usize::MAX),
+            )))
+            .build_arc()
+            .map_err(|error| translate("the engine did not start", error))?;
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .build();
+        let context = SessionContext::new_with_state(state);
+        for function in crate::functions::all() {
+            context.register_udf(function);
+        }
+        Ok(Self { context, options: options.clone() })
+    }
+
+    /// How the engine runs.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The plan of a SELECT over registered tables.
+    pub async fn sql(&self, sql: &str, what: &str) -> Result<DataFrame> {
+        // No DDL and no statements: a pipeline's SQL only ever reads.
+        let options = datafusion::execution::context::SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        // Planning recurses deeply, more than the caller's stack may hold in a debug build.
+        let context = self.context.clone();
+        let text = sql.to_owned();
+        let planned =
+            tokio::spawn(async move { context.sql_with_options(&text, options).await }).await;
+        match planned {
+            Ok(frame) => frame.map_err(|error| translate(what, error)),
+            Err(_) => Err(Error::configuration(format!("{what}: planning this SQL failed"))),
+        }
+    }
+
+    /// Names a plan, so that SQL can read it.
+    pub fn register(&self, name: &str, frame: DataFrame) -> Result<()> {
+        let _ = self.context.deregister_table(name);
+        self.context
+            .register_table(name, frame.into_view())
+            .map(drop)
+            .map_err(|error| translate(name, error))
+    }
+
+    /// A plan over batches in memory.
+    pub fn batches(&self, schema: SchemaRef, batches: Vec<RecordBatch>) -> Result<DataFrame> {
+        let table = datafusion::datasource::MemTable::try_new(schema, vec![batches])
+            .map_err(|error| translate("batches in memory", error))?;
+        self.context
+            .read_table(Arc::new(table))
+            .map_err(|error| translate("batches in memory", error))
+    }
+
+    /// A plan over Parquet files of a store; `paths` are relative to it and not empty.
+    pub async fn parquet(&self, store: &Store, paths: &[String]) -> Result<DataFrame> {
+        if store.url().scheme() != "file" {
+            let mut bucket = store.url().clone();
+            bucket.set_path("/");
+            self.context.register_object_store(&bucket, store.root());
+        }
+        let urls: Vec<String> = paths.iter().map(|path| store.url_of(path)).collect();
+        self.context
+            .read_parquet(urls, ParquetReadOptions::default())
+            .await
+            .map_err(|error| translate(&format!("{}: cannot be read", store.url()), error))
+    }
+
+    /// All rows of a plan.
+    pub async fn collect(&self, frame: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that executes")]
+        let collected = tokio::spawn(frame.collect()).await;
+        match collected {
+            Ok(batches) => batches.map_err(|error| translate(what, error)),
+            Err(_) => Err(Error::bug(format!("{what}: execution broke off"))),
+        }
+    }
+
+    /// All rows of a plan as one batch.
+    pub async fn collect_one(&self, frame: DataFrame, what: &str) -> Result<RecordBatch> {
+        let schema = Arc::new(frame.schema().as_arrow().clone());
+        let batches = self.collect(frame, what).await?;
+        let schema = batches.first().map_or(schema, RecordBatch::schema);
+        arrow::compute::concat_batches(&schema, &batches)
+            .map_err(|_| Error::bug(format!("{what}: batches of different schemas")))
+    }
+
+    /// How many rows a plan gives.
+    pub async fn count(&self, frame: DataFrame, what: &str) -> Result<u64> {
+        let count = tokio::spawn(frame.count()).await;
+        match count {
+            Ok(count) => Ok(count.map_err(|error| translate(what, error))? as u64),
+            Err(_) => Err(Error::bug(format!("{what}: execution broke off"))),
+        }
+    }
+}
+
+/// A foreign error as one of ours: its kind and place, without any value it may quote.
+pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
+    let kind = root(&error);
+    match kind {
+        DataFusionError::Plan(message)
+        | DataFusionError::Configuration(message)
+        | DataFusionError::NotImplemented(message) => {
+            // Planning happens before any row is read: its text names columns and functions only.
+            Error::configuration(format!("{what}: {message}"))
+                .help("mend the SQL; `simurgh functions` lists the functions it may call")
+        }
+        DataFusionError::SchemaError(schema, _) => {
+            Error::configuration(format!("{what}: {schema}"))
+                .help("mend the SQL; the columns it may read are those of the tables it names")
+        }
+        DataFusionError::SQL(parser, _) => Error::configuration(format!("{what}: {parser}"))
+            .help("mend the SQL; it must be one SELECT"),
+        DataFusionError::ResourcesExhausted(message) => {
+            Error::data(format!("{what}: out of memory: {}", first_line(message)))
+                .help("give more with --memory, or fewer --threads")
+        }
+        DataFusionError::ObjectStore(_) => match error {
+            DataFusionError::ObjectStore(store) => store_error(what, *store),
+            _ => Error::retry(format!("{what}: the store failed while it was read"))
+                .help("run the same command again"),
+        },
+        DataFusionError::IoError(io) => {
+            Error::retry(format!("{what}: {}", io.kind())).help("run the same command again")
+        }
+        DataFusionError::ParquetError(_) => {
+            Error::data(format!("{what}: a Parquet file is damaged or not Parquet"))
+        }
+        DataFusionError::ArrowError(arrow, _) => {
+            Error::data(format!("{what}: {}", arrow_kind(arrow)))
+                .help("a value does not fit: use try_cast, or a parsing function that gives null")
+        }
+        DataFusionError::Execution(_) | DataFusionError::External(_) => {
+            Error::data(format!("{what}: a row could not be computed"))
+                .help("a function was given a value it refuses: clean it first, or use try_cast")
+        }
+        _ => Error::bug(format!("{what}: the engine failed")),
+    }
+}
+
+fn root(error: &DataFusionError) -> &DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root(inner),
+        DataFusionError::Shared(inner) => root(inner),
+        DataFusionError::Collection(errors) => errors.first().map_or(error, root),
+        error => error,
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn arrow_kind(error: &arrow::error::ArrowError) -> &'static str {
+    use arrow::error::ArrowError as E;
+    match error {
+        E::CastError(_) => "a value cannot be cast",
+        E::ParseError(_) => "a value cannot be parsed",
+        E::DivideByZero => "division by zero",
+        E::ArithmeticOverflow(_) => "a number is too large",
+        E::InvalidArgumentError(_) | E::ComputeError(_) => "a value is out of range",
+        _ => "rows cannot be computed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_units() {
+        assert_eq!(parse_size("512MB").unwrap(), 512 << 20);
+        assert_eq!(parse_size("1.5 GiB").unwrap(), 3 << 29);
+        assert_eq!(parse_size("77").unwrap(), 77);
+        for wrong in ["", "MB", "-1GB", "4 parsecs", "0"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn errors_of_the_engine_quote_no_values() {
+        let engine = Engine::new(&Options::default()).unwrap();
+        let frame = engine.sql("SELECT CAST(v AS INT) FROM (VALUES ('canary-77')) t(v)", "a test");
+        let error = engine.collect(frame.await.unwrap(), "a test").await.unwrap_err();
+        assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        assert_eq!(error.kind(), crate::error::Kind::Data);
+    }
+}

@@ -1,0 +1,359 @@
+//! Object stores: a folder or bucket by URL, the same operations on each, and errors by reaction.
+//!
+//! Knows how to open a store with the cloud's own credential chain, and how to tell a write that
+//! was applied though its answer was lost from one that was not. Knows nothing of what is stored.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{
+    ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
+};
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// A folder of an object store: every path is relative to it.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<dyn ObjectStore>,
+    root: Arc<dyn ObjectStore>,
+    url: Url,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.url)
+    }
+}
+
+/// What a create-only write found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The object is there with our content.
+    Ours,
+    /// Another content was there before us: this one.
+    Theirs(Bytes),
+}
+
+/// One object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The path, relative to the store's folder.
+    pub path: String,
+    /// The size in bytes.
+    pub size: u64,
+}
+
+impl Store {
+    /// Opens a folder (`./warehouse`, `/data`, `file:///data`) or a URL (`s3://`, `az://`, `abfss://`,
+    /// `gs://`). Credentials and end points come from the environment.
+    ///
+    /// # Errors
+    /// A usage error where the URL cannot be understood.
+    pub fn open(uri: &str) -> Result<Self> {
+        let url = match Url::parse(uri) {
+            // A single letter is a drive of Windows, not a scheme.
+            Ok(url) if url.scheme().len() > 1 => url,
+            _ => return Self::open_folder(std::path::Path::new(uri)),
+        };
+        let retry = RetryConfig {
+            max_retries: 6,
+            retry_timeout: Duration::from_secs(90),
+            ..RetryConfig::default()
+        };
+        let client = ClientOptions::new()
+            .with_timeout(Duration::from_secs(120))
+            .with_connect_timeout(Duration::from_secs(10));
+        let unusable = |source: object_store::Error| {
+            Error::usage(format!("{url}: this store cannot be opened"))
+                .help("check the URL, and the credentials and end point in the environment")
+                .because(source)
+        };
+        let root: Arc<dyn ObjectStore> = match url.scheme() {
+            "file" => {
+                let folder = url
+                    .to_file_path()
+                    .map_err(|()| Error::usage(format!("{url}: not a path of this machine")))?;
+                return Self::open_folder(&folder);
+            }
+            "s3" | "s3a" => {
+                // A plain-HTTP end point is allowed where it is named so: it was asked for.
+                let plain = std::env::var("AWS_ENDPOINT_URL")
+                    .or_else(|_| std::env::var("AWS_ENDPOINT"))
+                    .is_ok_and(|endpoint| endpoint.starts_with("http://"));
+                Arc::new(
+                    AmazonS3Builder::from_env()
+                        .with_url(url.as_str())
+                        .with_retry(retry)
+                        .with_client_options(client.with_allow_http(plain))
+                        .build()
+                        .map_err(unusable)?,
+                )
+            }
+            "az" | "azure" | "abfs" | "abfss" | "adl" => Arc::new(
+                MicrosoftAzureBuilder::from_env()
+                    .with_url(url.as_str())
+                    .with_retry(retry)
+                    .build()
+                    .map_err(unusable)?,
+            ),
+            "gs" => Arc::new(
+                GoogleCloudStorageBuilder::from_env()
+                    .with_url(url.as_str())
+                    .with_retry(retry)
+                    .build()
+                    .map_err(unusable)?,
+            ),
+            scheme => {
+                return Err(Error::usage(format!("{url}: `{scheme}` is not a known kind of store"))
+                    .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
+            }
+        };
+        let prefix = Path::from_url_path(url.path())
+            .map_err(|source| Error::usage(format!("{url}: not a valid path")).because(source))?;
+        let inner: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
+            Arc::clone(&root)
+        } else {
+            Arc::new(PrefixStore::new(Arc::clone(&root), prefix))
+        };
+        Ok(Self { inner, root, url: with_slash(url) })
+    }
+
+    fn open_folder(folder: &std::path::Path) -> Result<Self> {
+        let absolute = std::path::absolute(folder).map_err(|source| {
+            Error::usage(format!("{}: not a usable path", folder.display())).because(source)
+        })?;
+        let url = Url::from_directory_path(&absolute)
+            .map_err(|()| Error::usage(format!("{}: not a usable path", absolute.display())))?;
+        let root: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
+        let prefix = Path::from_absolute_path(&absolute).map_err(|source| {
+            Error::usage(format!("{}: not a usable path", absolute.display())).because(source)
+        })?;
+        Ok(Self { inner: Arc::new(PrefixStore::new(Arc::clone(&root), prefix)), root, url })
+    }
+
+    /// The folder's URL; it ends with a slash.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The store, its root at this folder.
+    pub fn object_store(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.inner)
+    }
+
+    /// The store, its root at the bucket's or the file system's.
+    pub fn root(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.root)
+    }
+
+    /// The URL of a path in this folder.
+    pub fn url_of(&self, path: &str) -> String {
+        format!("{}{}", self.url, path)
+    }
+
+    /// A folder of this folder.
+    pub fn folder(&self, path: &str) -> Result<Self> {
+        let inner: Arc<dyn ObjectStore> =
+            Arc::new(PrefixStore::new(Arc::clone(&self.inner), Path::from(path)));
+        let url = Url::parse(&format!("{}{}/", self.url, path.trim_end_matches('/')))
+            .map_err(|source| Error::bug(format!("{path}: not a path")).because(source))?;
+        Ok(Self { inner, root: Arc::clone(&self.root), url })
+    }
+
+    /// An object's content; an error of kind `Data` where it is absent.
+    pub async fn get(&self, path: &str) -> Result<Bytes> {
+        self.get_if_exists(path).await?.ok_or_else(|| {
+            Error::data(format!("{}: not found", self.url_of(path)))
+                .help("check the path, and that what should have written it has run")
+        })
+    }
+
+    /// An object's content, or `None` where it is absent.
+    pub async fn get_if_exists(&self, path: &str) -> Result<Option<Bytes>> {
+        // A body that breaks off is not retried by the client: read it again, a few times.
+        let mut attempt = 0;
+        loop {
+            let location = Path::from(path);
+            let read = match self.inner.get(&location).await {
+                Ok(found) => found.bytes().await,
+                Err(error) => Err(error),
+            };
+            match read {
+                Ok(bytes) => return Ok(Some(bytes)),
+                Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                Err(error) if attempt < 3 && is_transient(&error) => attempt += 1,
+                Err(error) => return Err(self.failed("read", path, error)),
+            }
+        }
+    }
+
+    /// Writes an object, in place of any before it.
+    pub async fn put(&self, path: &str, content: impl Into<Bytes>) -> Result<()> {
+        let content: Bytes = content.into();
+        self.inner
+            .put(&Path::from(path), content.into())
+            .await
+            .map(drop)
+            .map_err(|error| self.failed("write", path, error))
+    }
+
+    /// Writes an object only if there is none. An answer that was lost is found out by reading
+    /// back: content equal to ours is ours, whoever's request put it there.
+    pub async fn create(&self, path: &str, content: impl Into<Bytes>) -> Result<Created> {
+        let content: Bytes = content.into();
+        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+        let mut attempt = 0;
+        loop {
+            let location = Path::from(path);
+            let put = self.inner.put_opts(&location, content.clone().into(), options.clone());
+            let Err(error) = put.await else { return Ok(Created::Ours) };
+            match self.get_if_exists(path).await? {
+                Some(there) if there == content => return Ok(Created::Ours),
+                Some(there) => return Ok(Created::Theirs(there)),
+                None if attempt < 3 && is_transient(&error) => attempt += 1,
+                None => return Err(self.failed("create", path, error)),
+            }
+        }
+    }
+
+    /// Removes an object; one that is absent is removed already.
+    pub async fn delete(&self, path: &str) -> Result<()> {
+        match self.inner.delete(&Path::from(path)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.failed("delete", path, error)),
+        }
+    }
+
+    /// Copies an object within the store, in place of any before it.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<()> {
+        self.inner
+            .copy(&Path::from(from), &Path::from(to))
+            .await
+            .map_err(|error| self.failed("copy", from, error))
+    }
+
+    /// All objects under a folder, sorted by path.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let prefix_path = (!prefix.is_empty()).then(|| Path::from(prefix));
+        let mut found: Vec<Listed> = self
+            .inner
+            .list(prefix_path.as_ref())
+            .map_ok(|meta| Listed { path: meta.location.to_string(), size: meta.size })
+            .try_collect()
+            .await
+            .or_else(|error| match error {
+                object_store::Error::NotFound { .. } => Ok(Vec::new()),
+                error => Err(self.failed("list", prefix, error)),
+            })?;
+        found.sort();
+        Ok(found)
+    }
+
+    /// Removes all objects under a folder.
+    pub async fn delete_folder(&self, prefix: &str) -> Result<()> {
+        for listed in self.list(prefix).await? {
+            self.delete(&listed.path).await?;
+        }
+        if self.url.scheme() == "file" {
+            // Object stores have no folders; a disk keeps them, empty. Best effort.
+            if let Ok(mut path) = self.url.to_file_path() {
+                path.push(prefix);
+                let _ = remove_empty_folders(&path);
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, doing: &str, path: &str, error: object_store::Error) -> Error {
+        store_error(&format!("{}: cannot {doing}", self.url_of(path)), error)
+    }
+}
+
+/// An object store's error, by what the reader does next. Its text names paths and statuses only.
+pub fn store_error(what: &str, error: object_store::Error) -> Error {
+    use object_store::Error as E;
+    let transient = is_transient(&error);
+    match error {
+        E::NotFound { .. } => Error::data(format!("{what}: not found")),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            Error::data(format!("{what}: access denied"))
+                .help("check the credentials and the rights that docs/configuration.md asks for")
+        }
+        error if transient => Error::retry(what.to_owned())
+            .help("the store did not answer as it should; run the same command again")
+            .because(error),
+        error => Error::data(what.to_owned()).because(error),
+    }
+}
+
+fn is_transient(error: &object_store::Error) -> bool {
+    use object_store::Error as E;
+    !matches!(
+        error,
+        E::NotFound { .. }
+            | E::PermissionDenied { .. }
+            | E::Unauthenticated { .. }
+            | E::InvalidPath { .. }
+            | E::NotSupported { .. }
+            | E::NotImplemented { .. }
+            | E::UnknownConfigurationKey { .. }
+    )
+}
+
+fn with_slash(mut url: Url) -> Url {
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    url
+}
+
+fn remove_empty_folders(path: &std::path::Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty_folders(&entry.path())?;
+        }
+    }
+    std::fs::remove_dir(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn create_tells_ours_from_theirs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+        assert_eq!(store.create("a/b.json", "1").await.unwrap(), Created::Ours);
+        assert_eq!(store.create("a/b.json", "1").await.unwrap(), Created::Ours);
+        assert_eq!(
+            store.create("a/b.json", "2").await.unwrap(),
+            Created::Theirs(Bytes::from_static(b"1"))
+        );
+        assert_eq!(store.list("a").await.unwrap().len(), 1);
+        assert_eq!(store.list("").await.unwrap()[0].path, "a/b.json");
+        store.delete_folder("a").await.unwrap();
+        assert_eq!(store.list("").await.unwrap(), vec![]);
+        assert!(store.get_if_exists("a/b.json").await.unwrap().is_none());
+    }
+
+    #[test]
+    fn unknown_schemes_are_refused_by_name() {
+        let error = Store::open("ftp://host/folder").unwrap_err();
+        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert!(error.to_string().contains("ftp"));
+    }
+}

@@ -1,0 +1,337 @@
+//! Rows in, Arrow and quarantine out: casts, rules and uniqueness, the same for every format.
+//!
+//! A format hands over one row at a time as cells that borrow from its own buffers; nothing is
+//! copied but into the builders of the accepted columns, and raw text is asked for only when a row
+//! is refused. Refuses to know how a row was written.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
+    Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use rustc_hash::FxHashMap;
+
+use super::Refused;
+use crate::contract::{Accepted, Cell, Column, Contract, Rule, Zone};
+use crate::error::{Error, Result};
+
+/// Rows of one batch; also bounds, with [`BATCH_BYTES`], what an i32 offset must hold.
+const BATCH_ROWS: usize = 65_536;
+const BATCH_BYTES: usize = 256 << 20;
+
+/// The columns that extraction adds: the file, relative to the inputs, and the row within it.
+pub(super) const FILE: &str = "_file";
+pub(super) const ROW: &str = "_row";
+
+/// The rows of one source's files.
+#[derive(Debug)]
+pub(super) struct Rows<'c> {
+    contract: &'c Contract,
+    zone: Zone,
+    schema: SchemaRef,
+    builders: Vec<Builder>,
+    file_column: StringBuilder,
+    row_column: UInt64Builder,
+    batch_bytes: usize,
+    accepted_cells: Vec<Accepted>,
+    unique: Vec<Unique>,
+    digests: Vec<Option<[u8; 16]>>,
+    key_bytes: Vec<u8>,
+    files: Vec<String>,
+    /// Whether the present file's decoder had to put U+FFFD for bytes that are no text.
+    replaced: bool,
+    batches: Vec<RecordBatch>,
+    pub(super) quarantine: Vec<Refused>,
+    pub(super) read: u64,
+    pub(super) accepted: u64,
+}
+
+/// Columns that no two rows share, and where each combination was first.
+#[derive(Debug)]
+struct Unique {
+    columns: Vec<usize>,
+    names: String,
+    first: FxHashMap<[u8; 16], (u32, u64)>,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) fn new(contract: &'c Contract, zone: Zone) -> Result<Self> {
+        let mut fields: Vec<Field> =
+            contract.arrow_schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+        fields.push(Field::new(FILE, DataType::Utf8, false));
+        fields.push(Field::new(ROW, DataType::UInt64, false));
+        let builders = contract.columns.iter().map(Builder::of).collect::<Result<_>>()?;
+        let key = contract.key();
+        let place = |name: &str| contract.columns.iter().position(|column| column.name == name);
+        let mut unique = Vec::new();
+        if !key.is_empty() {
+            unique.push(Unique {
+                columns: key.iter().filter_map(|name| place(name)).collect(),
+                names: key.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+                first: FxHashMap::default(),
+            });
+        }
+        for (index, column) in contract.columns.iter().enumerate() {
+            if column.unique && key != [column.name.as_str()] {
+                unique.push(Unique {
+                    columns: vec![index],
+                    names: format!("`{}`", column.name),
+                    first: FxHashMap::default(),
+                });
+            }
+        }
+        Ok(Self {
+            contract,
+            zone,
+            schema: Arc::new(Schema::new(fields)),
+            builders,
+            file_column: StringBuilder::new(),
+            row_column: UInt64Builder::new(),
+            batch_bytes: 0,
+            accepted_cells: Vec::with_capacity(contract.columns.len()),
+            digests: Vec::with_capacity(unique.len()),
+            unique,
+            key_bytes: Vec::new(),
+            files: Vec::new(),
+            replaced: false,
+            batches: Vec::new(),
+            quarantine: Vec::new(),
+            read: 0,
+            accepted: 0,
+        })
+    }
+
+    /// The rows that follow are of this file.
+    pub(super) fn begin(&mut self, file: &str) {
+        self.files.push(file.to_owned());
+        self.replaced = false;
+    }
+
+    /// Rows of this file that hold U+FFFD lost bytes in decoding, and are refused.
+    pub(super) fn text_was_replaced(&mut self) {
+        self.replaced = true;
+    }
+
+    fn file(&self) -> &str {
+        self.files.last().map_or("", String::as_str)
+    }
+
+    /// One row: `cell` gives the cell of each contract column by its place; `raw` the row as it
+    /// stood, asked for only if it is refused.
+    ///
+    /// # Errors
+    /// A bug, if Arrow does not take what was built.
+    pub(super) fn row<'a>(
+        &mut self,
+        number: u64,
+        cell: impl Fn(usize) -> Cell<'a>,
+        raw: impl FnOnce() -> String,
+    ) -> Result<()> {
+        let mut broken: Option<(Rule, usize)> = None;
+        self.accepted_cells.clear();
+        for (index, column) in self.contract.columns.iter().enumerate() {
+            let value = cell(index);
+            let lost = self.replaced
+                && matches!(value, Cell::Text(text) if text.contains(char::REPLACEMENT_CHARACTER));
+            let accepted =
+                if lost { Err(Rule::Encoding) } else { column.accept(value, &self.zone) };
+            match accepted {
+                Ok(accepted) => self.accepted_cells.push(accepted),
+                Err(rule) => {
+                    self.accepted_cells.push(Accepted::Null);
+                    broken = Some(broken.map_or((rule, index), |first| first.min((rule, index))));
+                }
+            }
+        }
+        if let Some((rule, index)) = broken {
+            let reason = self.contract.columns[index].reason(rule);
+            self.refuse(number, rule, reason, Some(raw()));
+            return Ok(());
+        }
+        if let Some(reason) = self.seen_before(&cell, number) {
+            self.refuse(number, Rule::Unique, reason, Some(raw()));
+            return Ok(());
+        }
+        for (index, (builder, accepted)) in
+            self.builders.iter_mut().zip(&self.accepted_cells).enumerate()
+        {
+            self.batch_bytes += builder.push(*accepted, cell(index));
+        }
+        let file = self.files.last().map_or("", String::as_str);
+        self.batch_bytes += file.len();
+        self.file_column.append_value(file);
+        self.row_column.append_value(number);
+        self.read += 1;
+        self.accepted += 1;
+        if self.row_column.len() == BATCH_ROWS || self.batch_bytes > BATCH_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// A row that is refused as a whole, before its cells are known.
+    pub(super) fn refuse(&mut self, number: u64, rule: Rule, reason: String, raw: Option<String>) {
+        self.read += 1;
+        self.quarantine.push(Refused {
+            file: self.file().to_owned(),
+            row_number: number,
+            rule: rule.as_str(),
+            reason,
+            raw,
+        });
+    }
+
+    /// Registers the row's keys, if none was there before; else says where the first is.
+    fn seen_before<'a>(
+        &mut self,
+        cell: &impl Fn(usize) -> Cell<'a>,
+        number: u64,
+    ) -> Option<String> {
+        self.digests.clear();
+        for unique in &self.unique {
+            let digest = digest(&unique.columns, &self.accepted_cells, cell, &mut self.key_bytes);
+            if let Some((file, row)) = digest.and_then(|digest| unique.first.get(&digest)) {
+                let file = &self.files[*file as usize];
+                return Some(format!("{} was in {file} row {row}", unique.names));
+            }
+            self.digests.push(digest);
+        }
+        let file = self.files.len().saturating_sub(1) as u32;
+        for (unique, digest) in self.unique.iter_mut().zip(&self.digests) {
+            if let Some(digest) = digest {
+                unique.first.insert(*digest, (file, number));
+            }
+        }
+        None
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.row_column.is_empty() {
+            return Ok(());
+        }
+        let mut columns: Vec<ArrayRef> = self.builders.iter_mut().map(Builder::finish).collect();
+        columns.push(Arc::new(self.file_column.finish()));
+        columns.push(Arc::new(self.row_column.finish()));
+        self.batch_bytes = 0;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|_| Error::bug(format!("contract {}: rows do not fit", self.contract.name)))?;
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    /// Everything that was accepted, in order.
+    pub(super) fn finish(mut self) -> Result<(SchemaRef, Vec<RecordBatch>, Vec<Refused>)> {
+        self.flush()?;
+        Ok((self.schema, self.batches, self.quarantine))
+    }
+}
+
+/// 128 bits of BLAKE3 over the values of `columns`; `None` if one of them is null, which is equal
+/// to nothing. Digests, not keys, are kept: 20 million keys then fit a small machine, and two keys
+/// share a digest with a probability below 2^-64.
+fn digest<'a>(
+    columns: &[usize],
+    accepted: &[Accepted],
+    cell: &impl Fn(usize) -> Cell<'a>,
+    bytes: &mut Vec<u8>,
+) -> Option<[u8; 16]> {
+    bytes.clear();
+    for &column in columns {
+        match (accepted[column], cell(column)) {
+            (Accepted::Null, _) => return None,
+            (Accepted::Integer(value), _) => bytes.extend(value.to_le_bytes()),
+            // -0.0 is 0.0.
+            (Accepted::Number(value), _) => bytes.extend((value + 0.0).to_le_bytes()),
+            (Accepted::Text, Cell::Text(text)) => {
+                bytes.extend((text.len() as u64).to_le_bytes());
+                bytes.extend(text.as_bytes());
+            }
+            (Accepted::Text, _) => return None,
+        }
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    Some(digest)
+}
+
+#[derive(Debug)]
+enum Builder {
+    Text(StringBuilder),
+    Integer(Int64Builder),
+    Number(Float64Builder),
+    Decimal(Decimal128Builder),
+    Boolean(BooleanBuilder),
+    Date(Date32Builder),
+    Timestamp(TimestampMicrosecondBuilder),
+}
+
+impl Builder {
+    fn of(column: &Column) -> Result<Self> {
+        let unsupported = || {
+            Error::configuration(format!(
+                "property `{}`: {} cannot be read from an export",
+                column.name,
+                column.type_name()
+            ))
+        };
+        Ok(match &column.data_type {
+            DataType::Utf8 => Builder::Text(StringBuilder::new()),
+            DataType::Int64 => Builder::Integer(Int64Builder::new()),
+            DataType::Float64 => Builder::Number(Float64Builder::new()),
+            DataType::Decimal128(precision, scale) => Builder::Decimal(
+                Decimal128Builder::new()
+                    .with_precision_and_scale(*precision, *scale)
+                    .map_err(|_| unsupported())?,
+            ),
+            DataType::Boolean => Builder::Boolean(BooleanBuilder::new()),
+            DataType::Date32 => Builder::Date(Date32Builder::new()),
+            DataType::Timestamp(_, zone) => Builder::Timestamp(
+                TimestampMicrosecondBuilder::new().with_timezone_opt(zone.clone()),
+            ),
+            _ => return Err(unsupported()),
+        })
+    }
+
+    /// Appends one value; gives the bytes it takes. Values were cast to the column's type, whose
+    /// range they are in.
+    fn push(&mut self, accepted: Accepted, cell: Cell<'_>) -> usize {
+        let integer = match accepted {
+            Accepted::Integer(value) => Some(value),
+            _ => None,
+        };
+        match self {
+            Builder::Text(builder) => {
+                let text = match (accepted, cell) {
+                    (Accepted::Text, Cell::Text(text)) => Some(text),
+                    _ => None,
+                };
+                builder.append_option(text);
+                return text.map_or(0, str::len);
+            }
+            Builder::Integer(builder) => builder.append_option(integer.map(|value| value as i64)),
+            Builder::Number(builder) => builder.append_option(match accepted {
+                Accepted::Number(value) => Some(value),
+                _ => None,
+            }),
+            Builder::Decimal(builder) => builder.append_option(integer),
+            Builder::Boolean(builder) => builder.append_option(integer.map(|value| value != 0)),
+            Builder::Date(builder) => builder.append_option(integer.map(|value| value as i32)),
+            Builder::Timestamp(builder) => builder.append_option(integer.map(|value| value as i64)),
+        }
+        16
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Text(builder) => Arc::new(builder.finish()),
+            Builder::Integer(builder) => Arc::new(builder.finish()),
+            Builder::Number(builder) => Arc::new(builder.finish()),
+            Builder::Decimal(builder) => Arc::new(builder.finish()),
+            Builder::Boolean(builder) => Arc::new(builder.finish()),
+            Builder::Date(builder) => Arc::new(builder.finish()),
+            Builder::Timestamp(builder) => Arc::new(builder.finish()),
+        }
+    }
+}

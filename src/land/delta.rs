@@ -1,0 +1,344 @@
+//! One Delta table: its files at a version, and a commit that happens exactly once.
+//!
+//! A commit makes the table hold a given set of files, whatever its latest version held, and
+//! carries `txn(appId = run_id, version = generation)`. That mark is read before the commit and
+//! again after **any** error, because a store can apply a write and lose the answer.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
+use deltalake::kernel::{Action, Add, MetadataExt, Remove, StructType, Transaction};
+use deltalake::logstore::{StorageConfig, default_logstore};
+use deltalake::operations::create::CreateBuilder;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::{DeltaTable, DeltaTableError};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Store, Written};
+use crate::error::{Error, Result};
+
+/// What a commit makes of one table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableCommit {
+    /// The table's name.
+    pub table: String,
+    /// Its columns, as Arrow's schema.
+    pub schema: Schema,
+    /// What the table is, for its metadata.
+    pub description: String,
+    /// The version whose files the table keeps: the predecessor's, for tables that grow.
+    pub keep: Option<u64>,
+    /// Columns whose least and greatest values may stand in the log.
+    pub statistics: Vec<String>,
+    /// Files to add, already written, relative to the warehouse.
+    pub files: Vec<Written>,
+    /// When the files were written, in milliseconds since 1970.
+    pub written_at: i64,
+}
+
+/// The mark by which a commit is known to have happened.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Mark {
+    /// The run.
+    pub run_id: String,
+    /// The number of this publication of the run, from 1.
+    pub generation: i64,
+}
+
+/// The folder of a table, relative to the warehouse.
+pub fn folder(table: &str) -> String {
+    format!("tables/{table}")
+}
+
+/// Opens a table at its latest version, or at one given; `None` where there is no such table.
+pub async fn open(
+    warehouse: &Store,
+    table: &str,
+    version: Option<u64>,
+) -> Result<Option<DeltaTable>> {
+    let mut delta = DeltaTable::new(log_store(warehouse, table)?);
+    let loaded = match version {
+        Some(version) => delta.load_version(version).await,
+        None => delta.load().await,
+    };
+    match loaded {
+        Ok(()) => Ok(Some(delta)),
+        Err(DeltaTableError::NotATable(_)) => Ok(None),
+        Err(error) => {
+            // A folder without a log gives other errors than `NotATable`, by store.
+            if warehouse.list(&format!("{}/_delta_log", folder(table))).await?.is_empty() {
+                return Ok(None);
+            }
+            Err(failed(warehouse, table, "open", &error))
+        }
+    }
+}
+
+/// The files of a table at a version, relative to the warehouse, sorted.
+pub async fn files(warehouse: &Store, table: &str, version: u64) -> Result<Vec<String>> {
+    let delta = open(warehouse, table, Some(version)).await?.ok_or_else(|| {
+        Error::data(format!("{}: not a Delta table", warehouse.url_of(&folder(table))))
+    })?;
+    let mut paths: Vec<String> =
+        active(&delta, warehouse, table)?.into_keys().map(|path| format!("{}/{path}", folder(table))).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// Makes the table hold the files that the commit names, exactly once for a mark. Returns the
+/// version that does.
+pub async fn commit(warehouse: &Store, plan: &TableCommit, mark: &Mark) -> Result<u64> {
+    const ATTEMPTS: usize = 6;
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let latest = match open(warehouse, &plan.table, None).await {
+            Ok(latest) => latest,
+            Err(error) if error.kind() == crate::error::Kind::Retry => {
+                last = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let tried = match latest {
+            Some(delta) => {
+                if let Some(version) = committed(warehouse, &delta, plan, mark).await? {
+                    return Ok(version);
+                }
+                change(warehouse, &delta, plan, mark).await
+            }
+            None => create(warehouse, plan, mark).await,
+        };
+        match tried {
+            // Read back all the same: the mark says which version holds the commit.
+            Ok(()) => {}
+            Err(error) => last = Some(error),
+        }
+        if let Some(delta) = open(warehouse, &plan.table, None).await?
+            && let Some(version) = committed(warehouse, &delta, plan, mark).await?
+        {
+            return Ok(version);
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        Error::retry(format!("{}: the commit did not succeed", warehouse.url_of(&folder(&plan.table))))
+            .help("run the same command again")
+    }))
+}
+
+fn log_store(warehouse: &Store, table: &str) -> Result<deltalake::logstore::LogStoreRef> {
+    let place = warehouse.folder(&folder(table))?;
+    Ok(default_logstore(
+        place.object_store(),
+        place.root(),
+        place.url(),
+        &StorageConfig::default(),
+    ))
+}
+
+fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) -> Error {
+    // Delta's errors may quote rows: only what is certain not to is passed on.
+    let place = warehouse.url_of(&folder(table));
+    match error {
+        DeltaTableError::InvalidVersion(version) => Error::data(format!(
+            "{place}: version {version} cannot be read"
+        ))
+        .help("it may have been vacuumed: name a later run"),
+        DeltaTableError::ObjectStore { .. } | DeltaTableError::Transaction { .. } => {
+            Error::retry(format!("{place}: cannot {doing} the table: the store failed or another writer was first"))
+                .help("run the same command again")
+        }
+        _ => Error::retry(format!("{place}: cannot {doing} the Delta table"))
+            .help("run the same command again; if it persists, the table's log is damaged"),
+    }
+}
+
+/// Active files by their path in the table.
+fn active(delta: &DeltaTable, warehouse: &Store, table: &str) -> Result<BTreeMap<String, Add>> {
+    let snapshot =
+        delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
+    #[expect(deprecated, reason = "the commit needs `Add` actions, and there is no other way to them")]
+    let files = snapshot
+        .log_data()
+        .iter()
+        .map(|file| (file.path().into_owned(), file.add_action()))
+        .collect();
+    Ok(files)
+}
+
+/// The version that carries the mark, if the commit has happened.
+async fn committed(
+    warehouse: &Store,
+    delta: &DeltaTable,
+    plan: &TableCommit,
+    mark: &Mark,
+) -> Result<Option<u64>> {
+    let log_store = delta.log_store();
+    let snapshot =
+        delta.snapshot().map_err(|error| failed(warehouse, &plan.table, "read", &error))?;
+    let seen = snapshot
+        .transaction_version(log_store.as_ref(), &mark.run_id)
+        .await
+        .map_err(|error| failed(warehouse, &plan.table, "read", &error))?;
+    if seen.is_none_or(|seen| seen < mark.generation) {
+        return Ok(None);
+    }
+    let mut version = delta.version();
+    while let Some(at) = version {
+        let path = format!("{}/_delta_log/{at:020}.json", folder(&plan.table));
+        if let Some(log) = warehouse.get_if_exists(&path).await?
+            && carries(&log, mark)
+        {
+            return Ok(Some(at));
+        }
+        version = at.checked_sub(1);
+    }
+    Err(Error::data(format!(
+        "{}: the log says that run {} was committed, and no longer where",
+        warehouse.url_of(&folder(&plan.table)),
+        mark.run_id
+    )))
+}
+
+fn carries(log: &[u8], mark: &Mark) -> bool {
+    log.split(|byte| *byte == b'\n').any(|line| {
+        serde_json::from_slice::<serde_json::Value>(line).is_ok_and(|action| {
+            action["txn"]["appId"] == mark.run_id.as_str()
+                && action["txn"]["version"] == mark.generation
+        })
+    })
+}
+
+fn operation() -> DeltaOperation {
+    DeltaOperation::Write { mode: SaveMode::Overwrite, partition_by: None, predicate: None }
+}
+
+fn properties(mark: &Mark) -> CommitProperties {
+    CommitProperties::default()
+        .with_max_retries(0)
+        .with_application_transaction(Transaction::new(&mark.run_id, mark.generation))
+        .with_metadata([("simurgh.run_id".to_owned(), mark.run_id.clone().into())])
+}
+
+fn delta_schema(plan: &TableCommit) -> Result<StructType> {
+    (&plan.schema).try_into_kernel().map_err(|_| {
+        Error::configuration(format!("{}: Delta Lake cannot hold one of its columns", plan.table))
+            .help("cast the column to text, a number, a date, a timestamp, or a list of these")
+    })
+}
+
+fn configuration(plan: &TableCommit) -> Vec<(String, Option<String>)> {
+    vec![
+        // Least and greatest values of personal columns must not stand in the log.
+        ("delta.dataSkippingStatsColumns".to_owned(), Some(plan.statistics.join(","))),
+        // The marks of old runs are what makes their commits unrepeatable.
+        ("delta.setTransactionRetentionDuration".to_owned(), Some("interval 3650 days".to_owned())),
+    ]
+}
+
+async fn create(warehouse: &Store, plan: &TableCommit, mark: &Mark) -> Result<()> {
+    let schema = delta_schema(plan)?;
+    let actions: Vec<Action> = adds(plan).into_values().map(Action::Add).collect();
+    CreateBuilder::new()
+        .with_log_store(log_store(warehouse, &plan.table)?)
+        .with_table_name(&plan.table)
+        .with_comment(&plan.description)
+        .with_columns(schema.fields().cloned())
+        .with_configuration(configuration(plan))
+        .with_actions(actions)
+        .with_save_mode(SaveMode::ErrorIfExists)
+        .with_commit_properties(properties(mark))
+        .await
+        .map(drop)
+        .map_err(|error| failed(warehouse, &plan.table, "create", &error))
+}
+
+async fn change(
+    warehouse: &Store,
+    delta: &DeltaTable,
+    plan: &TableCommit,
+    mark: &Mark,
+) -> Result<()> {
+    let unchanged = |error: DeltaTableError| failed(warehouse, &plan.table, "change", &error);
+    let mut wanted = adds(plan);
+    if let Some(keep) = plan.keep {
+        let kept = open(warehouse, &plan.table, Some(keep)).await?.ok_or_else(|| {
+            Error::data(format!("{}: version {keep} is gone", warehouse.url_of(&folder(&plan.table))))
+        })?;
+        for (path, add) in active(&kept, warehouse, &plan.table)? {
+            wanted.entry(path).or_insert(Add { data_change: true, ..add });
+        }
+    }
+    let present = active(delta, warehouse, &plan.table)?;
+    let mut actions = Vec::new();
+    let schema = delta_schema(plan)?;
+    let snapshot = delta.snapshot().map_err(unchanged)?;
+    if snapshot.schema().as_ref() != &schema {
+        let metadata = MetadataExt::with_schema(snapshot.metadata().clone(), &schema)
+            .map_err(|_| Error::bug("a table's metadata cannot hold its new columns"))?;
+        actions.push(Action::Metadata(metadata));
+    }
+    for (path, add) in &present {
+        if !wanted.contains_key(path) {
+            actions.push(Action::Remove(Remove {
+                path: path.clone(),
+                data_change: true,
+                deletion_timestamp: Some(plan.written_at),
+                extended_file_metadata: Some(true),
+                partition_values: Some(HashMap::new()),
+                size: Some(add.size),
+                ..Remove::default()
+            }));
+        }
+    }
+    for (path, add) in wanted {
+        if !present.contains_key(&path) {
+            actions.push(Action::Add(add));
+        }
+    }
+    let snapshot = delta.snapshot().map_err(unchanged)?;
+    CommitBuilder::from(properties(mark))
+        .with_actions(actions)
+        .build(Some(snapshot.snapshot()), delta.log_store(), operation())
+        .await
+        .map(drop)
+        .map_err(unchanged)
+}
+
+fn adds(plan: &TableCommit) -> BTreeMap<String, Add> {
+    let prefix = format!("{}/", folder(&plan.table));
+    plan.files
+        .iter()
+        .map(|file| {
+            let path = file.path.strip_prefix(&prefix).unwrap_or(&file.path).to_owned();
+            let add = Add {
+                path: path.clone(),
+                partition_values: HashMap::new(),
+                size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+                modification_time: plan.written_at,
+                data_change: true,
+                stats: Some(format!("{{\"numRecords\":{}}}", file.rows)),
+                tags: None,
+                deletion_vector: None,
+                base_row_id: None,
+                default_row_commit_version: None,
+                clustering_provider: None,
+            };
+            (path, add)
+        })
+        .collect()
+}
+
+/// The schema of a table as Arrow's, for reading it back.
+pub fn arrow_schema(delta: &DeltaTable) -> Result<Arc<Schema>> {
+    use deltalake::kernel::engine::arrow_conversion::TryIntoArrow;
+    let snapshot = delta.snapshot().map_err(|_| Error::bug("a table that is not loaded"))?;
+    let schema: Schema = snapshot
+        .schema()
+        .as_ref()
+        .try_into_arrow()
+        .map_err(|_| Error::data("a Delta table with a column that Arrow cannot hold"))?;
+    Ok(Arc::new(schema))
+}

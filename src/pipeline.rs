@@ -1,1 +1,0 @@
-//! Every stage, in order.

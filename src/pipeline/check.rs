@@ -1,0 +1,214 @@
+//! What can be known to be wrong before anything is read: contracts, and every SELECT planned over
+//! empty tables of the right columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde::Serialize;
+
+use super::sql::Parameters;
+use crate::config::{Known, Loaded};
+use crate::contract::Contract;
+use crate::engine::{Engine, Options, refuse_unstable};
+use crate::error::{Error, Result};
+use crate::tables::{self, SqlTables, timestamp};
+use crate::{clean, golden, resolve};
+
+/// What a pipeline is, once it is known to be right.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Sources, in order.
+    pub sources: Vec<String>,
+    /// The tables that a run lands, with their columns and types.
+    pub tables: BTreeMap<String, Vec<(String, String)>>,
+}
+
+/// Checks a pipeline file and all it refers to, without reading any export.
+///
+/// # Errors
+/// Everything that is wrong, at once where it is the file's shape and references; the first that
+/// is wrong where it is SQL.
+pub async fn check(loaded: &Loaded, date: &str, options: &Options) -> Result<Checked> {
+    let contracts = contracts(loaded)?;
+    let parameters = Parameters::new(&loaded.pipeline, date);
+    let schemas = plan_all(loaded, &contracts, &parameters, options).await?;
+    Ok(Checked {
+        pipeline: loaded.pipeline.name.clone(),
+        sources: loaded.pipeline.sources.keys().cloned().collect(),
+        tables: schemas
+            .into_iter()
+            .map(|(name, schema)| {
+                let columns = schema
+                    .fields()
+                    .iter()
+                    .map(|field| (field.name().clone(), field.data_type().to_string()))
+                    .collect();
+                (name, columns)
+            })
+            .collect(),
+    })
+}
+
+/// The contract of each source. References are checked here, with all else that the file says.
+pub(super) fn contracts(loaded: &Loaded) -> Result<BTreeMap<String, Contract>> {
+    let comparisons: Vec<&str> = resolve::COMPARISONS.iter().map(|kind| kind.name).collect();
+    let survivorship: Vec<&str> = golden::RULES.iter().map(|rule| rule.name).collect();
+    loaded.check(&Known {
+        comparisons: &comparisons,
+        survivorship: &survivorship,
+        parameters: super::sql::GIVEN,
+        ..Known::default()
+    })?;
+    loaded
+        .pipeline
+        .sources
+        .iter()
+        .map(|(name, source)| Ok((name.clone(), contract(loaded, &source.contract)?)))
+        .collect()
+}
+
+fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
+    let path = loaded.directory.join(path);
+    let text = std::fs::read_to_string(&path).map_err(|source| {
+        Error::configuration(format!("{}: the contract cannot be read", path.display()))
+            .because(source)
+    })?;
+    Contract::parse(&text, &path.display().to_string())
+}
+
+/// The contract of a landed table, where there is one.
+pub(super) fn landed_contract(loaded: &Loaded, table: &str) -> Result<Option<Contract>> {
+    let Some(folder) = &loaded.pipeline.land.contracts else { return Ok(None) };
+    let path = format!("{folder}/{table}.odcs.yaml");
+    if loaded.directory.join(&path).exists() { contract(loaded, &path).map(Some) } else { Ok(None) }
+}
+
+/// A hash of all that decides results: the file, and the contracts and SQL that it refers to.
+pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |text: &str| {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    };
+    add(&loaded.hash_material.to_string());
+    let pipeline = &loaded.pipeline;
+    for table in pipeline.facts.values().chain(pipeline.enrich.values()).chain(pipeline.profile.values()) {
+        add(&loaded.sql(table)?);
+    }
+    for source in pipeline.sources.values() {
+        let path = loaded.directory.join(&source.contract);
+        add(&std::fs::read_to_string(&path).map_err(|cause| {
+            Error::configuration(format!("{}: the contract cannot be read", path.display()))
+                .because(cause)
+        })?);
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Plans every SELECT of the pipeline over empty tables, and returns the columns of each table.
+pub(super) async fn plan_all(
+    loaded: &Loaded,
+    contracts: &BTreeMap<String, Contract>,
+    parameters: &Parameters,
+    options: &Options,
+) -> Result<BTreeMap<String, SchemaRef>> {
+    let engine = Engine::new(options)?;
+    let mut schemas = BTreeMap::new();
+    let mut know = |name: &str, schema: SchemaRef| -> Result<()> {
+        let frame = engine.batches(Arc::clone(&schema), Vec::new())?;
+        schemas.insert(name.to_owned(), schema);
+        engine.register(name, frame)
+    };
+    for (name, contract) in contracts {
+        let mut fields: Vec<Field> =
+            contract.arrow_schema().fields().iter().map(|f| f.as_ref().clone()).collect();
+        fields.push(Field::new("_file", DataType::Utf8, false));
+        fields.push(Field::new("_row", DataType::Int64, false));
+        know(&format!("raw_{name}"), Arc::new(Schema::new(fields)))?;
+    }
+    let pipeline = &loaded.pipeline;
+    let mut mappings = Vec::new();
+    for mapping in &pipeline.records {
+        let what = format!("records of source `{}`", mapping.source);
+        let sql = parameters.bind(&mapping.sql, &what)?;
+        let frame = engine.sql(&sql, &what).await?;
+        refuse_unstable(&frame, &what)?;
+        mappings.push((mapping.source.clone(), frame));
+    }
+    let records = clean::records(mappings, "")?;
+    let records: SchemaRef = Arc::new(records.schema().as_arrow().clone());
+    know(tables::RECORDS, Arc::clone(&records))?;
+    sql_tables(loaded, &engine, parameters, "facts", &pipeline.facts, &mut know).await?;
+    for (kind, settings) in &pipeline.resolve {
+        let what = format!("resolve.{kind}");
+        engine.sql(&super::stages::resolution_sql(kind, &settings.expressions()), &what).await?;
+    }
+    for (name, schema) in [
+        (tables::QUARANTINE, tables::quarantine()),
+        (tables::ENTITY_MEMBERS, tables::entity_members()),
+        (tables::ENTITY_EVENTS, tables::entity_events()),
+        (tables::ID_REDIRECTS, tables::id_redirects()),
+        (tables::SCORED_PAIRS, tables::scored_pairs()),
+        (tables::MATCH_LOG, tables::match_log()),
+        (tables::DECISIONS, tables::decisions()),
+        (tables::CUSTOMER_LINEAGE, tables::customer_lineage()),
+        (tables::CUSTOMER_RELATIONS, tables::customer_relations()),
+        (tables::CUSTOMERS, customers(&records, &pipeline.golden)),
+    ] {
+        know(name, schema)?;
+    }
+    sql_tables(loaded, &engine, parameters, "enrich", &pipeline.enrich, &mut know).await?;
+    sql_tables(loaded, &engine, parameters, "profile", &pipeline.profile, &mut know).await?;
+    if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {
+        return Err(Error::configuration(format!("land.export: `{missing}` is not a table")));
+    }
+    Ok(schemas)
+}
+
+async fn sql_tables(
+    loaded: &Loaded,
+    engine: &Engine,
+    parameters: &Parameters,
+    section: &str,
+    settings: &SqlTables,
+    know: &mut impl FnMut(&str, SchemaRef) -> Result<()>,
+) -> Result<()> {
+    for (name, table) in settings {
+        let what = format!("{section}.{name}");
+        let sql = loaded.sql(table)?;
+        let frame = engine.sql(&parameters.bind(&sql, &what)?, &what).await?;
+        refuse_unstable(&frame, &what)?;
+        for column in &table.key {
+            if frame.schema().field_with_unqualified_name(column).is_err() {
+                return Err(Error::configuration(format!(
+                    "{what}.key: the SQL gives no column `{column}`"
+                ))
+                .help("name columns of the SELECT that together tell its rows apart"));
+            }
+        }
+        know(name, Arc::new(frame.schema().as_arrow().clone()))?;
+    }
+    Ok(())
+}
+
+/// The columns of `customers`, from those of `records`.
+fn customers(records: &Schema, settings: &golden::Golden) -> SchemaRef {
+    let mut fields = vec![
+        Field::new("golden_id", DataType::Utf8, false),
+        Field::new("kind", DataType::Utf8, false),
+    ];
+    for field in records.fields() {
+        let name = field.name();
+        if !tables::RECORD_COLUMNS.contains(&name.as_str()) && !settings.exclude.contains(name) {
+            fields.push(Field::new(name, field.data_type().clone(), true));
+        }
+    }
+    fields.push(Field::new("member_count", DataType::Int32, false));
+    fields.push(Field::new("source_count", DataType::Int32, false));
+    fields.push(Field::new("first_seen", timestamp(), true));
+    fields.push(Field::new("last_updated", timestamp(), true));
+    Arc::new(Schema::new(fields))
+}

@@ -1,0 +1,445 @@
+//! One run from its request to its outcome: identity, stages, publication, results.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::inputs::{self, Input};
+use super::sql::Parameters;
+use super::{STAGES, stages};
+use crate::config::{self, Loaded};
+use crate::contract::Contract;
+use crate::engine::{Created, Done, Engine, Options, Staging, Store};
+use crate::error::{Error, Kind, Result};
+use crate::land::{self, History, Publication, Published};
+use crate::report;
+
+/// What a command asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The pipeline file.
+    pub pipeline: PathBuf,
+    /// `--set KEY=VALUE`.
+    pub sets: Vec<String>,
+    /// The warehouse: a folder or a URL.
+    pub warehouse: String,
+    /// The logical date.
+    pub date: Date,
+    /// The stages to run, as positions in [`STAGES`].
+    pub stages: std::ops::RangeInclusive<usize>,
+    /// The run that a stage continues, as an earlier process printed it.
+    pub run_id: Option<String>,
+    /// Whether later dates that this run makes stale are run again.
+    pub cascade: bool,
+    /// Threads and memory.
+    pub engine: Options,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The tables are published.
+    Published,
+    /// The same run was published before; nothing was done.
+    Unchanged,
+    /// The stages asked for are done; a later process publishes.
+    Staged,
+}
+
+/// The run's result: the last line of standard output, but for errors.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunResult {
+    /// The run.
+    pub run_id: String,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The logical date.
+    pub logical_date: String,
+    /// Rows read from exports.
+    pub rows_read: u64,
+    /// Rows that keep their contract.
+    pub rows_accepted: u64,
+    /// Rows that do not.
+    pub rows_quarantined: u64,
+    /// Golden customers.
+    pub entities: u64,
+    /// The version of each table.
+    pub tables: BTreeMap<String, u64>,
+    /// The head of the chain of manifests.
+    pub head: Option<String>,
+    /// How long it took.
+    pub seconds: f64,
+    /// Rows by table.
+    pub rows: BTreeMap<String, u64>,
+    /// What the reader should know: never a value.
+    pub warnings: Vec<String>,
+    /// Dates whose runs build on a run that is no longer in force.
+    pub stale: Vec<String>,
+    /// What each stage reports.
+    pub stages: Vec<StageResult>,
+}
+
+/// One stage of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct StageResult {
+    /// The stage.
+    pub stage: String,
+    /// How long it took; zero where an earlier process did it.
+    pub seconds: f64,
+    /// Whether an earlier process did it.
+    pub resumed: bool,
+    /// Rows by table that it handed over.
+    pub rows: BTreeMap<String, u64>,
+    /// What it reports.
+    pub report: serde_json::Value,
+}
+
+/// What identifies a run, and what all its stages share: `staging/<run_id>/manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub run_id: String,
+    pub pipeline: String,
+    pub logical_date: String,
+    pub inputs: Vec<Input>,
+    pub configuration: String,
+    pub program: String,
+    pub predecessor: Option<u64>,
+}
+
+/// What every stage needs.
+pub(super) struct Run {
+    pub loaded: Loaded,
+    pub contracts: BTreeMap<String, Contract>,
+    pub identity: Identity,
+    pub date: Date,
+    pub parameters: Parameters,
+    pub engine: Engine,
+    pub warehouse: Store,
+    pub inputs: Store,
+    pub staging: Staging,
+    pub predecessor: Option<Published>,
+    /// Whether no file of this run can be part of a published version yet.
+    pub first_publication: bool,
+}
+
+/// Runs the stages asked for, and publishes where `land` is among them.
+///
+/// # Errors
+/// Everything that can be wrong with the configuration, the exports, the stores; see
+/// `docs/errors.md`.
+pub async fn run(request: &Request) -> Result<RunResult> {
+    let mut result = run_date(request, request.date).await?;
+    if request.cascade && result.outcome != Outcome::Staged {
+        for date in result.stale.clone() {
+            let date: Date = date
+                .parse()
+                .map_err(|_| Error::data("runs/seq: a logical date that is not a date"))?;
+            let later = run_date(request, date).await?;
+            result.seconds += later.seconds;
+            result.stale = later.stale;
+            result.warnings.extend(later.warnings);
+        }
+    }
+    Ok(result)
+}
+
+/// Everything a run needs, found out without writing to the warehouse but for its layout's mark.
+pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, History)> {
+    let loaded = config::load(&request.pipeline, &request.sets, &|name| std::env::var(name).ok())?;
+    let contracts = super::check::contracts(&loaded)?;
+    let warehouse = Store::open(&request.warehouse)?;
+    let inputs = Store::open(&loaded.pipeline.inputs)?;
+    let engine = Engine::new(&request.engine)?;
+    let parameters = Parameters::new(&loaded.pipeline, &date.to_string());
+    super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
+    let history = History::read(&warehouse).await?;
+    let predecessor = history.predecessor(&loaded.pipeline.name, &date.to_string()).cloned();
+    let identity = match &request.run_id {
+        Some(run_id) => known(&warehouse, run_id, &loaded, &history, date).await?,
+        None => identify(&inputs, &loaded, date, predecessor.as_ref()).await?,
+    };
+    let staging = Staging::new(&warehouse, &identity.run_id);
+    let first_publication = history.generations(&identity.run_id) == 0;
+    let run = Run {
+        loaded,
+        contracts,
+        identity,
+        date,
+        parameters,
+        engine,
+        warehouse,
+        inputs,
+        staging,
+        predecessor,
+        first_publication,
+    };
+    Ok((run, history))
+}
+
+async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
+    let started = Instant::now();
+    let progress = report::Progress::start();
+    progress.say("looking at the warehouse and the exports");
+    let warehouse = Store::open(&request.warehouse)?;
+    let before = History::read(&warehouse).await?.next_seq();
+    land::recover(&warehouse).await?;
+    let (run, history) = prepare(request, date).await?;
+    land::check_format(&warehouse).await?;
+
+    let predecessor = run.predecessor.as_ref().map(|entry| entry.seq);
+    if let Some(entry) = history.by_date(&run.identity.pipeline).get(date.to_string().as_str())
+        && entry.run_id == run.identity.run_id
+        && entry.predecessor == predecessor
+    {
+        run.staging.clear().await?;
+        // Published by this command all the same, if it rolled an earlier process's plan forward.
+        let outcome =
+            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
+        return Ok(finished(&warehouse, entry, &history, outcome, started).await);
+    }
+    if run.identity.predecessor != predecessor {
+        run.staging.clear().await?;
+        return Err(Error::retry(format!(
+            "run {}: the run before {date} changed since its first stage",
+            run.identity.run_id
+        ))
+        .help("run from the first stage again: it will build on the new one"));
+    }
+    claim(&warehouse, &run.staging, &run.identity).await?;
+    let mut results = Vec::new();
+    let mut before: Vec<Done> = Vec::new();
+    for (position, name) in STAGES.iter().enumerate() {
+        if position > *request.stages.end() {
+            break;
+        }
+        let clock = Instant::now();
+        let (done, resumed) = match run.staging.done(name).await? {
+            Some(done) => (done, true),
+            None if position < *request.stages.start() => {
+                return Err(Error::usage(format!(
+                    "run {}: stage `{name}` has not been run yet",
+                    run.identity.run_id
+                ))
+                .help(format!("run it first: --stage {name} --run-id {}", run.identity.run_id)));
+            }
+            None => {
+                progress.say(name);
+                (stages::run(name, &run, &before).await?, false)
+            }
+        };
+        if done.predecessor != run.identity.predecessor {
+            return Err(Error::retry(format!(
+                "run {}: stage `{name}` was run on another predecessor",
+                run.identity.run_id
+            ))
+            .help("run the same command again"));
+        }
+        results.push(StageResult {
+            stage: (*name).to_owned(),
+            seconds: if resumed { 0.0 } else { clock.elapsed().as_secs_f64() },
+            resumed,
+            rows: done.tables.iter().map(|t| (t.name.clone(), t.file.rows)).collect(),
+            report: done.report.clone(),
+        });
+        before.push(done);
+    }
+    if *request.stages.end() < STAGES.len() - 1 {
+        return Ok(staged(&run, results, started));
+    }
+
+    progress.say("publishing");
+    let draft = stages::draft(&run, &before)?;
+    let publication = land::publish(&run.warehouse, &draft).await?;
+    let history = History::read(&run.warehouse).await?;
+    let (entry, outcome) = match publication {
+        Publication::Published(entry) => (entry, Outcome::Published),
+        Publication::Unchanged(entry) => (entry, Outcome::Unchanged),
+    };
+    let mut result = RunResult { stages: results, ..base(&entry, &history, outcome, started) };
+    summarise(&mut result);
+    report::write(&run.warehouse, &result).await?;
+    stages::clear_orphans(&run, &draft).await?;
+    run.staging.clear().await?;
+    progress.finish();
+    Ok(result)
+}
+
+async fn identify(
+    store: &Store,
+    loaded: &Loaded,
+    date: Date,
+    predecessor: Option<&Published>,
+) -> Result<Identity> {
+    let mut found = Vec::new();
+    for (name, source) in &loaded.pipeline.sources {
+        found.extend(inputs::find(store, name, source, date).await?);
+    }
+    found.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
+    let configuration = super::check::configuration_hash(loaded)?;
+    let identity = serde_json::json!({
+        "pipeline": loaded.pipeline.name,
+        "logical_date": date.to_string(),
+        "inputs": found,
+        "configuration": configuration,
+    });
+    let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
+    Ok(Identity {
+        run_id: hash[..32].to_owned(),
+        pipeline: loaded.pipeline.name.clone(),
+        logical_date: date.to_string(),
+        inputs: found,
+        configuration,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        predecessor: predecessor.map(|entry| entry.seq),
+    })
+}
+
+/// The identity that an earlier process of this run wrote down.
+async fn known(
+    warehouse: &Store,
+    run_id: &str,
+    loaded: &Loaded,
+    history: &History,
+    date: Date,
+) -> Result<Identity> {
+    let path = format!("staging/{run_id}/manifest.json");
+    let identity: Identity = match warehouse.get_if_exists(&path).await? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|_| Error::data(format!("{}: damaged", warehouse.url_of(&path))))?,
+        None => match history.entries().iter().rev().find(|entry| entry.run_id == run_id) {
+            // Published and cleared: enough to see that there is nothing left to do.
+            Some(entry) => Identity {
+                run_id: run_id.to_owned(),
+                pipeline: entry.pipeline.clone(),
+                logical_date: entry.logical_date.clone(),
+                inputs: Vec::new(),
+                configuration: super::check::configuration_hash(loaded)?,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+                predecessor: entry.predecessor,
+            },
+            None => {
+                return Err(Error::usage(format!("run {run_id}: there is no such run"))
+                    .help("run --stage extract first; its last line of output gives the run_id"));
+            }
+        },
+    };
+    let configuration = super::check::configuration_hash(loaded)?;
+    if identity.configuration != configuration || identity.logical_date != date.to_string() {
+        return Err(Error::usage(format!(
+            "run {run_id}: it began with another configuration or date"
+        ))
+        .help("give the same pipeline, --set and --date as its first stage, or begin a new run"));
+    }
+    Ok(identity)
+}
+
+/// Writes the run's identity down for its later stages. An earlier attempt that built on another
+/// predecessor is cleared away.
+async fn claim(warehouse: &Store, staging: &Staging, identity: &Identity) -> Result<()> {
+    let path = format!("{}/manifest.json", staging.folder());
+    let bytes = serde_json::to_vec_pretty(identity)
+        .map_err(|source| Error::bug("a run's identity cannot be written").because(source))?;
+    for _ in 0..2 {
+        match warehouse.create(&path, bytes.clone()).await? {
+            Created::Ours => return Ok(()),
+            Created::Theirs(there) => {
+                let there: Option<Identity> = serde_json::from_slice(&there).ok();
+                if there.is_some_and(|there| there.predecessor == identity.predecessor) {
+                    return Ok(());
+                }
+                staging.clear().await?;
+            }
+        }
+    }
+    Err(Error::retry(format!("run {}: another process is at it", identity.run_id))
+        .help("run the same command again"))
+}
+
+async fn finished(
+    warehouse: &Store,
+    entry: &Published,
+    history: &History,
+    outcome: Outcome,
+    started: Instant,
+) -> RunResult {
+    let mut result = base(entry, history, outcome, started);
+    if let Some(counts) = report::read_counts(warehouse, &entry.run_id).await {
+        result.rows_read = counts.rows_read;
+        result.rows_accepted = counts.rows_accepted;
+        result.rows_quarantined = counts.rows_quarantined;
+    }
+    result
+}
+
+fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant) -> RunResult {
+    RunResult {
+        run_id: entry.run_id.clone(),
+        outcome,
+        logical_date: entry.logical_date.clone(),
+        rows_read: 0,
+        rows_accepted: 0,
+        rows_quarantined: 0,
+        entities: entry.rows.get(crate::tables::CUSTOMERS).copied().unwrap_or(0),
+        tables: entry.tables.clone(),
+        head: Some(entry.head.clone()),
+        seconds: started.elapsed().as_secs_f64(),
+        rows: entry.rows.clone(),
+        warnings: Vec::new(),
+        stale: history
+            .stale(&entry.pipeline)
+            .iter()
+            .map(|entry| entry.logical_date.clone())
+            .collect(),
+        stages: Vec::new(),
+    }
+}
+
+fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
+    let rows = stages.iter().flat_map(|stage| stage.rows.clone()).collect();
+    let mut result = RunResult {
+        run_id: run.identity.run_id.clone(),
+        outcome: Outcome::Staged,
+        logical_date: run.identity.logical_date.clone(),
+        rows_read: 0,
+        rows_accepted: 0,
+        rows_quarantined: 0,
+        entities: 0,
+        tables: BTreeMap::new(),
+        head: None,
+        seconds: started.elapsed().as_secs_f64(),
+        rows,
+        warnings: Vec::new(),
+        stale: Vec::new(),
+        stages,
+    };
+    result.entities = result.rows.get(crate::tables::CUSTOMERS).copied().unwrap_or(0);
+    summarise(&mut result);
+    result
+}
+
+/// Takes the counts and warnings out of the stages' reports.
+fn summarise(result: &mut RunResult) {
+    for stage in &result.stages {
+        if let Some(sources) = stage.report["sources"].as_object() {
+            for counts in sources.values() {
+                result.rows_read += counts["rows_read"].as_u64().unwrap_or(0);
+                result.rows_accepted += counts["rows_accepted"].as_u64().unwrap_or(0);
+                result.rows_quarantined += counts["rows_quarantined"].as_u64().unwrap_or(0);
+            }
+        }
+        let warnings = stage.report["warnings"].as_array().into_iter().flatten();
+        result.warnings.extend(warnings.filter_map(|text| text.as_str().map(str::to_owned)));
+    }
+}
+
+/// The outcome word of a run that ended in this error.
+pub fn outcome_of(error: &Error) -> &'static str {
+    match error.kind() {
+        Kind::Data | Kind::Configuration => "stopped",
+        Kind::Usage | Kind::Retry | Kind::Bug => "failed",
+    }
+}

@@ -1,0 +1,304 @@
+//! Columns, not rows: each compared column is dictionary-coded once, so that equal values are equal
+//! codes and term frequencies are counts.
+//!
+//! Knows Arrow arrays and codes; refuses to know what a column means or who compares it.
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use rustc_hash::FxHashMap;
+
+use crate::error::{Error, Result};
+
+/// The code of a null.
+pub(crate) const MISSING: u32 = u32::MAX;
+
+/// Distinct texts in one arena, in the order in which rows first hold them.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    arena: String,
+    ends: Vec<usize>,
+}
+
+impl Values {
+    /// The number of distinct texts.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The text of a code.
+    pub(crate) fn get(&self, code: u32) -> &str {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.arena[start..self.ends[code]]
+    }
+
+    fn push(&mut self, text: &str) -> u32 {
+        self.arena.push_str(text);
+        self.ends.push(self.arena.len());
+        (self.ends.len() - 1) as u32
+    }
+}
+
+/// A column as codes: one code a row, `MISSING` for null, and the distinct values.
+#[derive(Debug)]
+pub(crate) struct Dictionary {
+    /// One code a row.
+    pub(crate) codes: Vec<u32>,
+    /// The distinct values, by code.
+    pub(crate) values: Values,
+}
+
+/// Any array as text. Dates come as `YYYY-MM-DD`, numbers in their shortest form.
+fn as_text(array: &ArrayRef, what: &str) -> Result<StringArray> {
+    if array.data_type() == &DataType::Utf8 {
+        return Ok(array.as_string::<i32>().clone());
+    }
+    // The foreign message may quote a value, so it is not passed on.
+    let text = cast(array, &DataType::Utf8).map_err(|_| {
+        Error::configuration(format!(
+            "`{what}` gives {}, which has no text form",
+            array.data_type()
+        ))
+        .help("cast it to text in the expression")
+    })?;
+    Ok(text.as_string::<i32>().clone())
+}
+
+impl Dictionary {
+    /// Codes an array after `normalise`, which is called once for each distinct raw value and
+    /// gives `None` for a value that says nothing. Empty and blank texts are missing.
+    pub(crate) fn encode(
+        array: &ArrayRef,
+        what: &str,
+        normalise: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self> {
+        let text = as_text(array, what)?;
+        let mut raw: FxHashMap<&str, u32> = FxHashMap::default();
+        let mut known: FxHashMap<String, u32> = FxHashMap::default();
+        let mut values = Values::default();
+        let codes = (0..text.len())
+            .map(|row| {
+                if text.is_null(row) {
+                    return MISSING;
+                }
+                let value = text.value(row);
+                *raw.entry(value).or_insert_with(|| match normalise(value) {
+                    Some(value) if !value.trim().is_empty() => match known.get(&value) {
+                        Some(code) => *code,
+                        None => {
+                            let code = values.push(&value);
+                            known.insert(value, code);
+                            code
+                        }
+                    },
+                    _ => MISSING,
+                })
+            })
+            .collect();
+        Ok(Self { codes, values })
+    }
+
+    /// Codes an array as it is.
+    pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
+        Self::encode(array, what, |value| Some(value.to_owned()))
+    }
+}
+
+/// A blocking key: for each row one code, or where the array is a list, several.
+#[derive(Debug)]
+pub(crate) enum Keys {
+    /// One code a row, `MISSING` for null.
+    One(Vec<u32>),
+    /// Codes of row `i` are `codes[starts[i]..starts[i + 1]]`, sorted, without repetition.
+    Many {
+        /// Where each row's codes start, and one past the last.
+        starts: Vec<usize>,
+        /// The codes of all rows.
+        codes: Vec<u32>,
+    },
+}
+
+impl Keys {
+    /// Codes a key array; a list is taken apart, so that a row is in a block for each element.
+    pub(crate) fn encode(array: &ArrayRef, what: &str) -> Result<Self> {
+        let array = match array.data_type() {
+            DataType::List(field) => {
+                cast(array, &DataType::LargeList(field.clone())).map_err(|_| {
+                    Error::configuration(format!(
+                        "`{what}` gives a list that cannot be read as a key"
+                    ))
+                })?
+            }
+            _ => array.clone(),
+        };
+        if !matches!(array.data_type(), DataType::LargeList(_)) {
+            return Ok(Self::One(Dictionary::plain(&array, what)?.codes));
+        }
+        let lists = array.as_list::<i64>();
+        let elements = Dictionary::plain(lists.values(), what)?;
+        let offsets = lists.value_offsets();
+        let mut starts = vec![0];
+        let mut codes = Vec::with_capacity(elements.codes.len());
+        for row in 0..lists.len() {
+            if !lists.is_null(row) {
+                let range = offsets[row] as usize..offsets[row + 1] as usize;
+                let mut own: Vec<u32> =
+                    elements.codes[range].iter().copied().filter(|code| *code != MISSING).collect();
+                own.sort_unstable();
+                own.dedup();
+                codes.extend(own);
+            }
+            starts.push(codes.len());
+        }
+        Ok(Self::Many { starts, codes })
+    }
+
+    /// The codes of a row; none where the key is null.
+    pub(crate) fn of(&self, row: usize) -> &[u32] {
+        match self {
+            Self::One(codes) if codes[row] == MISSING => &[],
+            Self::One(codes) => &codes[row..=row],
+            Self::Many { starts, codes } => &codes[starts[row]..starts[row + 1]],
+        }
+    }
+}
+
+/// Several columns as one: a code for each distinct tuple of values. A tuple of nulls only is
+/// `MISSING`; one with some values known is a tuple of its own.
+#[derive(Debug)]
+pub(crate) struct Tuples {
+    /// One code a row.
+    pub(crate) codes: Vec<u32>,
+    /// How many rows hold each code.
+    pub(crate) counts: Vec<u32>,
+    columns: Vec<Dictionary>,
+    /// Column codes of each tuple, tuple after tuple.
+    parts: Vec<u32>,
+}
+
+impl Tuples {
+    /// Joins columns of the same number of rows.
+    pub(crate) fn new(columns: Vec<Dictionary>) -> Self {
+        let rows = columns.first().map_or(0, |column| column.codes.len());
+        let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
+        for column in columns.iter().skip(1) {
+            let mut dense: FxHashMap<u64, u32> = FxHashMap::default();
+            for (code, next) in codes.iter_mut().zip(&column.codes) {
+                if *code == MISSING && *next == MISSING {
+                    continue;
+                }
+                let size = dense.len() as u32;
+                *code = *dense.entry(u64::from(*code) << 32 | u64::from(*next)).or_insert(size);
+            }
+        }
+        // The last dense numbering is by first row, and no code before it is skipped.
+        let mut counts: Vec<u32> = Vec::new();
+        let mut parts = Vec::new();
+        for row in 0..rows {
+            let code = codes[row] as usize;
+            if codes[row] == MISSING {
+                continue;
+            }
+            if code == counts.len() {
+                counts.push(0);
+                parts.extend(columns.iter().map(|column| column.codes[row]));
+            }
+            counts[code] += 1;
+        }
+        Self { codes, counts, columns, parts }
+    }
+
+    /// The number of distinct tuples.
+    pub(crate) fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    /// The code within its column of one part of a tuple.
+    pub(crate) fn part_code(&self, code: u32, column: usize) -> u32 {
+        self.parts[code as usize * self.columns.len() + column]
+    }
+
+    /// The text of one part of a tuple, where it is known.
+    pub(crate) fn part(&self, code: u32, column: usize) -> Option<&str> {
+        match self.part_code(code, column) {
+            MISSING => None,
+            part => Some(self.columns[column].values.get(part)),
+        }
+    }
+
+    /// The distinct values of one column, to prepare something once for each.
+    pub(crate) fn values(&self, column: usize) -> &Values {
+        &self.columns[column].values
+    }
+
+    /// A hash of a tuple's values that does not depend on codes: 128 bits of BLAKE3 as hex.
+    pub(crate) fn value_hash(&self, code: u32) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 1");
+        for column in 0..self.columns.len() {
+            let text = self.part(code, column);
+            hasher.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            hasher.update(text.unwrap_or_default().as_bytes());
+        }
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Date32Array, ListBuilder, StringBuilder};
+
+    use super::*;
+
+    fn text(values: &[Option<&str>]) -> ArrayRef {
+        Arc::new(StringArray::from(values.to_vec()))
+    }
+
+    #[test]
+    fn equal_values_are_equal_codes_and_blanks_are_missing() {
+        let column =
+            Dictionary::plain(&text(&[Some("b"), None, Some("a"), Some("b"), Some(" ")]), "x")
+                .unwrap();
+        assert_eq!(column.codes, [0, MISSING, 1, 0, MISSING]);
+        assert_eq!(
+            (column.values.len(), column.values.get(0), column.values.get(1)),
+            (2, "b", "a")
+        );
+    }
+
+    #[test]
+    fn dates_are_coded_by_their_iso_text() {
+        let dates: ArrayRef = Arc::new(Date32Array::from(vec![Some(0), Some(365), None]));
+        let column = Dictionary::plain(&dates, "x").unwrap();
+        assert_eq!((column.values.get(0), column.values.get(1)), ("1970-01-01", "1971-01-01"));
+    }
+
+    #[test]
+    fn tuples_keep_what_is_known_of_each_part() {
+        let given =
+            Dictionary::plain(&text(&[Some("a"), None, Some("a"), None, Some("a")]), "x").unwrap();
+        let family =
+            Dictionary::plain(&text(&[Some("f"), Some("f"), Some("f"), None, None]), "y").unwrap();
+        let tuples = Tuples::new(vec![given, family]);
+        assert_eq!(tuples.codes, [0, 1, 0, MISSING, 2]);
+        assert_eq!(tuples.counts, [2, 1, 1]);
+        assert_eq!(
+            (tuples.part(1, 0), tuples.part(1, 1), tuples.part(2, 1)),
+            (None, Some("f"), None)
+        );
+        assert_ne!(tuples.value_hash(0), tuples.value_hash(1));
+    }
+
+    #[test]
+    fn a_list_key_is_taken_apart() {
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("b"), Some("a"), Some("b"), None]);
+        lists.append_null();
+        lists.append_value([Some("a")]);
+        let array: ArrayRef = Arc::new(lists.finish());
+        let keys = Keys::encode(&array, "x").unwrap();
+        assert_eq!((keys.of(0), keys.of(1), keys.of(2)), (&[0, 1][..], &[][..], &[1][..]));
+    }
+}

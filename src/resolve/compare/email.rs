@@ -1,0 +1,77 @@
+//! Two e-mail addresses, part by part.
+
+use super::{Comparator, ComparisonKind};
+use crate::resolve::columns::Tuples;
+use crate::resolve::similarity;
+
+pub(super) const KIND: ComparisonKind = ComparisonKind {
+    name: "email",
+    description: "E-mail addresses: the whole, a slip in it, the part before the @ alone.",
+    columns: &["email"],
+    levels: &["exact", "one edit", "same user, other domain", "user jaro_winkler >= 0.9", "else"],
+    thresholds: &[],
+    expensive: true,
+    normalise: |_, text| {
+        let text = text.trim().to_lowercase();
+        let (user, domain) = text.rsplit_once('@')?;
+        (!user.is_empty() && !domain.is_empty()).then_some(text)
+    },
+    build,
+};
+
+/// A user part shorter than this is shared by chance.
+const SHORT_USER: usize = 4;
+
+struct Emails {
+    whole: Vec<String>,
+    /// Where the user part ends.
+    user: Vec<usize>,
+}
+
+fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+    let whole: Vec<String> = (0..tuples.len() as u32)
+        .map(|c| tuples.part(c, 0).unwrap_or_default().to_owned())
+        .collect();
+    let user = whole.iter().map(|text| text.rfind('@').unwrap_or(text.len())).collect();
+    Box::new(Emails { whole, user })
+}
+
+impl Comparator for Emails {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        if l == r {
+            return 1;
+        }
+        let (left, right) = (&self.whole[l as usize], &self.whole[r as usize]);
+        let (user_l, user_r) = (&left[..self.user[l as usize]], &right[..self.user[r as usize]]);
+        let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
+        if long && similarity::one_edit(left, right) {
+            2
+        } else if user_l == user_r {
+            3
+        } else if long && similarity::jaro_winkler(user_l, user_r) >= 0.9 {
+            4
+        } else {
+            5
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::compare::testing::level;
+
+    #[test]
+    fn user_and_domain_are_looked_at_apart() {
+        let cases = [
+            ("Ana.Diaz@mail.org ", "ana.diaz@mail.org", "exact"),
+            ("ana.diaz@gmial.com", "ana.diaz@gmail.com", "one edit"),
+            ("ana.diaz@mail.org", "ana.diaz@work.net", "same user, other domain"),
+            ("ana.diaz84@mail.org", "ana.diaz@work.net", "user jaro_winkler >= 0.9"),
+            ("a@mail.org", "b@mail.org", "else"),
+            ("ana.diaz@mail.org", "none", "missing"),
+        ];
+        for (l, r, expected) in cases {
+            assert_eq!(level("email", &[l], &[r]), expected, "{l} {r}");
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! How a pair is compared: a file a comparison, and the table of them.
+//!
+//! Knows codes and levels; refuses to know weights. A comparison sees each distinct value once, to
+//! prepare it, and then only codes. Levels nest from strict to loose: 1 is the strictest, the last
+//! is all else, 0 says that a value is missing and that nothing is known.
+
+mod address;
+mod date;
+mod email;
+mod exact;
+mod jaro_winkler;
+mod levenshtein;
+mod numeric;
+mod person_name;
+mod phone;
+mod tokens;
+
+use arrow::array::ArrayRef;
+
+use super::columns::{Dictionary, MISSING, Tuples};
+use super::settings::ComparisonSettings;
+use crate::error::{Error, Result};
+
+/// Where a value is missing.
+pub(crate) const UNKNOWN: u8 = 0;
+
+/// The most levels that a comparison may have, so that a level takes four bits.
+pub(crate) const MAX_LEVELS: usize = 15;
+
+/// The most comparisons of a model, so that a pair's levels are one 64-bit number.
+pub(crate) const MAX_COMPARISONS: usize = 16;
+
+/// Compares two codes of prepared values. Symmetric and pure.
+pub(crate) trait Comparator: Send + Sync {
+    /// The level of two values, 0 where nothing can be said.
+    fn level(&self, l: u32, r: u32) -> u8;
+}
+
+/// Makes a comparator of the distinct values and the thresholds.
+type Build = fn(&Tuples, &[f64]) -> Box<dyn Comparator>;
+
+/// A kind of comparison.
+pub struct ComparisonKind {
+    /// Its name, in a pipeline's `type`.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// What its columns hold, in order.
+    pub columns: &'static [&'static str],
+    /// Its levels from strict to loose; `{}` stands for a threshold.
+    pub levels: &'static [&'static str],
+    /// The thresholds where a pipeline gives none; empty where the kind takes none.
+    pub thresholds: &'static [f64],
+    /// Whether a level costs enough to be remembered.
+    expensive: bool,
+    /// Brings a raw value to the form that is compared, and drops what says nothing.
+    normalise: fn(column: usize, &str) -> Option<String>,
+    build: Build,
+}
+
+/// Every kind of comparison, sorted by name.
+pub const COMPARISONS: &[ComparisonKind] = &[
+    address::KIND,
+    date::KIND,
+    email::KIND,
+    exact::KIND,
+    jaro_winkler::KIND,
+    levenshtein::KIND,
+    numeric::KIND,
+    person_name::KIND,
+    phone::KIND,
+    tokens::KIND,
+];
+
+impl ComparisonKind {
+    /// The kind of this name.
+    pub fn find(name: &str) -> Option<&'static ComparisonKind> {
+        COMPARISONS.iter().find(|kind| kind.name == name)
+    }
+
+    /// The names of the levels for these thresholds: a level with `{}` comes once a threshold.
+    pub fn level_names(&self, thresholds: &[f64]) -> Vec<String> {
+        let mut names = Vec::new();
+        for level in self.levels {
+            if level.contains("{}") {
+                names.extend(thresholds.iter().map(|t| level.replace("{}", &t.to_string())));
+            } else {
+                names.push((*level).to_owned());
+            }
+        }
+        names
+    }
+}
+
+/// A comparison over the records at hand: codes by row, and a comparator of codes.
+pub(crate) struct Comparison {
+    /// Its name.
+    pub(crate) name: String,
+    /// The name of its kind.
+    pub(crate) kind: &'static str,
+    /// SQL of its columns.
+    pub(crate) columns: Vec<String>,
+    /// The thresholds in force.
+    pub(crate) thresholds: Vec<f64>,
+    /// Names of its levels, from strict to loose.
+    pub(crate) levels: Vec<String>,
+    /// Whether agreement on a rare value weighs more.
+    pub(crate) term_frequency: bool,
+    /// Distinct values and the code of each row.
+    pub(crate) tuples: Tuples,
+    /// The level of each value with itself: not 1 where a part of it is missing.
+    pub(crate) own_level: Vec<u8>,
+    expensive: bool,
+    comparator: Box<dyn Comparator>,
+}
+
+impl Comparison {
+    /// Prepares a comparison over its columns' arrays.
+    pub(crate) fn new(settings: &ComparisonSettings, arrays: &[&ArrayRef]) -> Result<Self> {
+        let kind = ComparisonKind::find(&settings.kind).ok_or_else(|| {
+            let names: Vec<&str> = COMPARISONS.iter().map(|kind| kind.name).collect();
+            Error::configuration(format!(
+                "comparison `{}`: unknown type `{}`",
+                settings.name, settings.kind
+            ))
+            .help(format!("one of {}", names.join(", ")))
+        })?;
+        if arrays.len() != kind.columns.len() {
+            return Err(Error::configuration(format!(
+                "comparison `{}`: `{}` takes {} columns, {} are given",
+                settings.name,
+                kind.name,
+                kind.columns.len(),
+                arrays.len()
+            ))
+            .help(format!("columns: [{}]", kind.columns.join(", "))));
+        }
+        let thresholds = thresholds(settings, kind)?;
+        let columns = arrays
+            .iter()
+            .zip(&settings.columns)
+            .enumerate()
+            .map(|(place, (array, what))| {
+                Dictionary::encode(array, what, |v| (kind.normalise)(place, v))
+            })
+            .collect::<Result<_>>()?;
+        let tuples = Tuples::new(columns);
+        let comparator = (kind.build)(&tuples, &thresholds);
+        let own_level = (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
+        Ok(Self {
+            name: settings.name.clone(),
+            kind: kind.name,
+            columns: settings.columns.clone(),
+            levels: kind.level_names(&thresholds),
+            thresholds,
+            term_frequency: settings.term_frequency,
+            tuples,
+            own_level,
+            expensive: kind.expensive,
+            comparator,
+        })
+    }
+
+    /// The level of two rows.
+    fn level(&self, memo: &mut Memo, l: u32, r: u32) -> u8 {
+        let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
+        if l == MISSING || r == MISSING {
+            return UNKNOWN;
+        }
+        self.code_level(memo, l, r)
+    }
+
+    fn code_level(&self, memo: &mut Memo, l: u32, r: u32) -> u8 {
+        if l == r {
+            return self.own_level[l as usize];
+        }
+        let often = |code: u32| self.tuples.counts[code as usize] >= Memo::OFTEN;
+        if self.expensive && often(l) && often(r) {
+            memo.level(l, r, || self.comparator.level(l, r))
+        } else {
+            self.comparator.level(l, r)
+        }
+    }
+}
+
+fn thresholds(settings: &ComparisonSettings, kind: &ComparisonKind) -> Result<Vec<f64>> {
+    let wrong = |what: &str| {
+        Err(Error::configuration(format!("comparison `{}`: {what}", settings.name)).help(
+            "levels: the least similarity of each level, from strict to loose, as [0.92, 0.8]",
+        ))
+    };
+    if settings.levels.is_empty() {
+        return Ok(kind.thresholds.to_vec());
+    }
+    if kind.thresholds.is_empty() {
+        return wrong(&format!("`{}` takes no levels", kind.name));
+    }
+    if kind.levels.len() - 1 + settings.levels.len() > MAX_LEVELS {
+        return wrong("too many levels");
+    }
+    let in_range = settings.levels.iter().all(|level| (0.0..=1.0).contains(level));
+    if !in_range || settings.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
+        return wrong("levels are between 0 and 1 and fall");
+    }
+    Ok(settings.levels.clone())
+}
+
+/// Levels remembered for pairs of frequent codes, in a fixed number of slots: a newer pair takes
+/// an older one's place.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    slots: Vec<(u64, u8)>,
+}
+
+impl Memo {
+    /// How many rows hold a code that is worth remembering.
+    const OFTEN: u32 = 3;
+    const BITS: u32 = 15;
+
+    fn new() -> Self {
+        Self { slots: vec![(u64::MAX, 0); 1 << Self::BITS] }
+    }
+
+    fn level(&mut self, l: u32, r: u32, compute: impl FnOnce() -> u8) -> u8 {
+        let key = u64::from(l.min(r)) << 32 | u64::from(l.max(r));
+        let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize;
+        if self.slots[slot].0 != key {
+            self.slots[slot] = (key, compute());
+        }
+        self.slots[slot].1
+    }
+}
+
+/// All comparisons of a model over the records at hand.
+pub(crate) struct Comparisons {
+    /// In the order of the settings.
+    pub(crate) list: Vec<Comparison>,
+}
+
+/// What a thread remembers of levels, a memo for each comparison.
+pub(crate) type Memos = Vec<Memo>;
+
+impl Comparisons {
+    /// Memos for one thread.
+    pub(crate) fn memos(&self) -> Memos {
+        self.list.iter().map(|_| Memo::new()).collect()
+    }
+
+    /// A pair's levels as one number, four bits a comparison, the first in the lowest bits.
+    pub(crate) fn pattern(&self, memos: &mut Memos, l: u32, r: u32) -> u64 {
+        let mut pattern = 0;
+        for (place, (comparison, memo)) in self.list.iter().zip(memos).enumerate() {
+            pattern |= u64::from(comparison.level(memo, l, r)) << (4 * place);
+        }
+        pattern
+    }
+}
+
+/// One comparison's level in a pattern.
+pub(crate) fn level_of(pattern: u64, comparison: usize) -> u8 {
+    (pattern >> (4 * comparison) & 15) as u8
+}
+
+/// The first of falling thresholds that a similarity reaches, as a level from `first` on; the
+/// level after them where it reaches none.
+pub(crate) fn threshold_level(similarity: f64, thresholds: &[f64], first: u8) -> u8 {
+    let place = thresholds.iter().position(|t| similarity >= *t).unwrap_or(thresholds.len());
+    first + place as u8
+}
+
+/// The text as it stands.
+pub(crate) fn as_is(_: usize, text: &str) -> Option<String> {
+    Some(text.trim().to_owned())
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! One pair of values through a kind of comparison.
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+
+    /// The name of the level of two values, each with one text a column; both ways round.
+    pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
+        let arrays: Vec<ArrayRef> = l
+            .iter()
+            .zip(r)
+            .map(|(l, r)| Arc::new(StringArray::from(vec![*l, *r])) as ArrayRef)
+            .collect();
+        let settings = ComparisonSettings {
+            name: kind.to_owned(),
+            kind: kind.to_owned(),
+            columns: vec![String::new(); l.len()],
+            levels: Vec::new(),
+            term_frequency: false,
+        };
+        let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
+        let level = comparison.level(&mut Memo::new(), 0, 1);
+        assert_eq!(level, comparison.level(&mut Memo::new(), 1, 0), "symmetric");
+        match level {
+            UNKNOWN => "missing".to_owned(),
+            level => comparison.levels[level as usize - 1].clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_documented_and_complete() {
+        assert!(COMPARISONS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        for kind in COMPARISONS {
+            assert!(
+                kind.description.len() > 20 && kind.description.ends_with('.'),
+                "{}",
+                kind.name
+            );
+            assert!(!kind.columns.is_empty() && kind.levels.len() >= 2, "{}", kind.name);
+            assert_eq!(kind.levels.last(), Some(&"else"), "{}", kind.name);
+            let takes = kind.levels.iter().any(|level| level.contains("{}"));
+            assert_eq!(takes, !kind.thresholds.is_empty(), "{}", kind.name);
+            assert!(kind.level_names(kind.thresholds).len() <= MAX_LEVELS, "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn each_kind_gives_only_levels_that_it_names() {
+        let texts = [
+            "",
+            "a",
+            "ana",
+            "2020-01-31",
+            "2020-01-01",
+            "x@y.org",
+            "+442071234567",
+            "12",
+            "12.5 rue",
+        ];
+        for kind in COMPARISONS {
+            for l in texts {
+                for r in texts {
+                    testing::level(
+                        kind.name,
+                        &vec![l; kind.columns.len()],
+                        &vec![r; kind.columns.len()],
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_memo_gives_what_was_computed_whatever_took_its_slot() {
+        let mut memo = Memo::new();
+        for round in 0..2 {
+            for l in 0..600u32 {
+                for r in l + 1..l + 80 {
+                    let level = ((l * 7 + r * 7) % 5) as u8;
+                    let (a, b) = if round == 0 { (l, r) } else { (r, l) };
+                    assert_eq!(memo.level(a, b, || level), level);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Two numbers, by their relative distance.
+
+use super::{Comparator, ComparisonKind, threshold_level};
+use crate::resolve::columns::Tuples;
+
+pub(super) const KIND: ComparisonKind = ComparisonKind {
+    name: "numeric",
+    description: "1 less the distance of two numbers over the larger magnitude: for amounts and sizes.",
+    columns: &["number"],
+    levels: &["exact", "nearness >= {}", "else"],
+    thresholds: &[0.99, 0.9],
+    expensive: false,
+    normalise,
+    build,
+};
+
+fn normalise(_: usize, text: &str) -> Option<String> {
+    // Negative zero is zero, and what is no number says nothing.
+    let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite())? + 0.0;
+    Some(number.to_string())
+}
+
+struct Numeric {
+    numbers: Vec<f64>,
+    thresholds: Vec<f64>,
+}
+
+fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+    let number = |code| tuples.part(code, 0).and_then(|text| text.parse().ok()).unwrap_or(0.0);
+    let numbers = (0..tuples.len() as u32).map(number).collect();
+    Box::new(Numeric { numbers, thresholds: thresholds.to_vec() })
+}
+
+impl Comparator for Numeric {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        if l == r {
+            return 1;
+        }
+        let (l, r) = (self.numbers[l as usize], self.numbers[r as usize]);
+        threshold_level(1.0 - (l - r).abs() / l.abs().max(r.abs()), &self.thresholds, 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::compare::testing::level;
+
+    #[test]
+    fn nearness_is_relative_and_text_says_nothing() {
+        assert_eq!(level("numeric", &["100"], &["100.0"]), "exact");
+        assert_eq!(level("numeric", &["100"], &["99.5"]), "nearness >= 0.99");
+        assert_eq!(level("numeric", &["1000"], &["950"]), "nearness >= 0.9");
+        assert_eq!(level("numeric", &["1"], &["-1"]), "else");
+        assert_eq!(level("numeric", &["1"], &["one"]), "missing");
+    }
+}

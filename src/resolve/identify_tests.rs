@@ -1,0 +1,221 @@
+//! Histories of clusters, by hand and at random.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Days of clusters; a record is a number, of source `a` if even and `b` if odd.
+struct Story {
+    members: Option<RecordBatch>,
+    events: RecordBatch,
+    redirects: RecordBatch,
+    day: i32,
+    /// The id of each record.
+    now: BTreeMap<u8, String>,
+    today: Vec<(String, String, Option<String>)>,
+}
+
+impl Story {
+    fn new() -> Self {
+        Self {
+            members: None,
+            events: RecordBatch::new_empty(tables::entity_events()),
+            redirects: RecordBatch::new_empty(tables::id_redirects()),
+            day: 20_000,
+            now: BTreeMap::new(),
+            today: Vec::new(),
+        }
+    }
+
+    fn key(record: u8) -> RecordKey {
+        RecordKey::new(if record.is_multiple_of(2) { "a" } else { "b" }, record.to_string())
+    }
+
+    fn day(&mut self, clusters: &[Vec<u8>]) -> &mut Self {
+        self.day += 1;
+        let run_id = format!("run{}", self.day);
+        let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: self.day };
+        let keys: Vec<Vec<RecordKey>> =
+            clusters.iter().map(|own| own.iter().map(|r| Self::key(*r)).collect()).collect();
+        let found = {
+            let previous = self.members.as_ref().map(|members| Previous {
+                members,
+                events: &self.events,
+                redirects: &self.redirects,
+            });
+            identify(&run, &keys, previous.as_ref(), &[]).unwrap()
+        };
+        self.now = clusters
+            .iter()
+            .zip(&found.golden_ids)
+            .flat_map(|(own, id)| own.iter().map(move |record| (*record, id.clone())))
+            .collect();
+        let column = |name| found.events.column_by_name(name).unwrap().as_string::<i32>();
+        let (ids, kinds, others) = (column("golden_id"), column("event"), column("other_golden_id"));
+        self.today = (0..found.events.num_rows())
+            .map(|row| {
+                let other = others.is_valid(row).then(|| others.value(row).to_owned());
+                (ids.value(row).to_owned(), kinds.value(row).to_owned(), other)
+            })
+            .collect();
+        self.events =
+            arrow::compute::concat_batches(&tables::entity_events(), [&self.events, &found.events])
+                .unwrap();
+        self.redirects = found.redirects;
+        self.members = Some(found.members);
+        self
+    }
+
+    fn id(&self, record: u8) -> String {
+        self.now[&record].clone()
+    }
+
+    /// Open redirections.
+    fn open(&self) -> BTreeMap<String, String> {
+        let column = |name| self.redirects.column_by_name(name).unwrap().as_string::<i32>();
+        let to = self.redirects.column_by_name("valid_to").unwrap();
+        let (old, new) = (column("old_golden_id"), column("golden_id"));
+        let rows: Vec<_> = (0..self.redirects.num_rows()).filter(|row| to.is_null(*row)).collect();
+        let open: BTreeMap<String, String> =
+            rows.iter().map(|row| (old.value(*row).to_owned(), new.value(*row).to_owned())).collect();
+        assert_eq!(open.len(), rows.len(), "one open row an id");
+        open
+    }
+
+    fn happened(&self, id: &str) -> Vec<&str> {
+        self.today.iter().filter(|(own, ..)| own == id).map(|(_, event, _)| event.as_str()).collect()
+    }
+}
+
+#[test]
+fn an_id_is_a_letter_and_26_of_base_32() {
+    let id = golden_id(&[7; 32], ("crm", "1"), 0);
+    assert_eq!(id.len(), 27);
+    assert!(id.starts_with('c') && id.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c)));
+    assert_ne!(id, golden_id(&[7; 32], ("crm", "1"), 1));
+    assert_ne!(golden_id(&[7; 32], ("a", "bc"), 0), golden_id(&[7; 32], ("ab", "c"), 0));
+}
+
+#[test]
+fn a_merge_keeps_the_older_id_and_its_undoing_brings_the_other_back() {
+    let mut story = Story::new();
+    story.day(&[vec![1]]).day(&[vec![1], vec![2, 4]]);
+    let (older, younger) = (story.id(1), story.id(2));
+    assert_eq!(story.happened(&younger), ["created"]);
+    story.day(&[vec![1, 2, 4]]);
+    assert_eq!(story.id(4), older, "the older id, not the larger part");
+    assert_eq!((story.happened(&older), story.happened(&younger)), (vec!["grown"], vec!["merged"]));
+    assert_eq!(story.open(), BTreeMap::from([(younger.clone(), older.clone())]));
+    story.day(&[vec![1, 6], vec![2, 4]]);
+    assert_eq!(story.id(2), older, "the larger part");
+    // The record of the younger id is in the older one's part: the rest is a new entity.
+    assert_eq!(story.happened(&story.id(1)), ["split"]);
+}
+
+#[test]
+fn an_undone_merge_into_the_larger_part_restores_the_id() {
+    let mut story = Story::new();
+    story.day(&[vec![1, 3, 5]]).day(&[vec![1, 3, 5], vec![2]]);
+    let (older, younger) = (story.id(1), story.id(2));
+    story.day(&[vec![1, 2, 3, 5]]).day(&[vec![1, 3, 5], vec![2]]);
+    assert_eq!((story.id(1), story.id(2)), (older, younger.clone()));
+    assert_eq!(story.happened(&younger), ["restored"]);
+    assert!(story.open().is_empty());
+}
+
+#[test]
+fn chains_of_redirections_are_drawn_together() {
+    let mut story = Story::new();
+    story.day(&[vec![1]]).day(&[vec![1], vec![2]]).day(&[vec![1], vec![2], vec![3]]);
+    let (first, second, third) = (story.id(1), story.id(2), story.id(3));
+    story.day(&[vec![1], vec![2, 3]]);
+    assert_eq!(story.open(), BTreeMap::from([(third.clone(), second.clone())]));
+    story.day(&[vec![1, 2, 3]]);
+    assert_eq!(story.open(), BTreeMap::from([(third, first.clone()), (second, first)]));
+    assert_eq!(story.redirects.num_rows(), 3, "the closed row stays");
+}
+
+#[test]
+fn records_that_come_back_bring_their_id_back() {
+    let mut story = Story::new();
+    story.day(&[vec![1, 2], vec![3]]);
+    let id = story.id(1);
+    story.day(&[vec![3]]);
+    assert_eq!(story.happened(&id), ["retired"]);
+    story.day(&[vec![2], vec![3]]);
+    assert_eq!((story.id(2), story.happened(&id)), (id.clone(), vec!["restored"]));
+    story.day(&[vec![3]]).day(&[vec![2, 3]]);
+    assert_eq!(story.id(2), story.id(3));
+    assert_ne!(story.id(2), id, "an id in use goes first");
+    assert_eq!((story.happened(&id), story.open().get(&id)), (vec!["merged"], Some(&story.id(3))));
+}
+
+#[test]
+fn since_run_is_kept_while_a_record_stays() {
+    let mut story = Story::new();
+    story.day(&[vec![2]]).day(&[vec![2, 4]]);
+    let members = story.members.as_ref().unwrap();
+    let since = members.column_by_name("since_run").unwrap().as_string::<i32>();
+    assert_eq!((since.value(0), since.value(1)), ("run20001", "run20002"));
+}
+
+/// A partition of some of the records, by the label of each.
+fn partition(labels: &[u8]) -> Vec<Vec<u8>> {
+    let mut clusters: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+    for (record, label) in labels.iter().enumerate().filter(|(_, label)| **label < 7) {
+        clusters.entry(*label).or_default().push(record as u8);
+    }
+    clusters.into_values().collect()
+}
+
+proptest! {
+    #[test]
+    fn ids_hold_through_any_history(
+        days in prop::collection::vec(prop::collection::vec(0u8..9, 12), 1..7), turn in any::<bool>(),
+    ) {
+        let (mut story, mut other) = (Story::new(), Story::new());
+        let mut before: BTreeMap<Vec<u8>, String> = BTreeMap::new();
+        let mut ever: BTreeSet<String> = BTreeSet::new();
+        for labels in &days {
+            let clusters = partition(labels);
+            story.day(&clusters);
+            let mut turned = clusters.clone();
+            if turn {
+                turned.reverse();
+                turned.iter_mut().for_each(|own| own.reverse());
+            }
+            other.day(&turned);
+            prop_assert_eq!(&story.now, &other.now, "whatever order clusters come in");
+            prop_assert_eq!(&story.events, &other.events);
+
+            let live: BTreeSet<String> = story.now.values().cloned().collect();
+            prop_assert_eq!(live.len(), clusters.len(), "no id of two clusters");
+            let ids: BTreeMap<Vec<u8>, String> =
+                clusters.iter().map(|own| (own.clone(), story.id(own[0]))).collect();
+            for (records, id) in &ids {
+                if let Some(old) = before.get(records) {
+                    prop_assert_eq!(old, id, "an unchanged cluster keeps its id");
+                    prop_assert!(story.happened(id).is_empty());
+                }
+            }
+            ever.extend(live.iter().cloned());
+            let open = story.open();
+            for id in ever.difference(&live) {
+                let leads = open.get(id);
+                prop_assert!(leads.is_none_or(|to| live.contains(to)), "a redirection leads to an id in use");
+                let holds = before.iter().any(|(records, own)| {
+                    own == id && records.iter().any(|record| story.now.contains_key(record))
+                });
+                prop_assert!(leads.is_some() || !holds, "an id whose records are there is redirected");
+            }
+            prop_assert!(open.keys().all(|id| !live.contains(id)));
+            before = ids;
+        }
+        let total = days.len();
+        let last = partition(&days[total - 1]);
+        let ids = story.now.clone();
+        story.day(&last);
+        prop_assert_eq!(&story.now, &ids);
+        prop_assert!(story.today.is_empty(), "a day without change has no events");
+    }
+}

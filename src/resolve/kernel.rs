@@ -1,0 +1,262 @@
+//! The kernel: walks the pairs of groups of records, each pair once, and hands them on.
+//!
+//! Knows groups, threads and the order of results; refuses to know what becomes of a pair. Work is
+//! cut into tasks by the number of pairs, never by the number of threads, and results come back in
+//! the order of tasks: they are the same for any number of threads.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::block::Blocks;
+use crate::error::{Error, Result};
+
+/// Pairs of one task, about.
+const TASK_PAIRS: u64 = 1 << 16;
+
+/// A pair of rows, the smaller first, and the blocking rule that emits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pair {
+    /// The smaller row.
+    pub(crate) l: u32,
+    /// The larger row.
+    pub(crate) r: u32,
+    /// The rule's place among the rules.
+    pub(crate) rule: u16,
+}
+
+/// Consecutive groups of one rule; or of one large group the pairs of some of its left rows.
+#[derive(Debug, Clone)]
+struct Task {
+    rule: usize,
+    groups: Range<u32>,
+    lefts: Range<usize>,
+}
+
+fn tasks(blocks: &Blocks) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for (rule, own) in blocks.rules.iter().enumerate() {
+        let (mut first, mut pairs) = (0, 0);
+        for group in 0..own.groups() {
+            let records = own.members(group).len();
+            if own.is_bounded(group) {
+                if first < group {
+                    tasks.push(Task { rule, groups: first..group, lefts: 0..usize::MAX });
+                }
+                let step = (TASK_PAIRS as usize / own.reach(group)).max(1);
+                for start in (0..records).step_by(step) {
+                    tasks.push(Task { rule, groups: group..group + 1, lefts: start..start + step });
+                }
+                (first, pairs) = (group + 1, 0);
+                continue;
+            }
+            pairs += records as u64 * (records as u64 - 1) / 2;
+            if pairs >= TASK_PAIRS {
+                tasks.push(Task { rule, groups: first..group + 1, lefts: 0..usize::MAX });
+                (first, pairs) = (group + 1, 0);
+            }
+        }
+        if first < own.groups() {
+            tasks.push(Task { rule, groups: first..own.groups(), lefts: 0..usize::MAX });
+        }
+    }
+    tasks
+}
+
+fn walk_task(blocks: &Blocks, task: &Task, mut visit: impl FnMut(Pair)) {
+    let own = &blocks.rules[task.rule];
+    for group in task.groups.clone() {
+        let members = own.members(group);
+        let reach = own.reach(group);
+        for left in task.lefts.start..task.lefts.end.min(members.len()) {
+            let end = left.saturating_add(1).saturating_add(reach).min(members.len());
+            for right in left + 1..end {
+                let (a, b) = (members[left], members[right]);
+                let (l, r) = if a < b { (a, b) } else { (b, a) };
+                if blocks.emits(task.rule, group, l, r) {
+                    visit(Pair { l, r, rule: task.rule as u16 });
+                }
+            }
+        }
+    }
+}
+
+/// Walks every pair once. `scratch` is made once a thread and may remember; `Out` is made once a
+/// task and comes back in the order of tasks.
+pub(crate) fn walk<S, Out: Default + Send>(
+    blocks: &Blocks,
+    threads: usize,
+    scratch: impl Fn() -> S + Sync,
+    visit: impl Fn(&mut S, &mut Out, Pair) + Sync,
+) -> Result<Vec<Out>> {
+    let tasks = tasks(blocks);
+    parallel(tasks.len(), threads, scratch, |state, index| {
+        let mut out = Out::default();
+        walk_task(blocks, &tasks[index], |pair| visit(state, &mut out, pair));
+        out
+    })
+}
+
+/// Does `count` pieces of work on `threads` threads; results come in the order of pieces.
+pub(crate) fn parallel<S, Out: Send>(
+    count: usize,
+    threads: usize,
+    scratch: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Out + Sync,
+) -> Result<Vec<Out>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Out)>> = Mutex::new(Vec::with_capacity(count));
+    let run = || {
+        let mut state = scratch();
+        let mut own = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            own.push((index, work(&mut state, index)));
+        }
+        if let Ok(mut done) = done.lock() {
+            done.append(&mut own);
+        }
+    };
+    let threads = threads.clamp(1, count.max(1));
+    if threads == 1 {
+        run();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(run);
+            }
+        });
+    }
+    let mut done =
+        done.into_inner().map_err(|_| Error::bug("a thread of the matching kernel failed"))?;
+    if done.len() != count {
+        return Err(Error::bug("the matching kernel lost a piece of work"));
+    }
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, out)| out).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
+    use proptest::prelude::*;
+
+    use super::super::block::{RuleBlocks, RuleKeys};
+    use super::*;
+
+    fn pairs(blocks: &Blocks, threads: usize) -> Vec<Pair> {
+        walk(blocks, threads, || (), |(), out: &mut Vec<Pair>, pair| out.push(pair))
+            .unwrap()
+            .concat()
+    }
+
+    fn text(values: &[Option<u8>]) -> ArrayRef {
+        Arc::new(values.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>())
+    }
+
+    fn lists(values: &[Vec<u8>]) -> ArrayRef {
+        let mut builder = ListBuilder::new(StringBuilder::new());
+        for list in values {
+            builder.append_value(list.iter().map(|v| Some(v.to_string())));
+        }
+        Arc::new(builder.finish())
+    }
+
+    fn rule(
+        name: &'static str,
+        keys: &[&ArrayRef],
+        refine: &[&ArrayRef],
+        max_block: u32,
+        rows: usize,
+    ) -> RuleBlocks {
+        let keys = keys.iter().map(|array| ("key", *array)).collect();
+        let refine = refine.iter().map(|array| ("refine", *array)).collect();
+        RuleBlocks::new(&RuleKeys { name, keys, refine, max_block }, rows).unwrap()
+    }
+
+    proptest! {
+        /// The oracle is every pair of rows, looked at by the definition of the rules.
+        #[test]
+        fn each_pair_comes_once_from_the_first_rule_that_holds_it(
+            a in prop::collection::vec(prop::option::of(0u8..5), 40),
+            b in prop::collection::vec(prop::option::of(0u8..4), 40),
+            c in prop::collection::vec(prop::collection::vec(0u8..12, 0..4), 40),
+        ) {
+            let (one, two, many) = (text(&a), text(&b), lists(&c));
+            let blocks = Blocks { rules: vec![
+                rule("both", &[&one, &two], &[], 1000, 40),
+                rule("list", &[&many], &[], 1000, 40),
+                rule("one", &[&one], &[], 1000, 40),
+            ] };
+            let mut expected = BTreeMap::new();
+            for l in 0..40usize {
+                for r in l + 1..40 {
+                    let same_a = a[l].is_some() && a[l] == a[r];
+                    let same_b = b[l].is_some() && b[l] == b[r];
+                    let first = if same_a && same_b { Some(0) }
+                        else if c[l].iter().any(|v| c[r].contains(v)) { Some(1) }
+                        else if same_a { Some(2) } else { None };
+                    if let Some(first) = first {
+                        expected.insert((l as u32, r as u32), first);
+                    }
+                }
+            }
+            let walked = pairs(&blocks, 1);
+            prop_assert_eq!(walked.len(), expected.len());
+            for pair in &walked {
+                prop_assert_eq!(expected.get(&(pair.l, pair.r)), Some(&pair.rule));
+            }
+            prop_assert_eq!(&walked, &pairs(&blocks, 2));
+            prop_assert_eq!(&walked, &pairs(&blocks, 3));
+        }
+
+        #[test]
+        fn bounded_blocks_give_each_pair_once_and_hide_none_of_another_rule(
+            a in prop::collection::vec(prop::option::of(0u8..2), 60),
+            b in prop::collection::vec(prop::option::of(0u8..8), 60),
+            c in prop::collection::vec(prop::option::of(0u8..3), 60),
+        ) {
+            let (one, two, three) = (text(&a), text(&b), text(&c));
+            let blocks = Blocks { rules: vec![
+                rule("bounded", &[&one], &[&three], 6, 60),
+                rule("windows", &[&three], &[], 5, 60),
+                rule("whole", &[&two], &[], 1000, 60),
+            ] };
+            let walked = pairs(&blocks, 2);
+            let mut keys: Vec<_> = walked.iter().map(|pair| (pair.l, pair.r)).collect();
+            keys.sort_unstable();
+            let count = keys.len();
+            keys.dedup();
+            prop_assert_eq!(keys.len(), count, "no pair twice");
+            for l in 0..60usize {
+                for r in l + 1..60 {
+                    if b[l].is_some() && b[l] == b[r] {
+                        prop_assert!(keys.binary_search(&(l as u32, r as u32)).is_ok());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_past_its_bound_is_refined_then_windowed_and_reported() {
+        let key = text(&[Some(1); 30]);
+        let refine = text(&(0..30).map(|row| Some(u8::from(row < 10))).collect::<Vec<_>>());
+        let blocks = Blocks { rules: vec![rule("skew", &[&key], &[&refine], 10, 30)] };
+        let report = &blocks.rules[0].report;
+        assert_eq!(
+            (report.largest_block, report.refined_blocks, report.bounded_blocks),
+            (30, 1, 1)
+        );
+        assert_eq!(report.bounded_records, 20);
+        // 45 pairs of the part that fits, and of the other each of 20 rows with the 9 after it.
+        assert_eq!(report.pairs, 45 + 11 * 9 + 36 - 9 + 9);
+        assert_eq!(pairs(&blocks, 2).len() as u64, report.pairs);
+    }
+}

@@ -1,0 +1,152 @@
+//! Deterministic rules beside the model.
+//!
+//! Knows columns as codes; refuses to know weights and clusters. Of a pair, the first rule that
+//! holds decides. For clusters, records that no rule can tell apart have one signature.
+
+use arrow::array::ArrayRef;
+use rustc_hash::FxHashMap;
+
+use super::columns::{Dictionary, MISSING};
+use super::settings::{Rule, Verdict};
+use crate::error::{Error, Result};
+
+struct Ready {
+    verdict: Verdict,
+    same: Vec<usize>,
+    differ: Vec<usize>,
+}
+
+/// The rules over the records at hand.
+pub(crate) struct Rules {
+    rules: Vec<Ready>,
+    columns: Vec<Vec<u32>>,
+    /// One a row where a rule separates, else empty; `MISSING` where none can touch the row.
+    signatures: Vec<u32>,
+    /// A row of each signature.
+    examples: Vec<u32>,
+}
+
+impl Rules {
+    /// Prepares rules; `array` gives the column of an expression.
+    pub(crate) fn new<'a>(
+        rules: &'a [Rule],
+        rows: usize,
+        array: impl Fn(&'a str) -> Result<&'a ArrayRef>,
+    ) -> Result<Self> {
+        let mut places: FxHashMap<&str, usize> = FxHashMap::default();
+        let mut columns: Vec<Vec<u32>> = Vec::new();
+        let mut place = |expression: &'a String| -> Result<usize> {
+            if let Some(place) = places.get(expression.as_str()) {
+                return Ok(*place);
+            }
+            columns.push(Dictionary::plain(array(expression)?, expression)?.codes);
+            places.insert(expression, columns.len() - 1);
+            Ok(columns.len() - 1)
+        };
+        let mut ready = Vec::new();
+        for rule in rules {
+            if rule.same.is_empty() && rule.differ.is_empty() {
+                return Err(Error::configuration(format!(
+                    "rule `{}` would hold of every pair",
+                    rule.name
+                ))
+                .help("give `same` or `differ`: expressions over records"));
+            }
+            ready.push(Ready {
+                verdict: rule.then,
+                same: rule.same.iter().map(&mut place).collect::<Result<_>>()?,
+                differ: rule.differ.iter().map(&mut place).collect::<Result<_>>()?,
+            });
+        }
+        let mut rules =
+            Self { rules: ready, columns, signatures: Vec::new(), examples: Vec::new() };
+        if rules.rules.iter().any(|rule| rule.verdict == Verdict::Separate) {
+            rules.sign(rows);
+        }
+        Ok(rules)
+    }
+
+    fn sign(&mut self, rows: usize) {
+        let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
+        for row in 0..rows {
+            let touched = self.rules.iter().any(|rule| {
+                let needed = || rule.same.iter().chain(&rule.differ);
+                rule.verdict == Verdict::Separate
+                    && needed().all(|column| self.columns[*column][row] != MISSING)
+            });
+            if !touched {
+                self.signatures.push(MISSING);
+                continue;
+            }
+            let values: Vec<u32> = self.columns.iter().map(|column| column[row]).collect();
+            let next = self.examples.len() as u32;
+            let signature = *known.entry(values).or_insert(next);
+            if signature == next {
+                self.examples.push(row as u32);
+            }
+            self.signatures.push(signature);
+        }
+    }
+
+    /// The first rule that holds of two rows.
+    pub(crate) fn decide(&self, l: u32, r: u32) -> Option<(usize, Verdict)> {
+        let (l, r) = (l as usize, r as usize);
+        let holds = |rule: &Ready| {
+            let known = |column: &Vec<u32>| column[l] != MISSING && column[r] != MISSING;
+            let column = |place: &usize| &self.columns[*place];
+            rule.same.iter().map(column).all(|c| known(c) && c[l] == c[r])
+                && rule.differ.iter().map(column).all(|c| known(c) && c[l] != c[r])
+        };
+        let place = self.rules.iter().position(holds)?;
+        Some((place, self.rules[place].verdict))
+    }
+
+    /// The signature of a row, `None` where no separating rule can touch it.
+    pub(crate) fn signature(&self, row: u32) -> Option<u32> {
+        self.signatures.get(row as usize).copied().filter(|signature| *signature != MISSING)
+    }
+
+    /// Whether rows of these signatures are kept apart, and by which rule.
+    pub(crate) fn separates(&self, l: u32, r: u32) -> Option<usize> {
+        match self.decide(self.examples[l as usize], self.examples[r as usize]) {
+            Some((place, Verdict::Separate)) => Some(place),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::StringArray;
+
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_holds_decides_and_nulls_hold_for_none() {
+        let tax: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("1"), Some("1"), Some("2"), None]));
+        let born: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("x"), Some("y"), Some("y"), None]));
+        let rule = |name: &str, then, same: &[&str], differ: &[&str]| Rule {
+            name: name.into(),
+            then,
+            same: same.iter().map(|s| (*s).to_owned()).collect(),
+            differ: differ.iter().map(|s| (*s).to_owned()).collect(),
+        };
+        let rules = [
+            rule("same tax id", Verdict::Merge, &["tax"], &[]),
+            rule("other birth", Verdict::Separate, &[], &["born"]),
+        ];
+        let rules =
+            Rules::new(&rules, 4, |name| Ok(if name == "tax" { &tax } else { &born })).unwrap();
+        assert_eq!(rules.decide(0, 1), Some((0, Verdict::Merge)));
+        assert_eq!(rules.decide(0, 2), Some((1, Verdict::Separate)));
+        assert_eq!((rules.decide(1, 2), rules.decide(0, 3)), (None, None));
+        let signature = |row| rules.signature(row);
+        assert_eq!(signature(3), None);
+        let separates = |l, r| rules.separates(signature(l).unwrap(), signature(r).unwrap());
+        assert_eq!((separates(0, 1), separates(0, 2)), (None, Some(1)));
+    }
+}

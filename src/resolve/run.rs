@@ -1,0 +1,526 @@
+//! The resolution of one kind of record, from blocking to clusters, in order.
+//!
+//! Knows the parts and what each hands to the next; refuses to know where records come from, who
+//! evaluates expressions and where results go. Pure compute: Arrow in, Arrow out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray,
+    UInt8Builder,
+};
+use arrow::datatypes::{DataType, Field};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
+use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
+use super::columns::MISSING;
+use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, level_of};
+use super::kernel::{Pair, walk};
+use super::model::{Model, Scorer, Weight, fixed, float, probability};
+use super::record::{RecordKey, StewardDecision};
+use super::rules::Rules;
+use super::settings::{Resolve, Verdict};
+use super::train::{Counts, Trainee, mix, train};
+use crate::error::{Error, Result};
+use crate::tables;
+
+/// The rows of one kind, sorted by (source, record_id), which are its key.
+pub struct Input<'a> {
+    /// The kind of record (`person`, `organisation`).
+    pub kind: &'a str,
+    /// Its settings.
+    pub settings: &'a Resolve,
+    /// The source of each row.
+    pub source: StringArray,
+    /// The record's id in its source.
+    pub record_id: StringArray,
+    /// Every expression of `Resolve::expressions`, evaluated over the rows, in their order.
+    pub expressions: HashMap<String, ArrayRef>,
+}
+
+/// How to compute; never what.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Threads.
+    pub threads: usize,
+}
+
+/// A union that a guard refused, with the pair that asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuardReport {
+    /// `different`, `rule:NAME`, `duplicate_free:SOURCE` or `weak_bridge`.
+    pub guard: String,
+    /// One record of the pair.
+    pub l: RecordKey,
+    /// The other.
+    pub r: RecordKey,
+}
+
+/// A pair that joined two clusters, and who decided it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// One record.
+    pub l: RecordKey,
+    /// The other.
+    pub r: RecordKey,
+    /// As in `scored_pairs`.
+    pub decided_by: String,
+}
+
+/// What resolution found.
+pub struct Resolved {
+    /// `tables::scored_pairs()`, sorted by key.
+    pub pairs: RecordBatch,
+    /// The cluster of each row; clusters are numbered by their smallest row.
+    pub clusters: Vec<u32>,
+    /// Pairs that joined clusters, from the strongest on.
+    pub links: Vec<Link>,
+    /// The model that scored.
+    pub model: Model,
+    /// What each blocking rule did, merge rules after them.
+    pub blocking: Vec<BlockingReport>,
+    /// Distinct pairs that were compared.
+    pub pairs_compared: u64,
+    /// Unions that a guard refused, from the strongest pair on.
+    pub guards: Vec<GuardReport>,
+    /// Whether training converged; true where a trained model was given.
+    pub converged: bool,
+    /// Iterations of EM.
+    pub iterations: u32,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Pairs that training compares at most, about: past it a fixed share of them stands for all.
+const TRAINING_PAIRS: u64 = 4_000_000;
+
+struct Ready<'a> {
+    input: &'a Input<'a>,
+    rows: usize,
+    comparisons: Comparisons,
+    blocks: Blocks,
+    rules: Rules,
+    /// By row, a number for a duplicate-free source.
+    sources: Vec<u32>,
+    threads: usize,
+}
+
+/// A pair to be written.
+struct Scored {
+    l: u32,
+    r: u32,
+    rule: u16,
+    pattern: u64,
+    weight: Weight,
+    decision: &'static str,
+    by: By,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Model,
+    Rule(usize),
+    Steward(usize),
+}
+
+fn column<'a>(input: &'a Input<'a>, expression: &str) -> Result<&'a ArrayRef> {
+    let array = input.expressions.get(expression).ok_or_else(|| {
+        Error::bug(format!("the expression `{expression}` was not evaluated over the records"))
+    })?;
+    if array.len() != input.source.len() {
+        return Err(Error::bug(format!("the expression `{expression}` has rows of its own")));
+    }
+    Ok(array)
+}
+
+/// Checks the order on which every result rests.
+fn check_sorted(input: &Input<'_>) -> Result<usize> {
+    let rows = input.source.len();
+    let key = |row: usize| (input.source.value(row), input.record_id.value(row));
+    let whole = input.record_id.len() == rows
+        && input.source.null_count() + input.record_id.null_count() == 0
+        && (1..rows).all(|row| key(row - 1) < key(row));
+    if !whole || rows >= MISSING as usize {
+        return Err(Error::bug(
+            "records to resolve are not sorted by (source, record_id), or not unique",
+        ));
+    }
+    Ok(rows)
+}
+
+fn blocks(input: &Input<'_>, rows: usize) -> Result<Blocks> {
+    let arrays = |list: &'_ [String]| -> Result<Vec<(String, &ArrayRef)>> {
+        list.iter().map(|sql| Ok((sql.clone(), column(input, sql)?))).collect()
+    };
+    let mut rules = Vec::new();
+    let blocking = input.settings.blocking.iter();
+    let asked = blocking.map(|rule| (&rule.name, &rule.keys, &rule.refine[..], rule.max_block));
+    let merging = input.settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+    let implied = merging
+        .filter(|rule| !rule.same.is_empty())
+        .map(|rule| (&rule.name, &rule.same, &[][..], MERGE_BLOCK));
+    for (name, keys, refine, max_block) in asked.chain(implied) {
+        let (keys, refine) = (arrays(keys)?, arrays(refine)?);
+        let keys = keys.iter().map(|(sql, array)| (sql.as_str(), *array)).collect();
+        let refine = refine.iter().map(|(sql, array)| (sql.as_str(), *array)).collect();
+        rules.push(RuleBlocks::new(&RuleKeys { name, keys, refine, max_block }, rows)?);
+    }
+    Ok(Blocks { rules })
+}
+
+/// The bound of the blocks that a merge rule makes: windows chain what is past it.
+const MERGE_BLOCK: u32 = 500;
+
+/// What blocking would give, without comparing a pair: for `plan`.
+///
+/// # Errors
+/// Where an expression is missing or has no text form.
+pub fn estimate(input: &Input<'_>) -> Result<Vec<BlockingReport>> {
+    let rows = check_sorted(input)?;
+    Ok(blocks(input, rows)?.rules.into_iter().map(|rule| rule.report).collect())
+}
+
+fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
+    let rows = check_sorted(input)?;
+    let settings = input.settings;
+    if settings.comparisons.is_empty() || settings.comparisons.len() > MAX_COMPARISONS {
+        return Err(Error::configuration(format!(
+            "resolve.{}: between 1 and {MAX_COMPARISONS} comparisons are needed",
+            input.kind
+        )));
+    }
+    let list = settings
+        .comparisons
+        .iter()
+        .map(|own| {
+            let arrays: Vec<&ArrayRef> =
+                own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
+            Comparison::new(own, &arrays)
+        })
+        .collect::<Result<_>>()?;
+    let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
+    let sources = if settings.duplicate_free.is_empty() {
+        Vec::new()
+    } else {
+        let number = |row| place(input.source.value(row)).map_or(MISSING, |place| place as u32);
+        (0..rows).map(number).collect()
+    };
+    Ok(Ready {
+        input,
+        rows,
+        comparisons: Comparisons { list },
+        blocks: blocks(input, rows)?,
+        rules: Rules::new(&settings.rules, rows, |sql| column(input, sql))?,
+        sources,
+        threads: options.threads,
+    })
+}
+
+impl Ready<'_> {
+    /// Two records of a source that holds each entity once are never compared.
+    fn skip(&self, l: u32, r: u32) -> bool {
+        !self.sources.is_empty()
+            && self.sources[l as usize] != MISSING
+            && self.sources[l as usize] == self.sources[r as usize]
+    }
+
+    /// Counts the levels of pairs, of all or of a share of them that depends on nothing but rows.
+    fn counts(&self) -> Result<Counts> {
+        let share = self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1);
+        let parts = walk(
+            &self.blocks,
+            self.threads,
+            || self.comparisons.memos(),
+            |memos, counts: &mut FxHashMap<u64, u64>, pair| {
+                let drawn = share == 1
+                    || mix(u64::from(pair.l) << 32 | u64::from(pair.r)).is_multiple_of(share);
+                if drawn && !self.skip(pair.l, pair.r) {
+                    *counts.entry(self.comparisons.pattern(memos, pair.l, pair.r)).or_default() +=
+                        1;
+                }
+            },
+        )?;
+        let mut counts = Counts::new();
+        for (pattern, count) in parts.into_iter().flatten() {
+            *counts.entry(pattern).or_default() += count;
+        }
+        Ok(counts)
+    }
+
+    fn train(&self) -> Result<Model> {
+        let trainee = Trainee {
+            kind: self.input.kind,
+            settings: self.input.settings,
+            rows: self.rows as u32,
+            skip: &|l, r| self.skip(l, r),
+            threads: self.threads,
+        };
+        train(&trainee, &self.comparisons, &self.counts()?)
+    }
+
+    fn decide(&self, pair: Pair, pattern: u64, weight: Weight) -> Scored {
+        let thresholds = self.input.settings.thresholds;
+        let likely = probability(weight);
+        let (decision, by) = match self.rules.decide(pair.l, pair.r) {
+            Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
+            Some((place, Verdict::Separate)) => ("separate", By::Rule(place)),
+            None if likely >= thresholds.merge => ("merge", By::Model),
+            None if likely >= thresholds.review => ("review", By::Model),
+            None => ("separate", By::Model),
+        };
+        Scored { l: pair.l, r: pair.r, rule: pair.rule, pattern, weight, decision, by }
+    }
+
+    /// Scores every pair; keeps those at or above review and those that a rule merged. A rule's
+    /// `separate` is kept where it overruled the model.
+    fn score(&self, scorer: &Scorer<'_>) -> Result<(Vec<Scored>, u64)> {
+        let review = self.input.settings.thresholds.review;
+        // A little under the threshold, so that rounding cannot decide.
+        let least = fixed((review / (1.0 - review)).log2().clamp(-1e6, 1e6)) - 4;
+        let parts = walk(
+            &self.blocks,
+            self.threads,
+            || self.comparisons.memos(),
+            |memos, (kept, compared): &mut (Vec<Scored>, u64), pair| {
+                if self.skip(pair.l, pair.r) {
+                    return;
+                }
+                *compared += 1;
+                let pattern = self.comparisons.pattern(memos, pair.l, pair.r);
+                let weight = scorer.weight(pattern, pair.l, least);
+                let scored = self.decide(pair, pattern, weight);
+                let merged = scored.by != By::Model && scored.decision == "merge";
+                if merged || probability(weight) >= review {
+                    // The short cut of `weight` may have been taken where a rule decides.
+                    let weight = scorer.weight(pattern, pair.l, Weight::MIN);
+                    kept.push(Scored { weight, ..scored });
+                }
+            },
+        )?;
+        let compared = parts.iter().map(|(_, compared)| compared).sum();
+        let mut kept: Vec<Scored> = parts.into_iter().flat_map(|(kept, _)| kept).collect();
+        kept.sort_unstable_by_key(|pair| (pair.l, pair.r));
+        Ok((kept, compared))
+    }
+
+    fn row(&self, key: &RecordKey) -> Option<u32> {
+        let (mut low, mut high) = (0, self.rows);
+        while low < high {
+            let middle = (low + high) / 2;
+            let own = (self.input.source.value(middle), self.input.record_id.value(middle));
+            match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+                std::cmp::Ordering::Equal => return Some(middle as u32),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    fn key(&self, row: u32) -> RecordKey {
+        let row = row as usize;
+        RecordKey::new(self.input.source.value(row), self.input.record_id.value(row))
+    }
+
+    /// Lays the stewards' decisions over the pairs; a later decision of a pair overrules an
+    /// earlier one. Gives the pairs kept apart.
+    fn overrule(
+        &self,
+        decisions: &[StewardDecision],
+        scorer: &Scorer<'_>,
+        scored: &mut Vec<Scored>,
+        warnings: &mut Vec<String>,
+    ) -> Vec<(u32, u32)> {
+        let mut decided: FxHashMap<(u32, u32), usize> = FxHashMap::default();
+        let mut unknown = 0;
+        for (place, decision) in decisions.iter().enumerate() {
+            match (self.row(&decision.a), self.row(&decision.b)) {
+                (Some(a), Some(b)) if a != b => {
+                    decided.insert((a.min(b), a.max(b)), place);
+                }
+                _ => unknown += 1,
+            }
+        }
+        if unknown > 0 {
+            warnings.push(format!(
+                "{unknown} decisions name a record that is not among those of kind `{}`",
+                self.input.kind
+            ));
+        }
+        let there: FxHashSet<(u32, u32)> = scored.iter().map(|pair| (pair.l, pair.r)).collect();
+        let mut memos = self.comparisons.memos();
+        for (l, r) in decided.keys().filter(|pair| !there.contains(pair)) {
+            let pattern = self.comparisons.pattern(&mut memos, *l, *r);
+            let weight = scorer.weight(pattern, *l, Weight::MIN);
+            let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
+            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
+        }
+        scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
+        let mut different = Vec::new();
+        for pair in scored.iter_mut() {
+            if let Some(place) = decided.get(&(pair.l, pair.r)) {
+                pair.by = By::Steward(*place);
+                pair.decision = if decisions[*place].same { "merge" } else { "separate" };
+                if !decisions[*place].same {
+                    different.push((pair.l, pair.r));
+                }
+            }
+        }
+        different
+    }
+
+    fn batch(
+        &self,
+        scored: &[Scored],
+        scorer: &Scorer<'_>,
+        hash: &str,
+        names: &Names<'_>,
+    ) -> Result<RecordBatch> {
+        let text = |of: &dyn Fn(&Scored) -> String| -> ArrayRef {
+            Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
+        };
+        let of = |array: &StringArray, row: u32| array.value(row as usize).to_owned();
+        let item = |kind| Arc::new(Field::new("item", kind, false));
+        let mut levels = ListBuilder::new(UInt8Builder::new()).with_field(item(DataType::UInt8));
+        let mut weights =
+            ListBuilder::new(Float64Builder::new()).with_field(item(DataType::Float64));
+        for pair in scored {
+            let count = self.comparisons.list.len();
+            levels.values().append_slice(
+                &(0..count).map(|place| level_of(pair.pattern, place)).collect::<Vec<_>>(),
+            );
+            levels.append(true);
+            scorer
+                .weights(pair.pattern, pair.l)
+                .for_each(|weight| weights.values().append_value(weight));
+            weights.append(true);
+        }
+        let number = |of: &dyn Fn(&Scored) -> f64| -> ArrayRef {
+            Arc::new(Float64Array::from_iter_values(scored.iter().map(of)))
+        };
+        let (source, record_id) = (&self.input.source, &self.input.record_id);
+        let columns: Vec<ArrayRef> = vec![
+            text(&|pair| of(source, pair.l)),
+            text(&|pair| of(record_id, pair.l)),
+            text(&|pair| of(source, pair.r)),
+            text(&|pair| of(record_id, pair.r)),
+            number(&|pair| float(pair.weight)),
+            number(&|pair| probability(pair.weight)),
+            Arc::new(levels.finish()),
+            Arc::new(weights.finish()),
+            text(&|pair| match self.blocks.rules.get(usize::from(pair.rule)) {
+                Some(rule) => rule.name.clone(),
+                None => "decision".to_owned(),
+            }),
+            text(&|pair| pair.decision.to_owned()),
+            text(&|pair| names.by(pair.by)),
+            text(&|_| hash.to_owned()),
+        ];
+        RecordBatch::try_new(tables::scored_pairs(), columns)
+            .map_err(|_| Error::bug("scored pairs do not fit their table"))
+    }
+}
+
+/// Names of rules and stewards.
+struct Names<'a> {
+    settings: &'a Resolve,
+    decisions: &'a [StewardDecision],
+}
+
+impl Names<'_> {
+    fn by(&self, by: By) -> String {
+        match by {
+            By::Model => "model".to_owned(),
+            By::Rule(place) => format!("rule:{}", self.settings.rules[place].name),
+            By::Steward(place) => format!("steward:{}", self.decisions[place].by),
+        }
+    }
+
+    fn guard(&self, refusal: Refusal) -> String {
+        match refusal {
+            Refusal::Different => "different".to_owned(),
+            Refusal::Rule(place) => self.by(By::Rule(place)),
+            Refusal::DuplicateFree(place) => {
+                format!("duplicate_free:{}", self.settings.duplicate_free[place as usize])
+            }
+            Refusal::WeakBridge => "weak_bridge".to_owned(),
+        }
+    }
+}
+
+/// Resolves the records of one kind: blocks, trains where no model is given, scores, clusters.
+///
+/// # Errors
+/// Where the settings ask for what is not there, a given model does not fit them, or the input is
+/// not sorted by its key.
+pub fn resolve(
+    input: &Input<'_>,
+    decisions: &[StewardDecision],
+    model: Option<Model>,
+    options: Options,
+) -> Result<Resolved> {
+    let ready = prepare(input, options)?;
+    let settings = input.settings;
+    let mut warnings = Vec::new();
+    let model = match model {
+        Some(model) => {
+            model.check(input.kind, &ready.comparisons)?;
+            model
+        }
+        None => ready.train()?,
+    };
+    if !model.training.converged {
+        warnings
+            .push(format!("training did not converge in {} iterations", model.training.iterations));
+    }
+    for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
+        warnings.push(format!(
+            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
+             windows only; add refine keys",
+            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
+        ));
+    }
+    let scorer = Scorer::new(&model, &ready.comparisons);
+    let (mut scored, pairs_compared) = ready.score(&scorer)?;
+    let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
+    let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+        l: pair.l,
+        r: pair.r,
+        strength: match pair.by {
+            By::Model => Strength::Model(pair.weight),
+            By::Rule(_) => Strength::Rule,
+            By::Steward(_) => Strength::Steward,
+        },
+    });
+    let guards = Guards { rules: &ready.rules, different: &different, sources: &ready.sources };
+    let clusters = cluster(ready.rows, edges.collect(), &guards);
+    let names = Names { settings, decisions };
+    let decided_by = |edge: &Edge| {
+        let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
+        place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
+    };
+    let link = |edge: &Edge| Link {
+        l: ready.key(edge.l),
+        r: ready.key(edge.r),
+        decided_by: decided_by(edge),
+    };
+    let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
+        guard: names.guard(*refusal),
+        l: ready.key(edge.l),
+        r: ready.key(edge.r),
+    };
+    Ok(Resolved {
+        pairs: ready.batch(&scored, &scorer, &model.hash()?, &names)?,
+        links: clusters.joined.iter().map(link).collect(),
+        guards: clusters.refused.iter().map(guard).collect(),
+        clusters: clusters.of_row,
+        blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
+        pairs_compared,
+        converged: model.training.converged,
+        iterations: model.training.iterations,
+        model,
+        warnings,
+    })
+}

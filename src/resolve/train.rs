@@ -1,0 +1,413 @@
+//! Training without labels: u from random pairs, m by expectation maximisation over counts of
+//! distinct vectors of levels.
+//!
+//! Knows counts; refuses to know records. Every float is summed in the order of sorted vectors, so
+//! that the model is the same for any number of threads and any order of pairs.
+//!
+//! Classes are the same entity, a household, and coincidence. u (coincidence) is fixed; the others
+//! and the shares are estimated by EM (Dempster, Laird, Rubin 1977; for linkage Winkler 1988), with
+//! a Dirichlet prior of a few pairs' weight around the starting values, so that a level never seen
+//! keeps a probability. The starting values: a pair of one entity agrees at the strictest level
+//! most of the time, each looser one half as often; a household lies halfway, geometrically,
+//! between that and coincidence.
+
+use std::collections::BTreeMap;
+
+use super::compare::{Comparison, Comparisons, MAX_LEVELS, UNKNOWN, level_of};
+use super::kernel::parallel;
+use super::model::{
+    Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport, fixed, float,
+};
+use super::settings::{Resolve, Training};
+use crate::error::{Error, Result};
+
+/// Pairs by their levels.
+pub(crate) type Counts = BTreeMap<u64, u64>;
+
+/// Probabilities of one class: by comparison, by level from strict to loose.
+type Probabilities = Vec<Vec<f64>>;
+
+/// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
+const START_ELSE: f64 = 0.05;
+/// Pairs that the starting values weigh as much as.
+const PRIOR_PAIRS: f64 = 4.0;
+/// The least probability of a level.
+const LEAST: f64 = 1e-9;
+/// Fewer pairs than this cannot tell households from coincidence.
+const HOUSEHOLD_PAIRS: u64 = 200;
+/// Pairs of a task of random draws.
+const DRAWS: u64 = 1 << 16;
+
+/// The generator of Steele, Lea and Flood (2014): one 64-bit state, every seed good.
+#[derive(Debug, Clone)]
+pub(crate) struct SplitMix64(u64);
+
+impl SplitMix64 {
+    /// A generator of this seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 bits.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.0)
+    }
+
+    /// A number under `bound`, near enough uniform for bounds far under 2^64.
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+    }
+}
+
+/// The mixing function of `SplitMix64`.
+pub(crate) fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Levels among random pairs: by comparison and level, level 0 first; and the number of pairs.
+/// Where there are no more pairs than asked for, all of them.
+fn random_levels(
+    comparisons: &Comparisons,
+    rows: u32,
+    training: &Training,
+    skip: &(dyn Fn(u32, u32) -> bool + Sync),
+    threads: usize,
+) -> Result<(Vec<[u64; MAX_LEVELS + 1]>, u64)> {
+    type Tally = (Vec<[u64; MAX_LEVELS + 1]>, u64);
+    let all = u64::from(rows) * u64::from(rows).saturating_sub(1) / 2;
+    let everything = all <= training.random_pairs;
+    let tasks = if everything { u64::from(rows) } else { training.random_pairs.div_ceil(DRAWS) };
+    let count = |memos: &mut _, (levels, pairs): &mut Tally, l: u32, r: u32| {
+        if l == r || skip(l, r) {
+            return;
+        }
+        let pattern = comparisons.pattern(memos, l, r);
+        *pairs += 1;
+        for (place, level) in levels.iter_mut().enumerate() {
+            level[level_of(pattern, place) as usize] += 1;
+        }
+    };
+    let tallies = parallel(
+        tasks as usize,
+        threads,
+        || comparisons.memos(),
+        |memos, task| {
+            let mut tally: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
+            if everything {
+                (task as u32 + 1..rows).for_each(|r| count(memos, &mut tally, task as u32, r));
+            } else {
+                let mut random = SplitMix64::new(mix(training.seed ^ mix(task as u64 + 1)));
+                let draws = DRAWS.min(training.random_pairs - task as u64 * DRAWS);
+                for _ in 0..draws {
+                    let (l, r) = (random.below(u64::from(rows)), random.below(u64::from(rows)));
+                    count(memos, &mut tally, l as u32, r as u32);
+                }
+            }
+            tally
+        },
+    )?;
+    let mut sum: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
+    for (levels, pairs) in tallies {
+        sum.1 += pairs;
+        for (total, own) in sum.0.iter_mut().zip(levels) {
+            total.iter_mut().zip(own).for_each(|(total, own)| *total += own);
+        }
+    }
+    Ok(sum)
+}
+
+/// The probability that two records drawn at random agree exactly: from frequencies, since random
+/// pairs seldom agree on what is nearly unique. `None` where no two records can be drawn.
+fn exact_u(comparison: &Comparison) -> Option<f64> {
+    let records: f64 = comparison.tuples.counts.iter().map(|count| f64::from(*count)).sum();
+    let agreeing: f64 = comparison
+        .tuples
+        .counts
+        .iter()
+        .zip(&comparison.own_level)
+        .filter(|(_, level)| **level == 1)
+        .map(|(count, _)| f64::from(*count) * (f64::from(*count) - 1.0))
+        .sum();
+    // Half a pair stands for agreement never seen.
+    (records > 1.0).then(|| (agreeing + 1.0) / (records * (records - 1.0) + 2.0))
+}
+
+/// u of each comparison's levels.
+fn u_probabilities(
+    comparisons: &Comparisons,
+    levels: &[[u64; MAX_LEVELS + 1]],
+    training: &Training,
+) -> Probabilities {
+    let of = |comparison: &Comparison, tally: &[u64; MAX_LEVELS + 1]| {
+        if let Some(given) = training.given.get(&comparison.name) {
+            return given.u.clone();
+        }
+        let size = comparison.levels.len();
+        let exact = exact_u(comparison).unwrap_or(0.5).min(0.999);
+        let rest: f64 = tally[2..=size].iter().map(|count| *count as f64 + 0.5).sum();
+        let looser =
+            tally[2..=size].iter().map(|count| (*count as f64 + 0.5) / rest * (1.0 - exact));
+        std::iter::once(exact).chain(looser).collect()
+    };
+    comparisons.list.iter().zip(levels).map(|(comparison, tally)| of(comparison, tally)).collect()
+}
+
+/// m before training.
+fn start(levels: usize) -> Vec<f64> {
+    let halves: Vec<f64> = (0..levels - 1).map(|level| 0.5f64.powi(level as i32)).collect();
+    let sum: f64 = halves.iter().sum();
+    halves.iter().map(|half| half / sum * (1.0 - START_ELSE)).chain([START_ELSE]).collect()
+}
+
+fn normalised(values: Vec<f64>) -> Vec<f64> {
+    let sum: f64 = values.iter().sum();
+    values.into_iter().map(|value| value / sum).collect()
+}
+
+/// A mixture of classes over level vectors; the last class is coincidence and keeps its
+/// probabilities.
+struct Mixture {
+    shares: Vec<f64>,
+    probabilities: Vec<Probabilities>,
+    /// Where the others begin, and what their Dirichlet prior is centred on.
+    centres: Vec<Probabilities>,
+    /// Comparisons whose m is given, not trained.
+    given: Vec<bool>,
+}
+
+impl Mixture {
+    fn new(
+        u: Probabilities,
+        training: &Training,
+        comparisons: &Comparisons,
+        household: bool,
+    ) -> Self {
+        let given = |comparison: &Comparison| training.given.get(&comparison.name);
+        let same: Probabilities = comparisons
+            .list
+            .iter()
+            .map(|own| given(own).map_or_else(|| start(own.levels.len()), |given| given.m.clone()))
+            .collect();
+        let halfway = same
+            .iter()
+            .zip(&u)
+            .map(|(m, u)| normalised(m.iter().zip(u).map(|(m, u)| (m * u).sqrt()).collect()))
+            .collect();
+        let (shares, centres) = if household {
+            (vec![0.2, 0.2, 0.6], vec![same, halfway])
+        } else {
+            (vec![0.2, 0.8], vec![same])
+        };
+        let mut probabilities = centres.clone();
+        probabilities.push(u);
+        let given = comparisons.list.iter().map(|own| given(own).is_some()).collect();
+        Self { shares, probabilities, centres, given }
+    }
+
+    /// The joint probability of a vector and each class.
+    fn joint(&self, pattern: u64, out: &mut [f64]) {
+        for (class, value) in out.iter_mut().enumerate() {
+            *value = self.shares[class];
+            for (comparison, levels) in self.probabilities[class].iter().enumerate() {
+                let level = level_of(pattern, comparison);
+                if level != UNKNOWN {
+                    *value *= levels[level as usize - 1];
+                }
+            }
+        }
+    }
+
+    /// The log of the likelihood and of the priors, what EM raises.
+    fn objective(&self, counts: &Counts) -> f64 {
+        let mut joint = vec![0.0; self.shares.len()];
+        let likelihood: f64 = counts
+            .iter()
+            .map(|(pattern, count)| {
+                self.joint(*pattern, &mut joint);
+                *count as f64 * joint.iter().sum::<f64>().ln()
+            })
+            .sum();
+        let mut prior: f64 = self.shares.iter().map(|share| share.ln()).sum();
+        for (class, (centre, own)) in self.centres.iter().zip(&self.probabilities).enumerate() {
+            for (comparison, (centre, own)) in centre.iter().zip(own).enumerate() {
+                if class > 0 || !self.given[comparison] {
+                    prior +=
+                        centre.iter().zip(own).map(|(c, p)| PRIOR_PAIRS * c * p.ln()).sum::<f64>();
+                }
+            }
+        }
+        likelihood + prior
+    }
+
+    /// One step of EM; the largest move of a probability.
+    fn step(&mut self, counts: &Counts) -> f64 {
+        let classes = self.shares.len();
+        let mut joint = vec![0.0; classes];
+        let mut shares = vec![1.0; classes];
+        let mut sums: Vec<Probabilities> = self
+            .centres
+            .iter()
+            .map(|own| own.iter().map(|c| c.iter().map(|c| c * PRIOR_PAIRS).collect()).collect())
+            .collect();
+        for (pattern, count) in counts {
+            self.joint(*pattern, &mut joint);
+            let all: f64 = joint.iter().sum();
+            for class in 0..classes {
+                let expected = *count as f64 * joint[class] / all;
+                shares[class] += expected;
+                if let Some(sums) = sums.get_mut(class) {
+                    for (comparison, levels) in sums.iter_mut().enumerate() {
+                        let level = level_of(*pattern, comparison);
+                        if level != UNKNOWN {
+                            levels[level as usize - 1] += expected;
+                        }
+                    }
+                }
+            }
+        }
+        let mut moved = 0.0f64;
+        for (class, class_sums) in sums.into_iter().enumerate() {
+            for (comparison, levels) in class_sums.into_iter().enumerate() {
+                if self.given[comparison] && class == 0 {
+                    continue;
+                }
+                let new = normalised(levels);
+                let old = &mut self.probabilities[class][comparison];
+                for (old, new) in old.iter_mut().zip(new) {
+                    moved = moved.max((*old - new).abs());
+                    *old = new;
+                }
+            }
+        }
+        let shares = normalised(shares);
+        for (old, new) in self.shares.iter_mut().zip(shares) {
+            moved = moved.max((*old - new).abs());
+            *old = new;
+        }
+        moved
+    }
+
+    /// How far a class is from coincidence: the sum of Kullback-Leibler divergences, in bits.
+    fn distance(&self, class: usize) -> f64 {
+        let coincidence = &self.probabilities[self.shares.len() - 1];
+        let own = &self.probabilities[class];
+        let bits = |(p, u): (&f64, &f64)| p * (p / u).log2();
+        own.iter().zip(coincidence).map(|(own, u)| own.iter().zip(u).map(bits).sum::<f64>()).sum()
+    }
+
+    /// Of the two classes that are no coincidence, the farther one is the same entity.
+    fn settle_names(&mut self) {
+        if self.shares.len() == 3
+            && !self.given.iter().any(|given| *given)
+            && self.distance(1) > self.distance(0)
+        {
+            self.shares.swap(0, 1);
+            self.probabilities.swap(0, 1);
+        }
+    }
+}
+
+/// What training needs to know of the run.
+pub(crate) struct Trainee<'a> {
+    /// The kind of record.
+    pub(crate) kind: &'a str,
+    /// Its settings.
+    pub(crate) settings: &'a Resolve,
+    /// The number of records.
+    pub(crate) rows: u32,
+    /// Pairs that can never be of one entity and are not compared.
+    pub(crate) skip: &'a (dyn Fn(u32, u32) -> bool + Sync),
+    /// Threads for random pairs.
+    pub(crate) threads: usize,
+}
+
+/// Trains a model on the counts of compared pairs.
+pub(crate) fn train(
+    trainee: &Trainee<'_>,
+    comparisons: &Comparisons,
+    counts: &Counts,
+) -> Result<Model> {
+    let training = &trainee.settings.training;
+    check_given(training, comparisons)?;
+    let (levels, random_pairs) =
+        random_levels(comparisons, trainee.rows, training, trainee.skip, trainee.threads)?;
+    let u = u_probabilities(comparisons, &levels, training);
+    let pairs: u64 = counts.values().sum();
+    let household = pairs >= HOUSEHOLD_PAIRS && comparisons.list.len() >= 3;
+    let mut mixture = Mixture::new(u, training, comparisons, household);
+    let (mut iterations, mut converged) = (0, counts.is_empty());
+    while !converged && iterations < training.max_iterations {
+        converged = mixture.step(counts) <= training.tolerance;
+        iterations += 1;
+    }
+    mixture.settle_names();
+    let report = TrainingReport {
+        records: u64::from(trainee.rows),
+        pairs,
+        patterns: counts.len() as u64,
+        random_pairs,
+        iterations,
+        converged,
+    };
+    Ok(document(trainee, comparisons, &mixture, report))
+}
+
+fn check_given(training: &Training, comparisons: &Comparisons) -> Result<()> {
+    for (name, given) in &training.given {
+        let wrong = |what: &str| {
+            Err(Error::configuration(format!("training.given.{name}: {what}"))
+                .help("m and u: one probability over 0 for each level, from strict to loose, that sum to 1"))
+        };
+        let Some(own) = comparisons.list.iter().find(|own| own.name == *name) else {
+            return wrong("there is no such comparison");
+        };
+        for list in [&given.m, &given.u] {
+            let sum: f64 = list.iter().sum();
+            let probable = list.iter().all(|p| *p > 0.0 && *p <= 1.0) && (sum - 1.0).abs() < 1e-6;
+            if list.len() != own.levels.len() || !probable {
+                return wrong(&format!("the comparison has {} levels", own.levels.len()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn document(
+    trainee: &Trainee<'_>,
+    comparisons: &Comparisons,
+    mixture: &Mixture,
+    training: TrainingReport,
+) -> Model {
+    let coincidence = mixture.shares.len() - 1;
+    let level = |comparison: usize, place: usize, name: &String| {
+        let of = |class: usize| mixture.probabilities[class][comparison][place].max(LEAST);
+        LevelModel::new(name.clone(), of(0), of(coincidence), (coincidence == 2).then(|| of(1)))
+    };
+    let models = comparisons.list.iter().enumerate().map(|(place, own)| ComparisonModel {
+        name: own.name.clone(),
+        kind: own.kind.to_owned(),
+        columns: own.columns.clone(),
+        thresholds: own.thresholds.clone(),
+        levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
+        term_frequency: own.term_frequency.then(|| TermFrequency::of(own)),
+    });
+    let shares = &mixture.shares;
+    let odds = |class: usize| float(fixed((shares[class] / shares[coincidence]).log2()));
+    Model {
+        version: Model::VERSION,
+        kind: trainee.kind.to_owned(),
+        comparisons: models.collect(),
+        classes: Classes {
+            same: shares[0],
+            household: if coincidence == 2 { shares[1] } else { 0.0 },
+            coincidence: shares[coincidence],
+        },
+        prior_weight: odds(0),
+        household_prior_weight: (coincidence == 2).then(|| odds(1)),
+        thresholds: trainee.settings.thresholds,
+        training,
+    }
+}

@@ -1,0 +1,25 @@
+//! The integration tests, in one binary: the real program, run as a person or a scheduler runs it,
+//! against a local disk and against an S3 server in this process.
+//!
+//! | module | knows |
+//! |---|---|
+//! | `program` | how to run the binary, and the pipeline it runs |
+//! | `store` | where a warehouse can stand: a folder, a bucket |
+//! | `s3` | an S3 server in process |
+//! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
+//! | `warehouse` | what a run left behind, read without the program's own code |
+//! | `suite` | what must hold on every store |
+//! | `kill` | runs killed at any moment |
+//!
+//! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
+//! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes).
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
+
+mod fault;
+mod kill;
+mod program;
+mod s3;
+mod store;
+mod suite;
+mod warehouse;
