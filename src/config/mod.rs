@@ -76,21 +76,6 @@ pub struct Known<'a> {
 }
 
 impl Loaded {
-    /// The SELECT of a table: what stands in the pipeline file, or in the file that it names.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn sql(&self, table: &crate::tables::SqlTable) -> Result<String> {
-        let Some(file) = &table.file else {
-            return Ok(table.sql.clone().unwrap_or_default());
-        };
-        let path = self.directory.join(file);
-        std::fs::read_to_string(&path).map_err(|source| {
-            Error::configuration(format!("{}: the SQL file cannot be read", path.display()))
-                .because(source)
-        })
-    }
-
     /// Checks what the shape does not show: names, files, numbers and SQL.
     ///
     /// # Errors
