@@ -29,7 +29,7 @@ lines as (
     p.transaction_id as document,
     cast(p.line_no as bigint) as line_no,
     case when d.customer_no is not null then 'accounting_customers' else 'pos_sales' end as source,
-    coalesce(d.customer_no, p.card_id, lower(trim(p.email)), p.phone) as record_id,
+    coalesce(d.customer_no, p.card_id, lower(p.email), p.phone) as record_id,
     case when p.return_of is null then 'sale' else 'return' end as kind,
     arrow_cast(p.sold_at, 'Timestamp(Microsecond, Some("UTC"))') as occurred_at,
     cast(p.sold_at as date) as occurred_on,

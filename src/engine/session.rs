@@ -298,7 +298,8 @@ mod tests {
             let frame = engine.sql(sql, "a test").await.unwrap();
             let rows = engine.collect(frame, "a test").await.unwrap();
             let rows = arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string();
-            for row in ["| 1  | 2     | true   |", "| 1  | 3     | false  |", "| 2  | 1     | true   |"]
+            for row in
+                ["| 1  | 2     | true   |", "| 1  | 3     | false  |", "| 2  | 1     | true   |"]
             {
                 assert!(rows.contains(row), "{threads} threads:\n{rows}");
             }
