@@ -260,13 +260,13 @@ impl Address {
             at == 1 && word(0).is_some_and(|before| NAMED_BY_NUMBER.contains(&kind(before)))
         };
         if number.is_none() {
-            let candidates = (0..words.len()).filter(|&at| {
+            let mut candidates = (0..words.len()).filter(|&at| {
                 free(&taken, at) && word(at).is_some_and(is_house_number) && !named(at)
             });
             let found = if free(&taken, 0) && word(0).is_some_and(is_house_number) {
                 Some(0)
             } else {
-                candidates.last()
+                candidates.next_back()
             };
             // A line that is nothing but a number names a street by it.
             if let Some(at) = found

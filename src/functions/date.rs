@@ -108,7 +108,7 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
         }
         (None, 3) if first.1 == 4 => (first.0, second.0, third.0, None),
         (None, 3) if third.1 == 4 => {
-            let swapped = (month_first && first.0 <= 12) || (second.0 > 12 && first.0 <= 12);
+            let swapped = (second.0 > 12 || month_first) && first.0 <= 12;
             let (day, month) = if swapped { (second.0, first.0) } else { (first.0, second.0) };
             (third.0, month, day, None)
         }

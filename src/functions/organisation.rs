@@ -142,8 +142,10 @@ pub fn organisation_name(text: &str) -> Option<String> {
             }
         }
         // The longest ending first, so that "s a s" is not taken for "a s".
+        let last = words.last().copied().unwrap_or("");
         let ending = ENDINGS
             .iter()
+            .filter(|form| form.ends_with(last))
             .map(|form| (form, form.split(' ').count()))
             .filter(|(form, length)| {
                 words.len() >= *length
