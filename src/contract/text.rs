@@ -104,9 +104,9 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     const TRUE: [&str; 5] = ["true", "1", "yes", "t", "y"];
     const FALSE: [&str; 5] = ["false", "0", "no", "f", "n"];
     let is = |word: &&str| word.eq_ignore_ascii_case(text);
-    if TRUE.iter().any(|word| is(word)) {
+    if TRUE.iter().any(&is) {
         Some(true)
-    } else if FALSE.iter().any(|word| is(word)) {
+    } else if FALSE.iter().any(is) {
         Some(false)
     } else {
         None

@@ -19,6 +19,7 @@ mod settings;
 mod tests;
 mod xlsx;
 
+use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
@@ -53,7 +54,7 @@ const FORMATS: &[FileFormat] = &[
 ];
 
 /// One file of a source, whole.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InputFile {
     /// Its path relative to the inputs.
     pub path: String,
@@ -84,7 +85,7 @@ pub struct Extracted {
 }
 
 /// One refused row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The file, relative to the inputs.
     pub file: String,
@@ -98,8 +99,25 @@ pub struct Refused {
     pub raw: Option<String>,
 }
 
+// Neither shows what the file holds: a debug line may reach a log.
+impl fmt::Debug for InputFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("file", &self.file)
+            .field("row_number", &self.row_number)
+            .field("rule", &self.rule)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
 /// One file as the formats see it: decompressed, with all that says how to read it.
-#[derive(Debug)]
 struct Input<'a> {
     path: &'a str,
     bytes: Bytes,
@@ -111,7 +129,7 @@ struct Input<'a> {
 
 impl Input<'_> {
     /// A data error of this file.
-    fn data(&self, what: impl std::fmt::Display) -> Error {
+    fn data(&self, what: impl fmt::Display) -> Error {
         Error::data(format!("{}: {what}", self.path))
     }
 }
