@@ -9,8 +9,10 @@ use crate::resolve::settings::*;
 use crate::resolve::train::SplitMix64;
 
 const GIVEN: &[&str] =
-    &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor"];
-const FAMILY: &[&str] = &["diaz", "hassan", "smith", "karimi", "okoye", "rossi", "novak", "haddad"];
+    &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];
+/// Halves of family names, so that there are enough of them.
+const FAMILY: &[&str] =
+    &["diaz", "hass", "smit", "karim", "okoy", "ross", "novak", "hadd", "lind", "bauer"];
 
 fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     BlockingRule {
@@ -58,7 +60,8 @@ fn people() -> Vec<[String; 6]> {
     let mut pick = |count: usize| (random.next() % count as u64) as usize;
     let mut rows = Vec::new();
     for person in 0..120 {
-        let (given, family) = (GIVEN[pick(10)], FAMILY[pick(8)]);
+        let given = GIVEN[pick(GIVEN.len())];
+        let family = format!("{}{}", FAMILY[pick(FAMILY.len())], FAMILY[pick(FAMILY.len())]);
         let (year, month, day) = (1950 + pick(50), 1 + pick(12), 1 + pick(28));
         for source in ["crm", "pos"].iter().take(1 + usize::from(pick(4) > 0)) {
             let day = if pick(8) == 0 { 1 + pick(28) } else { day };
@@ -71,7 +74,7 @@ fn people() -> Vec<[String; 6]> {
                 (*source).to_owned(),
                 format!("{:04}", (person * 37) % 1000),
                 given.to_owned(),
-                family.to_owned(),
+                family.clone(),
                 format!("{year}-{month:02}-{day:02}"),
                 email,
             ]);
