@@ -217,7 +217,8 @@ pub fn identify(
         .collect();
     let claimed = settle(&history, &clusters, &place);
     let golden_ids = name(run, &history, &clusters, &claimed);
-    let state = State { run, history: &history, clusters: &clusters, place: &place, ids: &golden_ids };
+    let state =
+        State { run, history: &history, clusters: &clusters, place: &place, ids: &golden_ids };
     let events = state.events(links);
     let merged: BTreeMap<&str, &str> = events
         .iter()
@@ -259,7 +260,11 @@ fn settle<'a>(
         claim(id, false, &mut records.iter().copied());
     }
     for (id, records) in &history.gone {
-        claim(id, true, &mut records.iter().map(|key| (key.source.as_str(), key.record_id.as_str())));
+        claim(
+            id,
+            true,
+            &mut records.iter().map(|key| (key.source.as_str(), key.record_id.as_str())),
+        );
     }
     claims.sort_unstable();
     let mut kept: Vec<Option<&str>> = vec![None; clusters.len()];
@@ -350,10 +355,11 @@ impl State<'_> {
         for (id, records) in self.history.gone.iter().filter(|(id, _)| !live.contains_key(*id)) {
             let keys: Vec<Key<'_>> =
                 records.iter().map(|key| (key.source.as_str(), key.record_id.as_str())).collect();
-            let back = keys.iter().any(|key| {
-                self.place.contains_key(key) && !self.history.members.contains_key(key)
-            });
-            let redirected = self.history.redirects.iter().any(|own| own.old == **id && own.to.is_none());
+            let back = keys
+                .iter()
+                .any(|key| self.place.contains_key(key) && !self.history.members.contains_key(key));
+            let redirected =
+                self.history.redirects.iter().any(|own| own.old == **id && own.to.is_none());
             if back && !redirected {
                 events.push(self.departure(id, &keys, &links_of));
             }
@@ -402,19 +408,27 @@ impl State<'_> {
     }
 
     /// An id that no cluster kept: merged into the one that holds most of its records, else retired.
-    fn departure(&self, id: &str, records: &[Key<'_>], links: &FxHashMap<usize, Vec<&Link>>) -> Event {
+    fn departure(
+        &self,
+        id: &str,
+        records: &[Key<'_>],
+        links: &FxHashMap<usize, Vec<&Link>>,
+    ) -> Event {
         let mut overlaps: BTreeMap<usize, usize> = BTreeMap::new();
         for cluster in records.iter().filter_map(|key| self.place.get(key)) {
             *overlaps.entry(*cluster).or_default() += 1;
         }
         let heir = overlaps
             .into_iter()
-            .max_by_key(|(cluster, overlap)| (*overlap, std::cmp::Reverse(self.clusters[*cluster][0])))
+            .max_by_key(|(cluster, overlap)| {
+                (*overlap, std::cmp::Reverse(self.clusters[*cluster][0]))
+            })
             .map(|(cluster, _)| cluster);
         let own: BTreeSet<Key<'_>> = records.iter().copied().collect();
         let crossing = heir.and_then(|cluster| links.get(&cluster)).and_then(|links| {
             links.iter().find(|link| {
-                let within = |key: &RecordKey| own.contains(&(key.source.as_str(), key.record_id.as_str()));
+                let within =
+                    |key: &RecordKey| own.contains(&(key.source.as_str(), key.record_id.as_str()));
                 within(&link.l) != within(&link.r)
             })
         });

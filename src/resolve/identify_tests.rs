@@ -51,7 +51,8 @@ impl Story {
             .flat_map(|(own, id)| own.iter().map(move |record| (*record, id.clone())))
             .collect();
         let column = |name| found.events.column_by_name(name).unwrap().as_string::<i32>();
-        let (ids, kinds, others) = (column("golden_id"), column("event"), column("other_golden_id"));
+        let (ids, kinds, others) =
+            (column("golden_id"), column("event"), column("other_golden_id"));
         self.today = (0..found.events.num_rows())
             .map(|row| {
                 let other = others.is_valid(row).then(|| others.value(row).to_owned());
@@ -76,14 +77,20 @@ impl Story {
         let to = self.redirects.column_by_name("valid_to").unwrap();
         let (old, new) = (column("old_golden_id"), column("golden_id"));
         let rows: Vec<_> = (0..self.redirects.num_rows()).filter(|row| to.is_null(*row)).collect();
-        let open: BTreeMap<String, String> =
-            rows.iter().map(|row| (old.value(*row).to_owned(), new.value(*row).to_owned())).collect();
+        let open: BTreeMap<String, String> = rows
+            .iter()
+            .map(|row| (old.value(*row).to_owned(), new.value(*row).to_owned()))
+            .collect();
         assert_eq!(open.len(), rows.len(), "one open row an id");
         open
     }
 
     fn happened(&self, id: &str) -> Vec<&str> {
-        self.today.iter().filter(|(own, ..)| own == id).map(|(_, event, _)| event.as_str()).collect()
+        self.today
+            .iter()
+            .filter(|(own, ..)| own == id)
+            .map(|(_, event, _)| event.as_str())
+            .collect()
     }
 }
 
@@ -91,7 +98,10 @@ impl Story {
 fn an_id_is_a_letter_and_26_of_base_32() {
     let id = golden_id(&[7; 32], ("crm", "1"), 0);
     assert_eq!(id.len(), 27);
-    assert!(id.starts_with('c') && id.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c)));
+    assert!(
+        id.starts_with('c')
+            && id.chars().all(|c| c.is_ascii_lowercase() || ('2'..='7').contains(&c))
+    );
     assert_ne!(id, golden_id(&[7; 32], ("crm", "1"), 1));
     assert_ne!(golden_id(&[7; 32], ("a", "bc"), 0), golden_id(&[7; 32], ("ab", "c"), 0));
 }

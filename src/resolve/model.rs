@@ -123,6 +123,8 @@ pub struct LevelModel {
 pub struct TermFrequency {
     /// Records with a value.
     pub records: u64,
+    /// The probability that two records drawn at random hold one value.
+    pub average: f64,
     /// The fewest records that hold a listed value.
     pub floor: u32,
     /// The frequency given to every value that is not listed: the mean over records of theirs.
@@ -155,7 +157,7 @@ impl TermFrequency {
     const CAP: f64 = 10.0;
 
     /// Counts the values of a comparison that agree at its strictest level.
-    pub(crate) fn of(comparison: &Comparison) -> Self {
+    pub(crate) fn of(comparison: &Comparison, average: f64) -> Self {
         let tuples = &comparison.tuples;
         let (mut records, mut rare, mut rare_squares) = (0u64, 0u64, 0u64);
         let mut counts = BTreeMap::new();
@@ -175,12 +177,13 @@ impl TermFrequency {
         }
         let mean = if rare == 0 { 1.0 } else { rare_squares as f64 / rare as f64 };
         let unlisted = if records == 0 { 1.0 } else { mean / records as f64 };
-        Self { records, floor: Self::FLOOR, unlisted, counts }
+        Self { records, average, floor: Self::FLOOR, unlisted, counts }
     }
 
-    /// What agreement on each value adds to the weight of the strictest level: log2(u / frequency).
-    fn adjustments(&self, comparison: &Comparison, u: f64) -> Vec<Weight> {
-        let adjust = |frequency: f64| fixed((u / frequency).log2().clamp(-Self::CAP, Self::CAP));
+    /// What agreement on each value adds to the weight of the strictest level: log2(average / frequency).
+    fn adjustments(&self, comparison: &Comparison) -> Vec<Weight> {
+        let adjust =
+            |frequency: f64| fixed((self.average / frequency).log2().clamp(-Self::CAP, Self::CAP));
         let unlisted = adjust(self.unlisted);
         (0..comparison.tuples.len() as u32)
             .map(|code| {
@@ -295,10 +298,7 @@ impl<'a> Scorer<'a> {
             .comparisons
             .iter()
             .zip(&comparisons.list)
-            .map(|(model, comparison)| {
-                let u = model.levels.first()?.u;
-                Some(model.term_frequency.as_ref()?.adjustments(comparison, u))
-            })
+            .map(|(model, comparison)| Some(model.term_frequency.as_ref()?.adjustments(comparison)))
             .collect();
         Self {
             comparisons,

@@ -67,7 +67,9 @@ pub(crate) fn redirects(
         let same = rows.iter_mut().find(|row| row.old == old && row.new == new && row.from == date);
         match same {
             Some(row) => row.to = None,
-            None => rows.push(Redirect { old, new, from: date, to: None, run_id: run_id.to_owned() }),
+            None => {
+                rows.push(Redirect { old, new, from: date, to: None, run_id: run_id.to_owned() })
+            }
         }
     }
     rows.sort_unstable_by(|a, b| (&a.old, a.from, &a.new).cmp(&(&b.old, b.from, &b.new)));
