@@ -15,6 +15,9 @@ use crate::store::Place;
 /// No run over `tiny` takes this long: one that does hangs.
 const DEADLINE: Duration = Duration::from_secs(180);
 
+/// Arguments of a run that does everything but publish.
+pub(crate) const UP_TO_LAND: &[&str] = &["--to", "profile"];
+
 /// A copy of the pipeline `tiny` with its contracts and exports, so that a test may change them.
 pub(crate) struct Project {
     folder: TempDir,
