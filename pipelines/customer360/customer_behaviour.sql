@@ -56,7 +56,7 @@ touches as (
   where document_source = 'pos_sales'
   union all
   select m.golden_id, w.occurred_at, 'web' as channel, w.device
-  from web_events w
+  from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.kind = 'purchase' and cast(w.occurred_at as date) <= $logical_date
 ),

@@ -86,7 +86,7 @@ contacts as (
 ),
 carts as (
   select distinct m.golden_id
-  from web_events w
+  from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.kind = 'cart_add'
     and cast(w.occurred_at as date) > $logical_date - $considering_days

@@ -3,17 +3,24 @@
 --
 -- weight = the number of accounts of the one that follow an account of the other.
 with
-edges as (
-  select
-    a.golden_id,
-    b.golden_id as other_golden_id,
-    count(*) as weight,
-    min(f.since) as since
+follower as (
+  select m.golden_id, f.source, f.followed_record_id, f.since
   from follows f
-  join entity_members a on a.source = f.source and a.record_id = f.record_id
-  join entity_members b on b.source = f.source and b.record_id = f.followed_record_id
-  where f.since <= $logical_date and a.golden_id <> b.golden_id
-  group by a.golden_id, b.golden_id
+  join entity_members m on m.source = f.source and m.record_id = f.record_id
+  where f.since <= $logical_date
+),
+-- Named apart before they are grouped: two group keys of one name have been mistaken for each
+-- other when a join on them was planned.
+pairs as (
+  select f.golden_id, m.golden_id as other_golden_id, f.since
+  from follower f
+  join entity_members m on m.source = f.source and m.record_id = f.followed_record_id
+),
+edges as (
+  select golden_id, other_golden_id, count(*) as weight, min(since) as since
+  from pairs
+  where golden_id <> other_golden_id
+  group by golden_id, other_golden_id
 )
 select
   e.golden_id,

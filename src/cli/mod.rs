@@ -155,15 +155,15 @@ impl Done {
 }
 
 fn log(global: &Global) {
+    // simurgh's own events only: those of its dependencies may quote what they read.
     let level = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        (false, 0) => "simurgh=warn,error",
-        (false, 1) => "simurgh=info,warn",
-        (false, 2) => "simurgh=debug,info",
-        (false, _) => "simurgh=trace,debug",
+        (true, _) => "off,simurgh=error",
+        (false, 0) => "off,simurgh=warn",
+        (false, 1) => "off,simurgh=info",
+        (false, 2) => "off,simurgh=debug",
+        (false, _) => "off,simurgh=trace",
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SIMURGH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let filter = tracing_subscriber::EnvFilter::new(level);
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

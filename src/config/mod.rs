@@ -1,9 +1,14 @@
 //! Pipeline files: raw (serde, no logic), then checked, with every error at once.
 //!
-//! A file goes this way: text to a tree with places ([`tree`]), environment variables and `--set`
-//! put in, the tree against the JSON Schema of the types in [`raw`] ([`shape`]), the types by serde,
-//! and last what only a reader of the whole can see: names that refer to nothing, files that are not
-//! there, SQL that could not give the same answer twice ([`validate`], [`sql`]).
+//! A file goes this way:
+//!
+//! | file | knows |
+//! |---|---|
+//! | `tree` | YAML text to a tree with places, within bounds |
+//! | `variables`, `overrides` | environment variables and `--set` in the tree |
+//! | `raw`, `schema`, `shape` | the types; their JSON Schema; the tree against it, as JSON |
+//! | `validate`, `models`, `statements`, `sql` | what only a reader of the whole sees: names that refer to nothing, files that are not there, SQL that could not give the same answer twice |
+//! | `problem`, `nearest` | an error with its place; the name that was meant |
 //!
 //! Knows nothing of how stages work. Never shows a value that came from the environment.
 
@@ -29,6 +34,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
+use crate::tables::SqlTable;
 use problem::{Place, Problem, Sources};
 use tree::Node;
 
@@ -70,27 +76,34 @@ pub struct Known<'a> {
 }
 
 impl Loaded {
-    /// The SELECT of a table: what stands in the pipeline file, or in the file that it names.
-    ///
-    /// # Errors
-    /// A file that cannot be read.
-    pub fn sql(&self, table: &crate::tables::SqlTable) -> Result<String> {
-        let Some(file) = &table.file else {
-            return Ok(table.sql.clone().unwrap_or_default());
-        };
-        let path = self.directory.join(file);
-        std::fs::read_to_string(&path).map_err(|source| {
-            Error::configuration(format!("{}: the SQL file cannot be read", path.display()))
-                .because(source)
-        })
-    }
-
     /// Checks what the shape does not show: names, files, numbers and SQL.
     ///
     /// # Errors
     /// All that is wrong, each with its place.
     pub fn check(&self, known: &Known<'_>) -> Result<()> {
         validate::check(self, known)
+    }
+
+    /// The place of a file that the pipeline names: relative to the pipeline file's folder.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.directory.join(relative)
+    }
+
+    /// The SQL of a table, from the pipeline itself or from the file that it names.
+    ///
+    /// # Errors
+    /// The file cannot be read, or neither or both are given, which [`Loaded::check`] shows in place.
+    pub fn statement(&self, name: &str, table: &SqlTable) -> Result<String> {
+        match (&table.sql, &table.file) {
+            (Some(sql), None) => Ok(sql.clone()),
+            (None, Some(file)) => std::fs::read_to_string(self.path(file)).map_err(|error| {
+                Error::configuration(format!("cannot read the SQL of the table {name}"))
+                    .help("its `file` is relative to the pipeline file's folder")
+                    .because(error)
+            }),
+            _ => Err(Error::configuration(format!("the table {name} needs `sql` or `file`"))
+                .help("give one of them")),
+        }
     }
 }
 

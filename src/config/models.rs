@@ -55,12 +55,12 @@ impl Check<'_> {
             self.refers(&path, &comparison.kind, self.known.comparisons, "comparison types");
             self.not_empty(&at, "columns", comparison.columns.len());
             let falls = comparison.levels.windows(2).all(|pair| pair[0] > pair[1]);
-            if !falls || comparison.levels.iter().any(|level| !level.is_finite()) {
+            if !falls || comparison.levels.iter().any(|level| !(0.0..=1.0).contains(level)) {
                 let path = [&at[..], &["levels"]].concat();
                 self.at(
                     &path,
                     "levels must go from strict to loose",
-                    "each less than the one before it",
+                    "similarities between 0 and 1, each less than the one before it",
                 );
             }
         }

@@ -75,7 +75,10 @@ fn made(
                 if let Some(path) = check.exists(&[section, name, "file"], file, false) {
                     match std::fs::read_to_string(&path) {
                         Ok(text) => {
-                            let source = check.sources.add(&path.display().to_string(), &text);
+                            // As it was written: a variable in the path is not shown.
+                            let shown = check.shown(&[section, name, "file"]);
+                            let title = loaded.directory.join(shown).display().to_string();
+                            let source = check.sources.add(&title, &text);
                             statement(check, &Text::file(source, &text), &text, readable, &rest);
                         }
                         Err(_) => {

@@ -117,6 +117,31 @@ fn identity_is_of_what_decides_results() {
 }
 
 #[test]
+fn functions_are_known_where_they_are_given() {
+    let text = base().replace("keys: [email]", "keys: [lowr(email)]");
+    let loaded = loaded(&text, &[]).expect("in order");
+    loaded.check(&KNOWN).expect("left to the planner");
+    let error = loaded.check(&Known { functions: &["lower"], ..KNOWN }).expect_err("unknown");
+    let shown = rendered(&error);
+    assert!(shown.contains("there is no function `lowr`"), "{shown}");
+    assert!(shown.contains("did you mean `lower`?"), "{shown}");
+}
+
+#[test]
+fn sql_is_read_from_where_it_stands() {
+    let path = ["facts.orders.file=unordered.sql", "facts.orders.sql="];
+    let text = base();
+    let here = loaded(&text, &[]).expect("in order");
+    let orders = |loaded: &Loaded| loaded.statement("orders", &loaded.pipeline.facts["orders"]);
+    assert!(orders(&here).expect("SQL").starts_with("SELECT 'crm'"));
+    let both = loaded(&text, &path).expect("in order");
+    assert!(orders(&both).is_err());
+    let line = text.lines().find(|line| line.contains("sql: SELECT 'crm'")).expect("a line");
+    let file = loaded(&text.replace(line, "    file: unordered.sql"), &[]).expect("in order");
+    assert!(orders(&file).expect("SQL").contains("array_agg"));
+}
+
+#[test]
 fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
     let one = loaded(&base(), &[]).expect("in order");
     let other =

@@ -337,3 +337,61 @@ fn problem(place: Place, message: impl Into<String>, help: &str) -> Box<Problem>
 fn line_of(text: &str, byte: usize) -> usize {
     1 + text.as_bytes()[..byte.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn plain(text: &str) -> Json {
+        let style = ScalarStyle::Plain;
+        Scalar { text: text.to_owned(), written: None, style }.json()
+    }
+
+    #[test]
+    fn plain_scalars_are_typed_as_yaml_1_2_does() {
+        let cases = [
+            ("", json!(null)),
+            ("~", json!(null)),
+            ("True", json!(true)),
+            ("yes", json!("yes")),
+            ("12", json!(12)),
+            ("-12", json!(-12)),
+            ("+12", json!(12)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("0x1F", json!(31)),
+            ("0o17", json!(15)),
+            (".5", json!(0.5)),
+            ("1e-6", json!(1e-6)),
+            ("1_000", json!("1_000")),
+            ("2026-01-05", json!("2026-01-05")),
+            ("1.2.3", json!("1.2.3")),
+            ("1e999", json!("1e999")),
+            ("inf", json!("inf")),
+            ("nan", json!("nan")),
+            ("0x", json!("0x")),
+            ("-", json!("-")),
+            ("10%", json!("10%")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(plain(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_node_knows_its_place() {
+        let text = "a: [1, two]\nb:\n  c: 'q'\n  d: |\n    text\n";
+        let tree = parse(text, 0, &mut Vec::new()).expect("a tree");
+        let at = |path: &[&str]| {
+            let place = tree.along(path).place;
+            &text[place.start..place.end]
+        };
+        assert_eq!(at(&["a", "1"]), "two");
+        assert_eq!(at(&["b", "c"]), "'q'");
+        assert!(at(&["b", "d"]).starts_with('|') || at(&["b", "d"]).contains("text"));
+        assert!(at(&["b"]).starts_with("c: 'q'"));
+        let key = tree.along(&["b"]).entry("d").expect("a key").key_place;
+        assert_eq!(&text[key.start..key.end], "d");
+    }
+}

@@ -71,7 +71,7 @@ impl Check<'_> {
     }
 
     /// The value at a path as it was written: what a message may show of it.
-    fn shown(&self, path: &[&str]) -> String {
+    pub(crate) fn shown(&self, path: &[&str]) -> String {
         let node = self.loaded.tree.along(path);
         node.scalar().map_or(String::new(), |scalar| scalar.shown().to_owned())
     }

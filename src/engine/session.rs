@@ -78,6 +78,9 @@ impl Engine {
         let settings = config.options_mut();
         // Hash joins never spill; sort-merge joins do.
         settings.optimizer.prefer_hash_join = false;
+        // DataFusion 55 reorders the keys of an aggregate under a join and then finds them again
+        // by name: two keys of one name become one of them twice, and rows are wrong in silence.
+        settings.optimizer.top_down_join_key_reordering = false;
         settings.execution.parquet.schema_force_view_types = false;
         settings.sql_parser.map_string_types_to_utf8view = false;
         settings.execution.sort_spill_reservation_bytes = 4 << 20;
@@ -276,5 +279,29 @@ mod tests {
         let error = engine.collect(frame.await.unwrap(), "a test").await.unwrap_err();
         assert!(!format!("{error:?}").contains("canary"), "{error:?}");
         assert_eq!(error.kind(), crate::error::Kind::Data);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn group_keys_of_one_name_stay_apart_under_a_join() {
+        let sql = "WITH edges AS (
+               SELECT a.id, b.id AS other, count(*) AS weight
+               FROM (VALUES ('x', 'y'), ('y', 'x'), ('x', 'z')) follows (one, two)
+               JOIN (VALUES ('x', 1), ('y', 2), ('z', 3)) a (name, id) ON a.name = follows.one
+               JOIN (VALUES ('x', 1), ('y', 2), ('z', 3)) b (name, id) ON b.name = follows.two
+               GROUP BY a.id, b.id)
+             SELECT there.id, there.other, back.id IS NOT NULL AS mutual
+             FROM edges there
+             LEFT JOIN edges back ON back.id = there.other AND back.other = there.id
+             ORDER BY there.id, there.other";
+        for threads in [1, 4] {
+            let engine = Engine::new(&Options { threads, ..Options::default() }).unwrap();
+            let frame = engine.sql(sql, "a test").await.unwrap();
+            let rows = engine.collect(frame, "a test").await.unwrap();
+            let rows = arrow::util::pretty::pretty_format_batches(&rows).unwrap().to_string();
+            for row in ["| 1  | 2     | true   |", "| 1  | 3     | false  |", "| 2  | 1     | true   |"]
+            {
+                assert!(rows.contains(row), "{threads} threads:\n{rows}");
+            }
+        }
     }
 }

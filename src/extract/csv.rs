@@ -35,7 +35,8 @@ pub(super) fn read(
     }
     let format = &input.source.format;
     let quote = one_byte(format.quote, "quote", input)?.unwrap_or(b'"');
-    let delimiter = match one_byte(format.delimiter, "delimiter", input)? {
+    let (stated, text) = separator_line(text);
+    let delimiter = match one_byte(format.delimiter, "delimiter", input)?.or(stated) {
         Some(delimiter) => delimiter,
         None => sniff(text, quote, input),
     };
@@ -106,6 +107,17 @@ fn reader(text: &str, delimiter: u8, quote: u8) -> csv::Reader<&[u8]> {
         .quote(quote)
         .buffer_capacity(1 << 18)
         .from_reader(text.as_bytes())
+}
+
+/// A first line that says `sep=;`, as spreadsheets write and expect it, and the text after it.
+fn separator_line(text: &str) -> (Option<u8>, &str) {
+    let (line, rest) = text.split_once('\n').unwrap_or((text, ""));
+    match line.trim_end_matches('\r').as_bytes() {
+        [b's' | b'S', b'e' | b'E', b'p' | b'P', b'=', delimiter] if delimiter.is_ascii() => {
+            (Some(*delimiter), rest)
+        }
+        _ => (None, text),
+    }
 }
 
 /// The delimiter under which the header names most of the contract's columns; of equals the one

@@ -91,10 +91,13 @@ fn utf_16(bytes: &[u8]) -> Option<&'static Encoding> {
     let zeros = |parity: usize| head.iter().skip(parity).step_by(2).filter(|b| **b == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
     let many = head.len() / 5;
-    match (even, odd) {
-        (0, odd) if odd > many => Some(UTF_16LE),
-        (even, 0) if even > many => Some(UTF_16BE),
-        _ => None,
+    // A letter past ASCII may have a zero for its other byte: few are tolerated.
+    if odd > many && even * 20 <= odd {
+        Some(UTF_16LE)
+    } else if even > many && odd * 20 <= even {
+        Some(UTF_16BE)
+    } else {
+        None
     }
 }
 

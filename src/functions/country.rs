@@ -44,11 +44,12 @@ pub(crate) fn country_alpha2(text: &str) -> Option<&'static str> {
 
 /// Every code and folded name. An earlier entry wins, so that a name never hides a code.
 static CODES: LazyLock<FxHashMap<String, &'static str>> = LazyLock::new(|| {
-    let countries: Vec<(Country, &'static str)> =
-        CountryIterator::new().filter_map(|country| {
+    let countries: Vec<(Country, &'static str)> = CountryIterator::new()
+        .filter_map(|country| {
             let code = alpha2(&country)?;
             Some((country, code))
-        }).collect();
+        })
+        .collect();
     let mut codes = FxHashMap::default();
     let mut add = |name: &str, code: &'static str| {
         if let Some(folded) = text_fold(name) {
@@ -92,7 +93,20 @@ VEVGVIVNVUWFWSXKYEYTZAZMZW";
 
 /// Names that people use, by code: English, Spanish, Arabic, Persian.
 const NAMES: &[(&str, &[&str])] = &[
-    ("AE", &["Emirates", "UAE", "U.A.E.", "Emiratos", "Emiratos Árabes Unidos", "الإمارات", "الإمارات العربية المتحدة", "امارات", "امارات متحده عربی"]),
+    (
+        "AE",
+        &[
+            "Emirates",
+            "UAE",
+            "U.A.E.",
+            "Emiratos",
+            "Emiratos Árabes Unidos",
+            "الإمارات",
+            "الإمارات العربية المتحدة",
+            "امارات",
+            "امارات متحده عربی",
+        ],
+    ),
     ("AF", &["Afganistán", "أفغانستان", "افغانستان"]),
     ("AM", &["أرمينيا", "ارمنستان"]),
     ("AR", &["الأرجنتين", "آرژانتین"]),
@@ -117,13 +131,46 @@ const NAMES: &[(&str, &[&str])] = &[
     ("EG", &["Egipto", "مصر", "جمهورية مصر العربية"]),
     ("ES", &["España", "Reino de España", "إسبانيا", "اسبانيا", "اسپانیا"]),
     ("FR", &["Francia", "فرنسا", "فرانسه"]),
-    ("GB", &["UK", "U.K.", "Great Britain", "Britain", "England", "Scotland", "Wales", "Northern Ireland", "Reino Unido", "Inglaterra", "Gran Bretaña", "بريطانيا", "المملكة المتحدة", "إنجلترا", "انگلستان", "بریتانیا", "انگلیس"]),
+    (
+        "GB",
+        &[
+            "UK",
+            "U.K.",
+            "Great Britain",
+            "Britain",
+            "England",
+            "Scotland",
+            "Wales",
+            "Northern Ireland",
+            "Reino Unido",
+            "Inglaterra",
+            "Gran Bretaña",
+            "بريطانيا",
+            "المملكة المتحدة",
+            "إنجلترا",
+            "انگلستان",
+            "بریتانیا",
+            "انگلیس",
+        ],
+    ),
     ("GE", &["جورجيا", "گرجستان"]),
     ("GR", &["Grecia", "اليونان", "یونان"]),
     ("IE", &["Irlanda", "أيرلندا", "ایرلند"]),
     ("IN", &["India", "الهند", "هند", "هندوستان"]),
     ("IQ", &["Irak", "العراق", "جمهورية العراق", "عراق"]),
-    ("IR", &["Iran", "I.R. Iran", "Islamic Republic of Iran", "Irán", "Persia", "إيران", "ایران", "جمهوری اسلامی ایران"]),
+    (
+        "IR",
+        &[
+            "Iran",
+            "I.R. Iran",
+            "Islamic Republic of Iran",
+            "Irán",
+            "Persia",
+            "إيران",
+            "ایران",
+            "جمهوری اسلامی ایران",
+        ],
+    ),
     ("IT", &["Italia", "إيطاليا", "ایتالیا"]),
     ("JO", &["Jordania", "الأردن", "المملكة الأردنية الهاشمية", "اردن"]),
     ("JP", &["Japón", "اليابان", "ژاپن"]),
@@ -147,7 +194,20 @@ const NAMES: &[(&str, &[&str])] = &[
     ("PT", &["البرتغال", "پرتغال"]),
     ("QA", &["قطر", "دولة قطر", "Catar"]),
     ("RU", &["Russia", "Rusia", "روسيا", "روسیه"]),
-    ("SA", &["KSA", "Saudi", "Saudi Arabia", "Arabia Saudita", "Arabia Saudí", "السعودية", "المملكة العربية السعودية", "عربستان", "عربستان سعودی"]),
+    (
+        "SA",
+        &[
+            "KSA",
+            "Saudi",
+            "Saudi Arabia",
+            "Arabia Saudita",
+            "Arabia Saudí",
+            "السعودية",
+            "المملكة العربية السعودية",
+            "عربستان",
+            "عربستان سعودی",
+        ],
+    ),
     ("SD", &["السودان", "سودان"]),
     ("SE", &["Suecia", "السويد", "سوئد"]),
     ("SO", &["الصومال", "سومالی"]),
@@ -157,7 +217,28 @@ const NAMES: &[(&str, &[&str])] = &[
     ("TN", &["Túnez", "تونس"]),
     ("TR", &["Turkey", "Türkiye", "Turquía", "تركيا", "ترکیه"]),
     ("UA", &["Ucrania", "أوكرانيا", "اوکراین"]),
-    ("US", &["USA", "U.S.", "U.S.A.", "United States", "United States of America", "America", "EE.UU.", "EEUU", "EE UU", "Estados Unidos", "Estados Unidos de América", "أمريكا", "الولايات المتحدة", "الولايات المتحدة الأمريكية", "آمریکا", "ایالات متحده", "ایالات متحده آمریکا"]),
+    (
+        "US",
+        &[
+            "USA",
+            "U.S.",
+            "U.S.A.",
+            "United States",
+            "United States of America",
+            "America",
+            "EE.UU.",
+            "EEUU",
+            "EE UU",
+            "Estados Unidos",
+            "Estados Unidos de América",
+            "أمريكا",
+            "الولايات المتحدة",
+            "الولايات المتحدة الأمريكية",
+            "آمریکا",
+            "ایالات متحده",
+            "ایالات متحده آمریکا",
+        ],
+    ),
     ("UY", &["أوروغواي", "اروگوئه"]),
     ("UZ", &["أوزبكستان", "ازبکستان"]),
     ("VE", &["Venezuela", "República Bolivariana de Venezuela", "فنزويلا", "ونزوئلا"]),

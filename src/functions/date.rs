@@ -84,7 +84,9 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
     let mut count = 0;
     for part in &parts {
         match part {
-            Part::Month(month, calendar) if named.is_none() => named = Some((count, *month, *calendar)),
+            Part::Month(month, calendar) if named.is_none() => {
+                named = Some((count, *month, *calendar))
+            }
             Part::Month(..) => return None,
             Part::Number(value, length) => {
                 *numbers.get_mut(count)? = (*value, *length);
@@ -189,8 +191,8 @@ fn read_parts(text: &str) -> Option<Vec<Part>> {
             if characters.peek() == Some(&':') {
                 return (parts.len() >= 3).then_some(parts);
             }
-            let date_is_whole = parts.len() == 3
-                || matches!(parts.as_slice(), [Part::Number(_, 8)]);
+            let date_is_whole =
+                parts.len() == 3 || matches!(parts.as_slice(), [Part::Number(_, 8)]);
             if date_is_whole {
                 return None;
             }
@@ -216,7 +218,9 @@ fn read_parts(text: &str) -> Option<Vec<Part>> {
             let mut ahead = characters.clone();
             let mut pair = word.clone();
             while let Some(&next) = ahead.peek() {
-                let more = next.is_alphabetic() || is_inside_word(next) || (next == ' ' && !pair.ends_with(' '));
+                let more = next.is_alphabetic()
+                    || is_inside_word(next)
+                    || (next == ' ' && !pair.ends_with(' '));
                 if !more {
                     break;
                 }
@@ -231,7 +235,20 @@ fn read_parts(text: &str) -> Option<Vec<Part>> {
             } else if !is_filler(&word) {
                 return None;
             }
-        } else if !matches!(character, ' ' | '-' | '/' | '.' | ',' | '،' | '\u{200E}' | '\u{200F}' | '‐' | '–' | '٫' | '\u{A0}') {
+        } else if !matches!(
+            character,
+            ' ' | '-'
+                | '/'
+                | '.'
+                | ','
+                | '،'
+                | '\u{200E}'
+                | '\u{200F}'
+                | '‐'
+                | '–'
+                | '٫'
+                | '\u{A0}'
+        ) {
             return None;
         }
     }

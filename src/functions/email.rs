@@ -43,8 +43,18 @@ pub(crate) const EMAIL_USER: Function = Function {
 
 /// Providers whose mailboxes ignore a plus sign and what follows it, by their documentation.
 const PLUS_TAGS: &[&str] = &[
-    "fastmail.com", "gmail.com", "hotmail.com", "icloud.com", "live.com", "mac.com", "me.com",
-    "msn.com", "outlook.com", "pm.me", "proton.me", "protonmail.com",
+    "fastmail.com",
+    "gmail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mac.com",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "pm.me",
+    "proton.me",
+    "protonmail.com",
 ];
 
 /// One spelling for one mailbox. Takes off white space, quotes, a display name with angle brackets
@@ -72,7 +82,13 @@ fn parts(text: &str) -> Option<(String, String)> {
     if let (Some(open), Some(close)) = (address.rfind('<'), address.rfind('>')) {
         address = address.get(open + 1..close)?;
     }
-    let unwanted = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ',' | ';' | '\u{200B}'..='\u{200F}' | '\u{FEFF}');
+    let unwanted = |c: char| {
+        c.is_whitespace()
+            || matches!(
+                c,
+                '"' | '\'' | '<' | '>' | ',' | ';' | '\u{200B}'..='\u{200F}' | '\u{FEFF}'
+            )
+    };
     address = address.trim_matches(unwanted);
     if address.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:")) {
         address = address.get(7..)?;
@@ -89,13 +105,16 @@ fn parts(text: &str) -> Option<(String, String)> {
     if domain == "googlemail.com" {
         "gmail.com".clone_into(&mut domain);
     }
-    if PLUS_TAGS.binary_search(&domain.as_str()).is_ok() && let Some(tag) = user.find('+') {
+    if PLUS_TAGS.binary_search(&domain.as_str()).is_ok()
+        && let Some(tag) = user.find('+')
+    {
         user.truncate(tag);
     }
     if domain == "gmail.com" {
         user.retain(|c| c != '.');
     }
-    let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+    let options =
+        Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&format!("{user}@{domain}"), options).ok()?;
     Some((user, domain))
 }

@@ -180,7 +180,11 @@ impl ScalarUDFImpl for KernelFunction {
         }
         if given.len() < least || given.len() > wanted.len() {
             let most = wanted.len();
-            return plan_err!("{} takes {least} to {most} arguments, not {}", self.name, given.len());
+            return plan_err!(
+                "{} takes {least} to {most} arguments, not {}",
+                self.name,
+                given.len()
+            );
         }
         wanted.truncate(given.len());
         for (position, (given, wanted)) in given.iter().zip(&wanted).enumerate() {
@@ -211,7 +215,12 @@ fn castable(given: &DataType, wanted: &DataType) -> bool {
     match wanted {
         DataType::Int64 => given.is_integer() || given.is_null(),
         DataType::Date32 => given.is_temporal() || given.is_null(),
-        _ => given.is_string() || given.is_primitive() || given.is_null() || *given == DataType::Boolean,
+        _ => {
+            given.is_string()
+                || given.is_primitive()
+                || given.is_null()
+                || *given == DataType::Boolean
+        }
     }
 }
 
@@ -303,7 +312,8 @@ impl KernelFunction {
                 let first = Column::new(first)?;
                 let amounts = (0..rows).map(|row| function(first.get(row)?));
                 Arc::new(
-                    Decimal128Array::from_iter(amounts).with_precision_and_scale(MONEY.0, MONEY.1)?,
+                    Decimal128Array::from_iter(amounts)
+                        .with_precision_and_scale(MONEY.0, MONEY.1)?,
                 )
             }
             Kernel::DateFlag(function) => {

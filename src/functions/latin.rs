@@ -16,7 +16,7 @@ pub(crate) const TEXT_LATIN: Function = Function {
     examples: &[
         ("text_latin('عبد الله')", "abd allah"),
         ("text_latin('شهریار')", "shhryar"),
-        ("text_latin('Ђорђе Łukasz')", "dorde lukasz"),
+        ("text_latin('Ђорђе Łukasz')", "djordje lukasz"),
     ],
     make: || kernel::text("text_latin", text_latin),
 };
@@ -89,10 +89,10 @@ fn write_arabic(word: &mut Vec<char>, output: &mut String) {
     for (position, &letter) in word.iter().enumerate() {
         let before = position.checked_sub(1).and_then(|position| word.get(position)).copied();
         let after = word.get(position + 1).copied();
-        let glide = before.is_none()
-            || after.is_some_and(is_vowel)
-            || before.is_some_and(is_alef);
+        let glide = before.is_none() || after.is_some_and(is_vowel) || before.is_some_and(is_alef);
         let latin = match letter {
+            // The last vowel of الله is never written, and always spelled.
+            'ه' if after.is_none() && output.ends_with("ll") => "ah",
             'ا' | 'ٱ' | 'أ' | 'آ' | 'ى' | 'ة' | 'ع' | '\u{064E}' | '\u{0670}' => "a",
             'إ' | '\u{0650}' => "i",
             '\u{064F}' => "u",
@@ -139,7 +139,9 @@ fn write_arabic(word: &mut Vec<char>, output: &mut String) {
                 }
                 _ => "",
             },
-            '\u{0610}'..='\u{065F}' | '\u{06D5}'..='\u{06EF}' | 'ء' => "",
+            'ء' | '\u{0610}'..='\u{061A}' | '\u{064B}'..='\u{065F}' | '\u{06D6}'..='\u{06EF}' => {
+                ""
+            }
             other => any_ascii::any_ascii_char(other),
         };
         // Alef after ayn, or a written short vowel before its letter, is one vowel.
@@ -150,7 +152,9 @@ fn write_arabic(word: &mut Vec<char>, output: &mut String) {
         if latin == "h" && before.is_some() && output.ends_with(['s', 'z', 'k', 'g', 'd', 't']) {
             output.push('a');
         }
-        output.extend(latin.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()));
+        output.extend(
+            latin.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()),
+        );
     }
     word.clear();
 }
@@ -180,6 +184,7 @@ mod tests {
             ("یاسمین", "yasmin"),
             ("مُحَمَّد", "muhammad"),
             ("ژاله", "zhalh"),
+            ("نصرالله", "nsrallah"),
             ("علی\u{200C}رضا", "alirda"),
             ("سعاد", "sad"),
         ] {

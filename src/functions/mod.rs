@@ -9,17 +9,26 @@ use std::fmt::Write;
 
 use datafusion::logical_expr::ScalarUDF;
 
+pub mod address;
 pub mod country;
+pub mod currency;
 pub mod date;
 mod date_words;
 pub mod email;
 pub mod hash;
 mod kernel;
 pub mod latin;
+pub mod money;
+pub mod names;
+pub mod nickname;
+pub mod organisation;
+mod person_words;
 pub mod phone;
 pub mod phonetic;
+pub mod postcode;
 pub mod script;
 pub mod skeleton;
+pub mod timestamp;
 pub mod tokens;
 
 /// One SQL function.
@@ -43,7 +52,11 @@ pub struct Function {
 
 /// All functions, by name.
 pub const FUNCTIONS: &[Function] = &[
+    address::ADDRESS_NUMBER,
+    address::ADDRESS_STREET,
+    address::ADDRESS_UNIT,
     country::COUNTRY_CODE,
+    currency::CURRENCY_CODE,
     date::DATE_IS_PLACEHOLDER,
     date::DATE_PARSE,
     script::DIGITS_ASCII,
@@ -52,20 +65,29 @@ pub const FUNCTIONS: &[Function] = &[
     email::EMAIL_NORMALISE,
     email::EMAIL_USER,
     hash::HASH_TEXT,
+    money::MONEY_PARSE,
     skeleton::NAME_SKELETON,
     tokens::NGRAMS,
+    nickname::NICKNAME_ROOT,
+    organisation::ORGANISATION_NAME,
+    names::PERSON_FAMILY_NAME,
+    names::PERSON_GIVEN_NAME,
+    names::PERSON_MIDDLE_NAME,
+    names::PERSON_NAME_CLEAN,
+    names::PERSON_TITLE,
     phone::PHONE_E164,
     phone::PHONE_NATIONAL,
+    postcode::POSTCODE_NORMALISE,
     phonetic::SOUNDEX,
     script::TEXT_CLEAN,
     script::TEXT_FOLD,
     latin::TEXT_LATIN,
+    timestamp::TIMESTAMP_PARSE,
     tokens::TOKENS,
 ];
 
 /// The headings of the documentation, in order.
-const GROUPS: &[&str] =
-    &["text", "names", "e-mail", "phone", "place", "dates", "money", "other"];
+const GROUPS: &[&str] = &["text", "names", "e-mail", "phone", "place", "dates", "money", "other"];
 
 /// Every function, ready to be registered with a session.
 pub fn all() -> Vec<ScalarUDF> {
@@ -191,7 +213,8 @@ mod tests {
         .unwrap();
         session.register_batch("names", batch).unwrap();
         for column in ["view", "large", "arrow_cast(view, 'Dictionary(Int32, Utf8)')"] {
-            let query = format!("SELECT text_fold({column}), phone_e164({column}, large) FROM names");
+            let query =
+                format!("SELECT text_fold({column}), phone_e164({column}, large) FROM names");
             let batches = session.sql(&query).await.unwrap().collect().await.unwrap();
             let folded: Vec<_> = batches[0].column(0).as_string::<i32>().iter().collect();
             assert_eq!(folded, [Some("ana"), None, Some("ana"), Some("ana"), None]);
@@ -202,7 +225,9 @@ mod tests {
     #[tokio::test]
     async fn wrong_arguments_are_refused_when_a_query_is_planned() {
         let session = session();
-        for expression in ["text_fold()", "text_fold('a', 'b')", "text_fold([1])", "ngrams('a', 'b')"] {
+        for expression in
+            ["text_fold()", "text_fold('a', 'b')", "text_fold([1])", "ngrams('a', 'b')"]
+        {
             let planned = session.sql(&format!("SELECT {expression}")).await;
             assert!(planned.is_err(), "{expression}");
         }

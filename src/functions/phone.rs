@@ -61,7 +61,9 @@ fn parse(text: &str, country: Option<&str>) -> Option<PhoneNumber> {
     if let Some(rest) = digits.strip_prefix("00") {
         return valid(None, &format!("+{rest}"));
     }
-    if matches!(country.as_deref(), Some("US" | "CA")) && let Some(rest) = digits.strip_prefix("011") {
+    if matches!(country.as_deref(), Some("US" | "CA"))
+        && let Some(rest) = digits.strip_prefix("011")
+    {
         return valid(None, &format!("+{rest}"));
     }
     let id = id?;

@@ -15,7 +15,10 @@ pub(crate) const DOUBLE_METAPHONE: Function = Function {
     signature: "double_metaphone(text)",
     returns: "text",
     summary: "The primary Double Metaphone code (up to 8 letters) of a name; null without letters.",
-    examples: &[("double_metaphone('Smith')", "SM0"), ("double_metaphone('Catherine') = double_metaphone('Katherine')", "true")],
+    examples: &[
+        ("double_metaphone('Smith')", "SM0"),
+        ("double_metaphone('Catherine') = double_metaphone('Katherine')", "true"),
+    ],
     make: || kernel::text("double_metaphone", double_metaphone),
 };
 

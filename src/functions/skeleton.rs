@@ -82,11 +82,26 @@ fn append_servant(word: &str, output: &mut String) {
 }
 
 fn is_article(word: &str) -> bool {
-    matches!(word, "al" | "el" | "ul" | "ol" | "ar" | "ur" | "as" | "us" | "ash" | "ad" | "an" | "at" | "az")
+    matches!(
+        word,
+        "al" | "el" | "ul" | "ol" | "ar" | "ur" | "as" | "us" | "ash" | "ad" | "an" | "at" | "az"
+    )
 }
 
 fn is_servant(word: &str) -> bool {
-    matches!(word, "abd" | "abdel" | "abdul" | "abdol" | "abdal" | "abdu" | "abdo" | "abdur" | "abdus" | "abdoul")
+    matches!(
+        word,
+        "abd"
+            | "abdel"
+            | "abdul"
+            | "abdol"
+            | "abdal"
+            | "abdu"
+            | "abdo"
+            | "abdur"
+            | "abdus"
+            | "abdoul"
+    )
 }
 
 /// The rest of a servant-name written as one word: "rahman" of "abdelrahman" and "abdurrahman",
@@ -94,7 +109,9 @@ fn is_servant(word: &str) -> bool {
 fn servant_of(word: &str) -> Option<&str> {
     let rest = word.strip_prefix("abd")?;
     let rest = rest.trim_start_matches(is_vowel);
-    if rest.len() < word.len() - 3 && let Some(of) = rest.strip_prefix('l') {
+    if rest.len() < word.len() - 3
+        && let Some(of) = rest.strip_prefix('l')
+    {
         return (of.len() > 2).then_some(of);
     }
     // The article's l turned into the consonant after it: Abdurrahman, Abdusshakur.
@@ -157,7 +174,10 @@ fn write_consonants(word: &str, output: &mut String) {
             (b't', _) => ("t", 1),
             _ => (word.get(position..position + 1).unwrap_or(""), 1),
         };
-        let doubled = output.len() > start && !written.is_empty() && output.ends_with(written) && !here.is_ascii_digit();
+        let doubled = output.len() > start
+            && !written.is_empty()
+            && output.ends_with(written)
+            && !here.is_ascii_digit();
         if !doubled {
             output.push_str(written);
         }
@@ -175,7 +195,14 @@ mod tests {
     fn spellings_of_a_name_share_a_skeleton() {
         for spellings in [
             &["محمد", "Mohamed", "Mohammed", "Muhammad", "Mohammad", "Muhammed"][..],
-            &["عبدالرحمن", "عبد الرحمن", "Abdel Rahman", "Abdulrahman", "Abd al-Rahman", "Abdurrahman"],
+            &[
+                "عبدالرحمن",
+                "عبد الرحمن",
+                "Abdel Rahman",
+                "Abdulrahman",
+                "Abd al-Rahman",
+                "Abdurrahman",
+            ],
             &["عبدالله", "عبد الله", "Abdullah", "Abdallah", "Abdollah", "Abd Allah"],
             &["یوسف", "يوسف", "Yousef", "Yusuf", "Youssef", "Yousof"],
             &["حسین", "حسين", "Hossein", "Hussein", "Husain", "Hosein"],
@@ -187,13 +214,18 @@ mod tests {
             &["خدیجه", "خديجة", "Khadija", "Khadijeh"],
         ] {
             let skeletons: Vec<_> = spellings.iter().map(|name| name_skeleton(name)).collect();
-            assert!(skeletons.iter().all(|s| s.is_some() && *s == skeletons[0]), "{spellings:?}: {skeletons:?}");
+            assert!(
+                skeletons.iter().all(|s| s.is_some() && *s == skeletons[0]),
+                "{spellings:?}: {skeletons:?}"
+            );
         }
     }
 
     #[test]
     fn different_names_stay_apart() {
-        for (left, right) in [("Hassan", "Hussam"), ("Karim", "Salim"), ("علی", "عمر"), ("Maria", "Laura")] {
+        for (left, right) in
+            [("Hassan", "Hussam"), ("Karim", "Salim"), ("علی", "عمر"), ("Maria", "Laura")]
+        {
             assert_ne!(name_skeleton(left), name_skeleton(right));
         }
     }

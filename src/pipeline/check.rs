@@ -95,8 +95,8 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
     };
     add(&loaded.hash_material.to_string());
     let pipeline = &loaded.pipeline;
-    for table in pipeline.facts.values().chain(pipeline.enrich.values()).chain(pipeline.profile.values()) {
-        add(&loaded.sql(table)?);
+    for (name, table) in pipeline.facts.iter().chain(&pipeline.enrich).chain(&pipeline.profile) {
+        add(&loaded.statement(name, table)?);
     }
     for source in pipeline.sources.values() {
         let path = loaded.directory.join(&source.contract);
@@ -178,7 +178,7 @@ async fn sql_tables(
 ) -> Result<()> {
     for (name, table) in settings {
         let what = format!("{section}.{name}");
-        let sql = loaded.sql(table)?;
+        let sql = loaded.statement(name, table)?;
         let frame = engine.sql(&parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
         for column in &table.key {

@@ -27,7 +27,7 @@ pub struct Input {
 ///
 /// # Errors
 /// A missing export that is not optional; an export older than `freshness` allows.
-pub async fn find(
+pub(super) async fn find(
     store: &Store,
     name: &str,
     source: &Source,
@@ -48,7 +48,7 @@ pub async fn find(
 }
 
 /// Reads the files of one source again, and makes sure they are those that were hashed.
-pub async fn read(store: &Store, inputs: &[Input], source: &str) -> Result<Vec<InputFile>> {
+pub(super) async fn read(store: &Store, inputs: &[Input], source: &str) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for input in inputs.iter().filter(|input| input.source == source) {
         let bytes: Bytes = store.get(&input.path).await?;

@@ -12,11 +12,11 @@ pub(super) const GIVEN: &[&str] = &["logical_date", "reporting_currency", "repor
 
 /// Parameters that SQL may read, and their literals.
 #[derive(Debug, Clone, Default)]
-pub struct Parameters(IndexMap<String, String>);
+pub(super) struct Parameters(IndexMap<String, String>);
 
 impl Parameters {
     /// A pipeline's parameters, with `logical_date`, `reporting_currency` and `reporting_time_zone`.
-    pub fn new(pipeline: &crate::config::raw::Pipeline, logical_date: &str) -> Self {
+    pub(super) fn new(pipeline: &crate::config::raw::Pipeline, logical_date: &str) -> Self {
         let mut literals: IndexMap<String, String> = pipeline
             .parameters
             .iter()
@@ -32,7 +32,7 @@ impl Parameters {
     ///
     /// # Errors
     /// SQL that cannot be read; a parameter that is not defined, with the nearest one that is.
-    pub fn bind(&self, sql: &str, what: &str) -> Result<String> {
+    pub(super) fn bind(&self, sql: &str, what: &str) -> Result<String> {
         let tokens = Tokenizer::new(&GenericDialect {}, sql)
             .tokenize()
             .map_err(|source| Error::configuration(format!("{what}: {source}")))?;

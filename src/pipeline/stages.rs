@@ -189,7 +189,7 @@ async fn sql_tables(
 ) -> Result<()> {
     for (name, table) in settings {
         let what = format!("{section}.{name}");
-        let sql = run.loaded.sql(table)?;
+        let sql = run.loaded.statement(name, table)?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
         attempt
@@ -446,7 +446,7 @@ async fn land_stage(
     }
     if !warnings.is_empty() {
         return Err(Error::data(format!(
-            "{} landed tables break their contracts: {}",
+            "landed tables break {} rules of their contracts: {}",
             warnings.len(),
             warnings.join("; ")
         ))

@@ -1,6 +1,7 @@
 //! What people and schedulers are told: progress on standard error, `run_results.json` and an HTML
 //! page for each run. Counts, ids and positions only; never a value.
 
+mod dictionary;
 mod html;
 mod progress;
 
@@ -10,6 +11,7 @@ use crate::engine::Store;
 use crate::error::{Error, Result};
 use crate::pipeline::RunResult;
 
+pub use dictionary::markdown;
 pub use progress::{Progress, set_quiet};
 
 /// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.

@@ -524,3 +524,7 @@ pub fn resolve(
         warnings,
     })
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

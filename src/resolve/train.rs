@@ -220,6 +220,7 @@ impl Mixture {
         }
     }
 
+    #[cfg(test)]
     /// The log of the likelihood and of the priors, what EM raises.
     fn objective(&self, counts: &Counts) -> f64 {
         let mut joint = vec![0.0; self.shares.len()];
@@ -409,5 +410,95 @@ fn document(
         household_prior_weight: (coincidence == 2).then(|| odds(1)),
         thresholds: trainee.settings.thresholds,
         training,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::resolve::settings::ComparisonSettings;
+
+    fn comparisons(count: usize) -> Comparisons {
+        let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c", "d"]));
+        let own = |place: usize| {
+            let settings = ComparisonSettings {
+                name: format!("c{place}"),
+                kind: "jaro_winkler".to_owned(),
+                columns: vec!["x".to_owned()],
+                levels: Vec::new(),
+                term_frequency: false,
+            };
+            Comparison::new(&settings, &[&array]).unwrap()
+        };
+        Comparisons { list: (0..count).map(own).collect() }
+    }
+
+    fn pattern(levels: &[u8]) -> u64 {
+        levels.iter().enumerate().map(|(place, level)| u64::from(*level) << (4 * place)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn no_step_lowers_the_objective(
+            pairs in prop::collection::vec((prop::collection::vec(0u8..5, 3), 1u64..50), 1..40),
+            household in any::<bool>(),
+        ) {
+            let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();
+            let comparisons = comparisons(3);
+            let u = vec![vec![0.01, 0.04, 0.1, 0.85]; 3];
+            let mut mixture = Mixture::new(u, &Training::default(), &comparisons, household);
+            let mut last = mixture.objective(&counts);
+            for _ in 0..30 {
+                mixture.step(&counts);
+                let now = mixture.objective(&counts);
+                prop_assert!(now >= last - 1e-9 * last.abs(), "{last} to {now}");
+                last = now;
+            }
+        }
+    }
+
+    /// Pairs are drawn from known probabilities; EM finds them again.
+    #[test]
+    fn probabilities_that_made_the_pairs_are_found_again() {
+        let comparisons = comparisons(4);
+        let (m, u) = ([0.8, 0.1, 0.06, 0.04], [0.01, 0.04, 0.15, 0.8]);
+        let mut random = SplitMix64::new(7);
+        let mut uniform = || (random.next() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut counts = Counts::new();
+        for _ in 0..200_000 {
+            let of = if uniform() < 0.3 { m } else { u };
+            let levels: Vec<u8> = (0..4)
+                .map(|_| {
+                    let (drawn, mut sum, mut level) = (uniform(), of[0], 1);
+                    while drawn > sum && level < 4 {
+                        sum += of[level];
+                        level += 1;
+                    }
+                    level as u8
+                })
+                .collect();
+            *counts.entry(pattern(&levels)).or_default() += 1;
+        }
+        let mut mixture = Mixture::new(vec![u.to_vec(); 4], &Training::default(), &comparisons, false);
+        while mixture.step(&counts) > 1e-9 {}
+        assert!((mixture.shares[0] - 0.3).abs() < 0.005, "{:?}", mixture.shares);
+        for own in &mixture.probabilities[0] {
+            for (found, made) in own.iter().zip(m) {
+                assert!((found - made).abs() < 0.01, "{own:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_published_generator() {
+        // The first outputs of the reference implementation for seed 1234567.
+        let mut random = SplitMix64::new(1_234_567);
+        let first: Vec<u64> = (0..3).map(|_| random.next()).collect();
+        assert_eq!(first, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
     }
 }

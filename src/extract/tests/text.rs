@@ -135,6 +135,9 @@ fn delimiters_quotes_marks_and_line_ends_are_found() {
         let read = read_one("", "p.csv", text).expect("read");
         assert_eq!(texts(&read, "email"), some(&["a,\"b\"\r\nc"]));
     }
+    let stated = format!("sep=;\r\n{}\r\nP1;a,b;;;;2026-01-01;\r\n", HEADER.replace(',', ";"));
+    let read = read_one("", "p.csv", stated).expect("read");
+    assert_eq!((texts(&read, "email"), row_numbers(&read)), (some(&["a,b"]), vec![1]));
     let text = format!("{}\nP1;'a;b';;;;2026-01-01;\n", HEADER.replace(',', ";"));
     let read = read_one("format: {delimiter: ';', quote: \"'\"}", "p.csv", text).expect("read");
     assert_eq!(texts(&read, "email"), some(&["a;b"]));
@@ -187,7 +190,7 @@ fn row_counts_of_the_contract_hold() {
 
 #[test]
 fn encodings_are_found_or_held() {
-    let name = "محمد علی زاده پور";
+    let name = "محمد علي زاده پور";
     let text = format!("{HEADER}\nP1,{name},,,,2026-01-01,person\n");
     let (windows, _, lossy) = encoding_rs::WINDOWS_1256.encode(&text);
     assert!(!lossy);

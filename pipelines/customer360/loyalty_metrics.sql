@@ -1,0 +1,46 @@
+-- The loyalty programme at the logical date, for each tier of the programme and for all ('all').
+-- Key: tier.
+--
+-- A member is active with a purchase in the 90 days to the logical date. enrolment_rate = members
+-- / customers; paid_rate = members who pay / members.
+with
+cards as (
+  select m.golden_id, l.tier, l.paid, l.card_id,
+    row_number() over (
+      partition by m.golden_id order by l.enrolled_at desc, l.card_id desc
+    ) as place
+  from loyalty l
+  join entity_members m on m.source = l.source and m.record_id = l.record_id
+  where cast(l.enrolled_at as date) <= $logical_date
+    and (l.left_at is null or cast(l.left_at as date) > $logical_date)
+),
+members as (
+  select c.golden_id, c.tier, c.paid,
+    e.last_purchase_on is not null and e.last_purchase_on > $logical_date - 90 as active,
+    e.revenue_365
+  from cards c
+  join customer_economics e on e.golden_id = c.golden_id
+  where c.place = 1
+),
+each as (
+  select tier, paid, active, revenue_365 from members
+  union all
+  select 'all' as tier, paid, active, revenue_365 from members
+),
+population as (
+  select count(*) as customers from customers
+)
+select
+  e.tier,
+  count(*) as members,
+  count(*) filter (where e.active) as active_members,
+  count(*) filter (where e.paid) as paying_members,
+  cast(cast(count(*) as decimal(18, 4)) / nullif(max(p.customers), 0) as decimal(5, 4))
+    as enrolment_rate,
+  cast(cast(count(*) filter (where e.paid) as decimal(18, 4)) / count(*) as decimal(5, 4))
+    as paid_rate,
+  cast(sum(e.revenue_365) as decimal(18, 2)) as revenue_365,
+  $reporting_currency as currency
+from each e
+cross join population p
+group by e.tier

@@ -1,0 +1,273 @@
+//! One kind's resolution as a whole, over made-up people.
+
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
+
+use super::*;
+use crate::resolve::match_log;
+use crate::resolve::settings::*;
+use crate::resolve::train::SplitMix64;
+
+const GIVEN: &[&str] = &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor"];
+const FAMILY: &[&str] = &["diaz", "hassan", "smith", "karimi", "okoye", "rossi", "novak", "haddad"];
+
+fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
+    BlockingRule {
+        name: name.to_owned(),
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        refine: Vec::new(),
+        max_block: 500,
+    }
+}
+
+fn comparison(name: &str, kind: &str, columns: &[&str], term_frequency: bool) -> ComparisonSettings {
+    ComparisonSettings {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+        levels: Vec::new(),
+        term_frequency,
+    }
+}
+
+fn settings() -> Resolve {
+    Resolve {
+        blocking: vec![blocking("email", &["email"]), blocking("family", &["family"])],
+        comparisons: vec![
+            comparison("name", "person_name", &["given", "family"], true),
+            comparison("born", "date", &["born"], false),
+            comparison("email", "email", &["email"], false),
+        ],
+        rules: Vec::new(),
+        training: Training { random_pairs: 20_000, ..Training::default() },
+        thresholds: Thresholds::default(),
+        duplicate_free: Vec::new(),
+    }
+}
+
+/// 120 people, most of them in two sources, some with a wrong day or without e-mail. The last
+/// column is the truth.
+fn people() -> Vec<[String; 6]> {
+    let mut random = SplitMix64::new(3);
+    let mut pick = |count: usize| (random.next() % count as u64) as usize;
+    let mut rows = Vec::new();
+    for person in 0..120 {
+        let (given, family) = (GIVEN[pick(10)], FAMILY[pick(8)]);
+        let (year, month, day) = (1950 + pick(50), 1 + pick(12), 1 + pick(28));
+        for source in ["crm", "pos"].iter().take(1 + usize::from(pick(4) > 0)) {
+            let day = if pick(8) == 0 { 1 + pick(28) } else { day };
+            let email =
+                if pick(5) == 0 { String::new() } else { format!("{given}.{family}{person}@mail.org") };
+            rows.push([
+                (*source).to_owned(),
+                format!("{:04}", (person * 37) % 1000),
+                given.to_owned(),
+                family.to_owned(),
+                format!("{year}-{month:02}-{day:02}"),
+                email,
+            ]);
+        }
+    }
+    rows.sort();
+    rows
+}
+
+fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]]) -> Input<'a> {
+    let column = |place: usize| -> StringArray {
+        rows.iter().map(|row| Some(row[place].as_str()).filter(|text| !text.is_empty())).collect()
+    };
+    let expressions = [("given", 2), ("family", 3), ("born", 4), ("email", 5), ("record", 1)];
+    Input {
+        kind: "person",
+        settings,
+        source: column(0),
+        record_id: column(1),
+        expressions: expressions
+            .iter()
+            .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
+            .collect(),
+    }
+}
+
+fn run(settings: &Resolve, decisions: &[StewardDecision], threads: usize) -> Resolved {
+    let rows = people();
+    resolve(&input(settings, &rows), decisions, None, Options { threads }).unwrap()
+}
+
+fn text<'a>(batch: &'a RecordBatch, name: &str) -> Vec<&'a str> {
+    let column = batch.column_by_name(name).unwrap().as_string::<i32>();
+    column.iter().map(Option::unwrap_or_default).collect()
+}
+
+#[test]
+fn people_are_found_in_both_sources() {
+    let found = run(&settings(), &[], 2);
+    let rows = people();
+    let ids: Vec<String> = found.clusters.iter().map(u32::to_string).collect();
+    let truth = rows.iter().map(|row| row[1].as_str());
+    let scores = crate::resolve::evaluate(ids.iter().map(String::as_str).zip(truth));
+    if std::env::var("SHOW").is_ok() { println!("{}", found.model.to_json().unwrap()); }
+    assert!(found.converged && found.warnings.is_empty(), "{:?}", found.warnings);
+    assert!(scores.pairwise.f1 > 0.9, "{scores:?}");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same() {
+    let one = run(&settings(), &[], 1);
+    for threads in [2, 3] {
+        let other = run(&settings(), &[], threads);
+        assert_eq!((&other.pairs, &other.clusters), (&one.pairs, &one.clusters));
+        assert_eq!(other.model.hash().unwrap(), one.model.hash().unwrap());
+    }
+}
+
+#[test]
+fn a_model_that_was_saved_scores_as_it_did() {
+    let settings = settings();
+    let first = run(&settings, &[], 2);
+    let model = Model::from_json(&first.model.to_json().unwrap()).unwrap();
+    assert_eq!(model, first.model);
+    let rows = people();
+    let again = resolve(&input(&settings, &rows), &[], Some(model), Options { threads: 2 }).unwrap();
+    assert_eq!((again.pairs, again.clusters), (first.pairs, first.clusters));
+}
+
+#[test]
+fn a_model_of_other_comparisons_is_refused() {
+    let model = run(&settings(), &[], 2).model;
+    let mut other = settings();
+    other.comparisons[2].kind = "exact".to_owned();
+    let rows = people();
+    let refused = resolve(&input(&other, &rows), &[], Some(model), Options { threads: 1 });
+    assert_eq!(refused.map(|_| ()).unwrap_err().kind(), crate::error::Kind::Configuration);
+}
+
+#[test]
+fn weights_are_fixed_point_and_add_up_to_the_match_weight() {
+    let found = run(&settings(), &[], 2);
+    let totals = found.pairs.column_by_name("match_weight").unwrap().as_primitive::<Float64Type>();
+    let lists = found.pairs.column_by_name("weights").unwrap().as_list::<i32>();
+    assert!(totals.len() > 50);
+    for row in 0..totals.len() {
+        let total = totals.value(row);
+        assert_eq!(total * 1_048_576.0, (total * 1_048_576.0).round());
+        let list = lists.value(row);
+        let parts: f64 = list.as_primitive::<Float64Type>().values().iter().sum();
+        let sum = parts + found.model.prior_weight;
+        // The share of households is taken off, which only lowers a weight.
+        assert!(total <= sum + 1e-9, "{total} {sum}");
+        if found.model.household_prior_weight.is_none() {
+            assert_eq!(total, sum);
+        }
+    }
+}
+
+#[test]
+fn stewards_overrule_the_model_and_unknown_records_are_told() {
+    let first = run(&settings(), &[], 2);
+    let key = |side: &str, row: usize| {
+        RecordKey::new(
+            text(&first.pairs, &format!("source_{side}"))[row],
+            text(&first.pairs, &format!("record_id_{side}"))[row],
+        )
+    };
+    let merged = text(&first.pairs, "decision").iter().position(|own| *own == "merge").unwrap();
+    let (a, b) = (key("l", merged), key("r", merged));
+    let decision = |a: &RecordKey, b: &RecordKey, same| StewardDecision {
+        a: a.clone(),
+        b: b.clone(),
+        same,
+        by: "lea".to_owned(),
+    };
+    let nobody = RecordKey::new("crm", "none");
+    let decisions = [decision(&b, &a, false), decision(&a, &nobody, true)];
+    let found = run(&settings(), &decisions, 2);
+    assert_eq!(found.warnings.len(), 1);
+    let log = match_log(Some(&first.pairs), &found.pairs, "run2").unwrap();
+    assert_eq!(text(&log, "change"), ["changed"]);
+    assert_eq!(text(&log, "decided_by"), ["steward:lea"]);
+    assert_eq!(text(&log, "decision"), ["separate"]);
+    let rows = people();
+    let place = |key: &RecordKey| {
+        rows.iter().position(|row| row[0] == key.source && row[1] == key.record_id).unwrap()
+    };
+    assert_ne!(found.clusters[place(&a)], found.clusters[place(&b)]);
+}
+
+#[test]
+fn a_merge_rule_finds_its_own_pairs_and_a_separate_rule_keeps_clusters_apart() {
+    let rule = |name: &str, then, same: &[&str], differ: &[&str]| Rule {
+        name: name.to_owned(),
+        then,
+        same: same.iter().map(|own| (*own).to_owned()).collect(),
+        differ: differ.iter().map(|own| (*own).to_owned()).collect(),
+    };
+    let mut with = settings();
+    with.rules = vec![rule("record", Verdict::Merge, &["record"], &[])];
+    let rows = people();
+    let found = run(&with, &[], 2);
+    for l in 0..rows.len() {
+        for r in 0..l {
+            assert!(rows[l][1] != rows[r][1] || found.clusters[l] == found.clusters[r]);
+        }
+    }
+    assert_eq!(found.blocking.last().map(|own| own.rule.as_str()), Some("record"));
+    with.rules = vec![rule("born", Verdict::Separate, &[], &["born"])];
+    let found = run(&with, &[], 2);
+    for l in 0..rows.len() {
+        for r in 0..l {
+            assert!(rows[l][4] == rows[r][4] || found.clusters[l] != found.clusters[r]);
+        }
+    }
+    assert!(text(&found.pairs, "decided_by").contains(&"rule:born"));
+}
+
+#[test]
+fn sources_free_of_duplicates_hold_each_entity_once() {
+    let mut free = settings();
+    free.duplicate_free = vec!["crm".to_owned(), "pos".to_owned()];
+    let rows = people();
+    let found = run(&free, &[], 2);
+    for l in 0..rows.len() {
+        for r in 0..l {
+            assert!(rows[l][0] != rows[r][0] || found.clusters[l] != found.clusters[r]);
+        }
+    }
+}
+
+#[test]
+fn the_match_log_tells_added_and_removed_pairs() {
+    let found = run(&settings(), &[], 2);
+    let rows = found.pairs.num_rows();
+    let log = match_log(None, &found.pairs, "run1").unwrap();
+    assert_eq!(text(&log, "change"), vec!["added"; rows]);
+    let log = match_log(Some(&found.pairs), &found.pairs.slice(1, rows - 1), "run2").unwrap();
+    assert_eq!((text(&log, "change"), text(&log, "run_id")), (vec!["removed"], vec!["run2"]));
+    assert_eq!(text(&log, "record_id_l")[0], text(&found.pairs, "record_id_l")[0]);
+}
+
+#[test]
+fn expressions_come_once_each_in_order() {
+    let expressions = settings().expressions();
+    assert_eq!(expressions, ["email", "family", "given", "born"]);
+}
+
+#[test]
+fn input_out_of_order_is_refused() {
+    let settings = settings();
+    let mut rows = people();
+    rows.swap(0, 1);
+    let refused = resolve(&input(&settings, &rows), &[], None, Options { threads: 1 });
+    assert_eq!(refused.map(|_| ()).unwrap_err().kind(), crate::error::Kind::Bug);
+}
+
+#[test]
+fn no_record_and_one_record_are_no_trouble() {
+    let settings = settings();
+    let rows = people();
+    for count in [0, 1] {
+        let found =
+            resolve(&input(&settings, &rows[..count]), &[], None, Options { threads: 2 }).unwrap();
+        assert_eq!((found.clusters.len(), found.pairs.num_rows()), (count, 0));
+    }
+}
