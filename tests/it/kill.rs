@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::fault::Proxy;
-use crate::program::{Project, Seeded};
+use crate::program::{Project, Seeded, UP_TO_LAND};
 use crate::store::{Place, Store};
 use crate::warehouse::Warehouse;
 
@@ -29,36 +29,40 @@ fn a_killed_run_on_s3_is_run_again_to_the_same() {
     walk(&store, Some(&proxy), kills().div_ceil(5));
 }
 
-/// Kills runs of the first date over nothing and of the second date over the first, in turn.
+/// Kills whole runs and runs that only publish, of the first date over nothing and of the second
+/// over the first, in turn.
 fn walk(store: &Store, proxy: Option<&Proxy>, kills: u64) {
     let project = Project::tiny();
     let dates = project.dates();
     let through = |place: Place| proxy.map_or(place.clone(), |p| place.through(p.address()));
-
-    let nothing = store.place();
-    let first = through(store.place());
-    let took_first = project.run(&first, &dates[0], &[]).expect(0, "published").took;
-    let second = through(store.place_like(&first));
-    let took_second = project.run(&second, &dates[1], &[]).expect(0, "published").took;
     let state = |place: &Place| Warehouse::at(place).state(&[]);
-    let after_first = state(&first);
-    let after_second = state(&second);
-    let cases = [
-        (&nothing, &dates[0], took_first, &after_first),
-        (&first, &dates[1], took_second, &after_second),
-    ];
+    // A warehouse, the date to run over it, how long that takes undisturbed, what comes of it.
+    let mut cases = Vec::new();
+    let mut published = store.place();
+    for date in &dates[..2] {
+        let staged = through(store.place_like(&published));
+        project.run(&staged, date, UP_TO_LAND).expect(0, "staged");
+        for before in [&published, &staged] {
+            let after = through(store.place_like(before));
+            let took = project.run(&after, date, &[]).expect(0, "published").took;
+            cases.push((before.clone(), date, took, state(&after)));
+        }
+        published = through(store.place_like(&published));
+        project.run(&published, date, &[]).expect(0, "published");
+    }
+    let after_second = state(&published);
 
     let mut seeded = Seeded(20_261_122);
     let mut killed = 0;
     for n in 0..kills {
-        let (before, date, took, expected) = cases[(n % 2) as usize];
+        let (before, date, took, expected) = &cases[n as usize % cases.len()];
         let place = through(store.place_like(before));
         let after = Duration::from_micros(seeded.below(took.as_micros() as u64));
         killed += u64::from(project.run_and_kill(&place, date, after));
         project.run(&place, date, &[]).expect(0, "");
         assert_eq!(&state(&place), expected, "kill {n}, {after:?} into a run of {took:?}");
         project.run(&place, date, &[]).expect(0, "unchanged");
-        if *date == dates[0] {
+        if **date == dates[0] {
             project.run(&place, &dates[1], &[]).expect(0, "published");
             assert_eq!(state(&place), after_second, "the run after kill {n}");
         }

@@ -12,7 +12,8 @@
 //! | `kill` | runs killed at any moment |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
-//! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes).
+//! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes),
+//! `SIMURGH_PROGRAM` (another build of the program than Cargo's).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
 

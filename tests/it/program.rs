@@ -15,6 +15,9 @@ use crate::store::Place;
 /// No run over `tiny` takes this long: one that does hangs.
 const DEADLINE: Duration = Duration::from_secs(180);
 
+/// Arguments of a run that does everything but publish.
+pub(crate) const UP_TO_LAND: &[&str] = &["--to", "profile"];
+
 /// A copy of the pipeline `tiny` with its contracts and exports, so that a test may change them.
 pub(crate) struct Project {
     folder: TempDir,
@@ -140,7 +143,8 @@ impl Project {
     fn start(&self, place: &Place, date: &str, arguments: &[&str]) -> Running {
         let output = TempDir::new().unwrap();
         let file = |name: &str| Stdio::from(File::create(output.path().join(name)).unwrap());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_simurgh"));
+        let built = || env!("CARGO_BIN_EXE_simurgh").into();
+        let mut command = Command::new(std::env::var_os("SIMURGH_PROGRAM").unwrap_or_else(built));
         let own = |name: &str| name.starts_with("AWS_") || name.starts_with("SIMURGH_");
         for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
             command.env_remove(name);

@@ -137,22 +137,25 @@ impl Warehouse {
         files.iter().flat_map(read).map(Result::unwrap).collect()
     }
 
-    /// How often each run's transaction is in a table's log; under one name if runs may differ.
+    /// How often each run's transaction is in a table's log. With `any_run`, where the runs' ids
+    /// are not to be compared, runs are named by their order.
     fn commits(&self, name: &str, any_run: bool) -> BTreeMap<String, usize> {
         let log = self.folder.join("tables").join(name).join("_delta_log");
-        let mut commits = BTreeMap::new();
+        let mut commits: Vec<(String, usize)> = Vec::new();
         for file in files_below(&log).iter().filter(|f| f.extension().is_some_and(|e| e == "json"))
         {
             for line in fs::read_to_string(file).unwrap().lines() {
                 let action: Value = serde_json::from_str(line).unwrap();
-                if let Some(run) = action["txn"]["appId"].as_str() {
-                    let run = if any_run { "the run" } else { run };
-                    *commits.entry(run.to_owned()).or_insert(0) += 1;
+                let Some(run) = action["txn"]["appId"].as_str() else { continue };
+                match commits.iter_mut().find(|(known, _)| known == run) {
+                    Some((_, times)) => *times += 1,
+                    None => commits.push((run.to_owned(), 1)),
                 }
             }
         }
         assert!(!commits.is_empty(), "{name}: no commit names its run");
-        commits
+        let named = |(n, (run, times))| (if any_run { format!("run {n}") } else { run }, times);
+        commits.into_iter().enumerate().map(named).collect()
     }
 }
 
