@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use datafusion::common::DataFusionError;
+use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext};
 
 use super::store::{Store, store_error};
 use crate::error::{Error, Result};
@@ -158,6 +158,18 @@ impl Engine {
             .read_parquet(urls, ParquetReadOptions::default())
             .await
             .map_err(|error| translate(&format!("{}: cannot be read", store.url()), error))
+    }
+
+    /// A plan with its rows in ascending order of these columns.
+    pub fn sorted(&self, frame: DataFrame, columns: &[impl AsRef<str>]) -> Result<DataFrame> {
+        let order: Vec<_> = columns
+            .iter()
+            .map(|name| Expr::Column(Column::new_unqualified(name.as_ref())).sort(true, false))
+            .collect();
+        if order.is_empty() {
+            return Ok(frame);
+        }
+        frame.sort(order).map_err(|error| translate("sorting", error))
     }
 
     /// All rows of a plan.

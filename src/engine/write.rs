@@ -8,8 +8,6 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use bytes::Bytes;
 use datafusion::dataframe::DataFrame;
-use datafusion::common::Column;
-use datafusion::prelude::Expr;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use object_store::buffered::BufWriter;
@@ -65,18 +63,7 @@ impl Engine {
         options: &WriteOptions<'_>,
     ) -> Result<(Written, SchemaRef)> {
         let what = format!("writing {path}");
-        let order: Vec<_> = options
-            .sort
-            .iter()
-            .map(|column| {
-                Expr::Column(Column::new_unqualified(column)).sort(true, false)
-            })
-            .collect();
-        let frame = if order.is_empty() {
-            frame
-        } else {
-            frame.sort(order).map_err(|error| translate(&what, error))?
-        };
+        let frame = self.sorted(frame, options.sort)?;
         let schema = readable_schema(frame.schema().as_arrow());
         let stream = tokio::spawn(frame.execute_stream())
             .await

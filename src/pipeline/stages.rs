@@ -54,7 +54,11 @@ async fn earlier(run: &Run, table: &str) -> Result<Option<Vec<RecordBatch>>> {
     if files.is_empty() {
         return Ok(None);
     }
-    let frame = run.engine.parquet(&run.warehouse, &files).await?;
+    let mut frame = run.engine.parquet(&run.warehouse, &files).await?;
+    if let Some(table) = tables::table(table) {
+        // Files are read side by side: the order in which they were written is gone.
+        frame = run.engine.sorted(frame, table.sort)?;
+    }
     run.engine.collect(frame, table).await.map(Some)
 }
 
