@@ -180,7 +180,6 @@ pub(crate) struct Tuples {
 impl Tuples {
     /// Joins columns of the same number of rows.
     pub(crate) fn new(columns: Vec<Dictionary>) -> Self {
-        let rows = columns.first().map_or(0, |column| column.codes.len());
         let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
         for column in columns.iter().skip(1) {
             let mut dense: FxHashMap<u64, u32> = FxHashMap::default();
@@ -195,11 +194,8 @@ impl Tuples {
         // The last dense numbering is by first row, and no code before it is skipped.
         let mut counts: Vec<u32> = Vec::new();
         let mut parts = Vec::new();
-        for row in 0..rows {
-            let code = codes[row] as usize;
-            if codes[row] == MISSING {
-                continue;
-            }
+        for (row, code) in codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
+            let code = *code as usize;
             if code == counts.len() {
                 counts.push(0);
                 parts.extend(columns.iter().map(|column| column.codes[row]));

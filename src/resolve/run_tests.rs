@@ -283,3 +283,22 @@ fn no_record_and_one_record_are_no_trouble() {
         assert_eq!((found.clusters.len(), found.pairs.num_rows()), (count, 0));
     }
 }
+
+#[test]
+fn probabilities_that_are_given_are_not_trained() {
+    let mut given = settings();
+    let probabilities = GivenProbabilities {
+        m: vec![0.8, 0.05, 0.05, 0.05, 0.05],
+        u: vec![0.001, 0.001, 0.001, 0.001, 0.996],
+    };
+    given.training.given.insert("email".to_owned(), probabilities.clone());
+    let model = run(&given, &[], 2).model;
+    let levels = &model.comparisons[2].levels;
+    assert_eq!(levels.iter().map(|level| level.m).collect::<Vec<_>>(), probabilities.m);
+    assert_eq!(levels.iter().map(|level| level.u).collect::<Vec<_>>(), probabilities.u);
+    assert_eq!(levels[0].weight, (800f64.log2() * 1_048_576.0).round() / 1_048_576.0);
+    given.training.given.insert("nothing".to_owned(), probabilities);
+    let rows = people();
+    let refused = resolve(&input(&given, &rows), &[], None, Options { threads: 1 });
+    assert_eq!(refused.map(|_| ()).unwrap_err().kind(), crate::error::Kind::Configuration);
+}

@@ -89,7 +89,7 @@ fn short_form(l: &Name, r: &Name) -> bool {
         || (l.text.starts_with(&r.text) && begins(r, l))
 }
 
-fn at<'a>(names: &'a [Name], code: u32) -> Option<&'a Name> {
+fn at(names: &[Name], code: u32) -> Option<&Name> {
     (code != MISSING).then(|| &names[code as usize])
 }
 
