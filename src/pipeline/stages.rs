@@ -55,10 +55,8 @@ async fn earlier(run: &Run, table: &str) -> Result<Option<Vec<RecordBatch>>> {
         return Ok(None);
     }
     let mut frame = run.engine.parquet(&run.warehouse, &files).await?;
-    if let Some(table) = tables::table(table) {
-        // Files are read side by side: the order in which they were written is gone.
-        frame = run.engine.sorted(frame, table.sort)?;
-    }
+    // Files are read side by side: the order in which they were written is gone.
+    frame = run.engine.sorted(frame, sort_of(table))?;
     run.engine.collect(frame, table).await.map(Some)
 }
 
@@ -96,6 +94,11 @@ fn conform(
         .collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new(Arc::clone(schema), columns)
         .map_err(|_| Error::data(format!("{table}: does not hold what its schema says")))
+}
+
+/// The columns that sort a table of the house; none for another's.
+fn sort_of(table: &str) -> &'static [&'static str] {
+    tables::table(table).map_or(&[], |table| table.sort)
 }
 
 fn owned(columns: &[&str]) -> Vec<String> {
@@ -251,8 +254,10 @@ async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let Identified { members, events, redirects, .. } =
         resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
     let schema = tables::scored_pairs();
-    let pairs = arrow::compute::concat_batches(&schema, &pairs)
-        .map_err(|_| Error::bug("scored pairs of different schemas"))?;
+    // Each kind's pairs are sorted; all of them together are not yet.
+    let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
+    let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
+    let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
     let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
     let entities = golden_ids(&members);
