@@ -261,7 +261,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     };
     let mut result = RunResult { stages: results, ..base(&entry, &history, outcome, started) };
     summarise(&mut result);
-    report::write(&run.warehouse, &result).await?;
+    report::write(&run.warehouse, &result.run_id, &result).await?;
     stages::clear_orphans(&run, &draft).await?;
     run.staging.clear().await?;
     progress.finish();

