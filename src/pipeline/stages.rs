@@ -67,10 +67,8 @@ async fn earlier_as(
     schema: arrow::datatypes::SchemaRef,
 ) -> Result<RecordBatch> {
     let batches = earlier(run, table).await?.unwrap_or_default();
-    let batches = batches
-        .iter()
-        .map(|batch| conform(batch, &schema, table))
-        .collect::<Result<Vec<_>>>()?;
+    let batches =
+        batches.iter().map(|batch| conform(batch, &schema, table)).collect::<Result<Vec<_>>>()?;
     arrow::compute::concat_batches(&schema, &batches)
         .map_err(|_| Error::bug(format!("{table}: batches of different schemas")))
 }
@@ -116,9 +114,7 @@ async fn hand_over(
     let table =
         tables::table(name).ok_or_else(|| Error::bug(format!("`{name}` is not declared")))?;
     let frame = run.engine.batches(schema, batches)?;
-    attempt
-        .write(&run.engine, name, table.growth, &owned(table.sort), false, true, frame)
-        .await
+    attempt.write(&run.engine, name, table.growth, &owned(table.sort), false, frame).await
 }
 
 async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
@@ -134,8 +130,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
-        let applied =
-            extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
+        let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
             name.clone(),
@@ -153,9 +148,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         warnings.extend(today.warnings.iter().map(|warning| format!("{name}: {warning}")));
         let frame = run.engine.batches(applied.schema, applied.batches)?;
         let key = owned(&contract.key());
-        attempt
-            .write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame)
-            .await?;
+        attempt.write(&run.engine, &table, Growth::Snapshot, &key, false, frame).await?;
     }
     hand_over(run, attempt, tables::QUARANTINE, tables::quarantine(), quarantine).await?;
     Ok(json!({ "sources": sources, "warnings": warnings }))
@@ -170,9 +163,8 @@ async fn clean_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Val
     }
     let records = clean::records(mappings, &run.identity.run_id)?;
     let key = owned(&["source", "record_id"]);
-    let rows = attempt
-        .write(&run.engine, tables::RECORDS, Growth::Snapshot, &key, true, true, records)
-        .await?;
+    let rows =
+        attempt.write(&run.engine, tables::RECORDS, Growth::Snapshot, &key, true, records).await?;
     sql_tables(run, attempt, "facts", &run.loaded.pipeline.facts).await?;
     Ok(json!({ "records": rows }))
 }
@@ -199,9 +191,7 @@ async fn sql_tables(
         let sql = run.loaded.statement(name, table)?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
-        attempt
-            .write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame)
-            .await?;
+        attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
@@ -413,7 +403,8 @@ async fn land_stage(
             run.identity.run_id,
             attempt.id()
         );
-        let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
+        let frame =
+            run.engine.parquet(run.staging.store(), std::slice::from_ref(&table.file.path)).await?;
         let options = WriteOptions {
             sort: &table.sort,
             unique: false,
@@ -440,7 +431,10 @@ async fn land_stage(
     }
     for table in landed(before) {
         if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
+            let frame = run
+                .engine
+                .parquet(run.staging.store(), std::slice::from_ref(&table.file.path))
+                .await?;
             let batches = run.engine.collect(frame, &table.name).await?;
             for violation in crate::contract::check(&batches, &contract)? {
                 warnings.push(format!(
@@ -470,7 +464,8 @@ async fn export(
     table: &StagedTable,
     before: &[Done],
 ) -> Result<datafusion::dataframe::DataFrame> {
-    let plain = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
+    let plain =
+        run.engine.parquet(run.staging.store(), std::slice::from_ref(&table.file.path)).await?;
     let has = |name: &str| plain.schema().field_with_unqualified_name(name).is_ok();
     let fact = run.loaded.pipeline.facts.contains_key(&table.name);
     if !fact || has("golden_id") || !(has("source") && has("record_id")) {
@@ -525,10 +520,9 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         leaves.insert(table.file.path.clone(), table.file.blake3.clone());
         let keep = match table.growth {
             Growth::Snapshot => None,
-            Growth::Log => run
-                .predecessor
-                .as_ref()
-                .and_then(|entry| entry.tables.get(&table.name).copied()),
+            Growth::Log => {
+                run.predecessor.as_ref().and_then(|entry| entry.tables.get(&table.name).copied())
+            }
         };
         let contract = super::check::landed_contract(&run.loaded, &table.name)?;
         commits.push(crate::land::delta::TableCommit {
@@ -551,10 +545,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
     );
     manifest.insert("inputs".to_owned(), json!(run.identity.inputs));
     manifest.insert("configuration".to_owned(), run.identity.configuration.clone().into());
-    manifest.insert(
-        "program".to_owned(),
-        format!("simurgh {}", run.identity.program).into(),
-    );
+    manifest.insert("program".to_owned(), format!("simurgh {}", run.identity.program).into());
     let models = done
         .iter()
         .find(|done| done.stage == "resolve")

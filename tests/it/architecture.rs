@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("clean", &["error", "functions", "tables"]),
     ("config", &["clean", "error", "extract", "golden", "land", "resolve", "tables"]),
-    ("contract", &["error"]),
+    ("contract", &["error", "tables"]),
     ("engine", &["error", "functions", "tables"]),
     ("error", &[]),
     ("extract", &["contract", "error", "tables"]),
