@@ -7,6 +7,7 @@ use arrow::array::{Array, AsArray};
 use clap::Args;
 use serde_json::json;
 
+use super::out::say;
 use super::{Done, Global, PipelineFile};
 use crate::engine::{Engine, Options, Store, run_blocking};
 use crate::error::{Error, Result};
@@ -43,17 +44,17 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let unjudged = members.len() - judged.len();
     let found = evaluate(judged.iter().copied());
     if !global.json {
-        println!(
+        say!(
             "{} records judged, {unjudged} that the truth does not name; {} entities found, {} true",
             found.records, found.found, found.entities
         );
-        println!("{:<12} {:>9} {:>9} {:>9}", "", "precision", "recall", "F1");
+        say!("{:<12} {:>9} {:>9} {:>9}", "", "precision", "recall", "F1");
         for (name, score) in [
             ("pairwise", found.pairwise),
             ("clusters", found.clusters),
             ("B-cubed", found.b_cubed),
         ] {
-            println!("{name:<12} {:>9.4} {:>9.4} {:>9.4}", score.precision, score.recall, score.f1);
+            say!("{name:<12} {:>9.4} {:>9.4} {:>9.4}", score.precision, score.recall, score.f1);
         }
     }
     let score = |score: Score| json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1 });
