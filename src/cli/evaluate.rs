@@ -99,6 +99,7 @@ fn read_truth(path: &std::path::Path) -> Result<HashMap<Record, String>> {
 
 async fn members(global: &Global, pipeline: &str) -> Result<Vec<(Record, String)>> {
     let warehouse = Store::open(&global.warehouse)?;
+    land::refuse_other_formats(&warehouse).await?;
     let history = History::read(&warehouse).await?;
     let version = history
         .current(pipeline)

@@ -128,8 +128,7 @@ pub fn main() -> ExitCode {
         }
         Ok(Err(error)) => fail(&error),
         Err(_) => fail(
-            &Error::bug("the program met a case that it does not know")
-                .help("report it, with the line above that names the place in the program"),
+            &Error::bug("the program met a case that it does not know"),
         ),
     };
     if code == 0 && out::lost() {
@@ -230,20 +229,39 @@ fn show(error: &Error) {
     }
     complain!("error: {error}");
     let mut cause = std::error::Error::source(error);
+    let mut before = error.to_string();
     while let Some(source) = cause {
-        complain!("  because: {source}");
+        let text = source.to_string();
+        // Many a crate repeats the cause in its own words.
+        if !before.contains(&text) {
+            complain!("  because: {text}");
+            before = text;
+        }
         cause = source.source();
     }
-    if let Some(help) = error.advice() {
-        complain!("  help: {help}");
-    }
+    complain!("  help: {}", advice(error));
+}
+
+/// What to do about an error; every one has something.
+fn advice(error: &Error) -> &str {
+    let general = match error.kind() {
+        Kind::Configuration if !error.diagnostics().is_empty() => {
+            "mend every place above; `simurgh check` shows them without reading an export"
+        }
+        Kind::Configuration => "mend the pipeline file or what it refers to: see docs/errors.md",
+        Kind::Data => "mend the data that is named: see docs/errors.md",
+        Kind::Usage => "`simurgh --help` and `simurgh COMMAND --help` say what is possible",
+        Kind::Retry => "run the same command again",
+        Kind::Bug => "this is a bug of simurgh: please report it, with the command and this message",
+    };
+    error.advice().unwrap_or(general)
 }
 
 fn failure(error: &Error) -> Value {
     let mut json = json!({
         "outcome": crate::pipeline::outcome_of(error),
         "error": error.to_string(),
-        "help": error.advice(),
+        "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
     let problems: Vec<Value> = error

@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 
 async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
     let warehouse = Store::open(&global.warehouse)?;
+    land::refuse_other_formats(&warehouse).await?;
     let history = History::read(&warehouse).await?;
     // The newest date of the pipeline that published last.
     let last = history.entries().last().map(|entry| entry.pipeline.clone()).unwrap_or_default();

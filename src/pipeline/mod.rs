@@ -48,7 +48,8 @@ pub fn select(
         ),
     };
     if first > last {
-        return Err(crate::Error::usage("--from names a stage after that of --to"));
+        return Err(crate::Error::usage("--from names a stage after that of --to")
+            .help(format!("the stages, in order: {}", STAGES.join(", "))));
     }
     Ok(first..=last)
 }

@@ -66,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
     case("a source that is not defined", 1, &[IN_FILE, "`crm_contcats`", "`crm_contacts`"], "correct its name", |setup| {
         setup.replace(PIPELINE, "source_priority: [crm_contacts", "source_priority: [crm_contcats");
     }),
-    case("records of a source that is not defined", 1, &[IN_FILE, "`crm`"], "correct its name, or define it", |setup| {
+    case("a source that gives no records", 1, &[IN_FILE, "`crm_contacts`"], "write its `records`, or correct its name", |setup| {
         setup.replace(PIPELINE, "  - source: crm_contacts", "  - source: crm");
     }),
     case("an unknown comparison", 1, &[IN_FILE, "`person_nam`", "`person_name`"], "correct its name", |setup| {
@@ -124,8 +124,8 @@ pub(super) const CASES: &[Case] = &[
     case("a contract that is not YAML", 1, &[CONTRACT], "mend the YAML", |setup| {
         setup.write(CONTRACT, "kind: [DataContract\n");
     }),
-    case("a contract that is no ODCS contract", 1, &[CONTRACT], "write `kind: DataContract` and `apiVersion: v3.1.0`", |setup| {
-        setup.replace(CONTRACT, "kind: DataContract\napiVersion: v3.1.0\n", "");
+    case("a contract that is no ODCS contract", 1, &[CONTRACT], "write `kind: DataContract`", |setup| {
+        setup.replace(CONTRACT, "kind: DataContract", "kind: DataProduct");
     }),
     case("a contract with an unknown type", 1, &[CONTRACT, "strong"], "take a type of ODCS", |setup| {
         setup.replace(CONTRACT, "logicalType: string", "logicalType: strong");

@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
         setup.arguments(&["run", PIPELINE, "--date", "2026-11-04"]);
         set(setup, "freshness", "1");
     }),
-    case("no folder of exports", 1, &["PROJECT/nowhere"], "mend `inputs`: relative to where simurgh runs", |setup| {
+    case("no folder of exports", 1, &["/nowhere/crm_contacts-2026-11-01.csv"], "mend `inputs`: relative to where simurgh runs", |setup| {
         setup.variable("TINY_INPUTS", "nowhere");
     }),
     case("an empty file", 1, &[FILE], "export it again; a day without rows has its header", |setup| {
@@ -153,8 +153,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     case("fewer rows than the contract's `rowCount`", 1, &["crm_contacts", "1,000"], "see that the export is whole", |setup| {
         let contract = "schemas/crm_contacts.odcs.yaml";
-        let rule = "    quality:\n      - {name: enough, type: library, metric: rowCount, mustBeGreaterOrEqualTo: 1000}\n    properties:\n";
-        setup.replace(contract, "    properties:\n", rule);
+        let rule = "    quality:\n      - {name: enough, type: library, metric: rowCount, mustBeGreaterOrEqualTo: 1000}\n";
+        setup.replace(contract, "\n    quality:\n", &format!("\n{rule}"));
     }),
     case("an XLSX file that is none", 1, &[".xlsx"], "export it again", |setup| {
         setup.contacts_as(".xlsx", |csv| csv);

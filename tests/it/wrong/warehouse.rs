@@ -20,6 +20,21 @@ fn put(setup: &Setup, path: &str, content: &str) {
     fs::write(path, content).unwrap();
 }
 
+/// Has the warehouse on a disk of so many KiB, in a name space of the test's own, and copies what
+/// it then holds to where the test looks.
+fn on_a_disk_of(setup: &mut Setup, size: u32) {
+    let (disk, after) = (setup.path("disk"), &setup.place.folder);
+    fs::create_dir_all(&disk).unwrap();
+    fs::create_dir_all(after).unwrap();
+    let (disk, after) = (disk.display().to_string(), after.display());
+    let script = format!(
+        "mount -t tmpfs -o size={size}k none {disk} && {{ \"$@\"; code=$?; cp -r {disk}/. {after}; exit $code; }}"
+    );
+    let within = ["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"];
+    setup.within = within.map(str::to_owned).to_vec();
+    setup.also(&["--warehouse", &disk]);
+}
+
 pub(super) const CASES: &[Case] = &[
     case("a warehouse of a newer layout", 1, &["layout 9", "layout 1"], "take the newer simurgh", |setup| {
         one_day(setup);
@@ -63,7 +78,7 @@ pub(super) const CASES: &[Case] = &[
             fs::remove_file(file).unwrap();
         }
     }),
-    case("a damaged data file of a table", 1, &["raw_crm_contacts"], "restore the table's folder", |setup| {
+    case("a damaged data file of a table", 1, &["tables/raw_crm_contacts"], "restore the table's folder", |setup| {
         one_day(setup);
         let files = crate::program::files_below(&setup.stored("tables/raw_crm_contacts"));
         for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet")) {
@@ -86,6 +101,8 @@ pub(super) const CASES: &[Case] = &[
         setup.place_for_all();
         setup.user = Some(NOBODY);
     }),
+    case("a full disk", 75, &["no room is left"], "make room", |setup| on_a_disk_of(setup, 300)),
+    case("a disk that fills while tables are published", 75, &["no room is left"], "make room", |setup| on_a_disk_of(setup, 500)),
     case("a warehouse that may not be read", 1, &["WAREHOUSE"], "give simurgh's user the right to read", |setup| {
         one_day(setup);
         setup.place_for_all();
