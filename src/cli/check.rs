@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::out::say;
 use super::{Done, Global, PipelineFile};
 use crate::engine::{Options, run_blocking};
 use crate::error::Result;
@@ -19,7 +20,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     // Any date does: what is planned does not depend on it.
     let checked = run_blocking(pipeline::check(&loaded, "2000-01-01", &Options::default()))?;
     if !global.json {
-        println!(
+        say!(
             "{}: {} sources, {} tables; nothing is wrong",
             checked.pipeline,
             checked.sources.len(),

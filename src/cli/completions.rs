@@ -13,6 +13,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, mut command: clap::Command) -> Result<Done> {
-    clap_complete::generate(arguments.shell, &mut command, "simurgh", &mut std::io::stdout());
+    // Into memory first: the generator panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "simurgh", &mut script);
+    super::out::bytes(&script);
     Ok(Done::nothing())
 }

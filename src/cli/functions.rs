@@ -3,7 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
+use super::out::say;
 use super::{Done, Global};
+use crate::config::suggestion;
 use crate::error::{Error, Result};
 use crate::functions::FUNCTIONS;
 use crate::resolve::COMPARISONS;
@@ -23,13 +25,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     if arguments.markdown {
-        print!("{}", crate::functions::markdown());
+        super::out::bytes(crate::functions::markdown().as_bytes());
         return Ok(Done::nothing());
     }
     if arguments.comparisons {
         if !global.json {
             for kind in COMPARISONS {
-                println!("{:<16} {}", kind.name, kind.description);
+                say!("{:<16} {}", kind.name, kind.description);
             }
         }
         let names: Vec<&str> = COMPARISONS.iter().map(|kind| kind.name).collect();
@@ -45,14 +47,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         for function in functions {
             if function.group != group {
                 group = function.group;
-                println!("\n{group}");
+                say!("\n{group}");
             }
-            println!("  {}", function.signature);
+            say!("  {}", function.signature);
             if let Some((sql, gives)) = function.examples.first() {
-                println!("      {sql}  ->  {gives}");
+                say!("      {sql}  ->  {gives}");
             }
         }
-        println!("\nsimurgh functions NAME shows one with all its examples.");
+        say!("\nsimurgh functions NAME shows one with all its examples.");
     }
     let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
     Ok(Done::with(json!({ "functions": names })))
@@ -60,17 +62,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 
 fn one(name: &str, global: &Global) -> Result<Done> {
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
-        let nearest = FUNCTIONS
-            .iter()
-            .min_by_key(|function| strsim::damerau_levenshtein(function.name, name))
-            .map_or("", |function| function.name);
+        let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
         return Err(Error::usage(format!("there is no function `{name}`"))
-            .help(format!("did you mean `{nearest}`? `simurgh functions` lists them all")));
+            .help(suggestion(name, &names, "the functions")));
     };
     if !global.json {
-        println!("{} -> {}\n\n{}\n", function.signature, function.returns, function.summary);
+        say!("{} -> {}\n\n{}\n", function.signature, function.returns, function.summary);
         for (sql, gives) in function.examples {
-            println!("  {sql}  ->  {}", if gives.is_empty() { "null" } else { gives });
+            say!("  {sql}  ->  {}", if gives.is_empty() { "null" } else { gives });
         }
     }
     Ok(Done::with(json!({

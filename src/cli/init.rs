@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::out::say;
 use super::{Done, Global};
 use crate::error::{Error, Result};
 
@@ -22,12 +23,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     // Nothing of the reader's is written over: all is looked at before anything is written.
     if let Some((path, _)) = files().iter().find(|(path, _)| folder.join(path).exists()) {
         return Err(Error::usage(format!("{}: there already", folder.join(path).display()))
-            .help("name another folder"));
+            .help("name another folder: simurgh init writes over nothing"));
     }
     for (path, content) in files() {
         let path = folder.join(path);
         let unwritable = |source: std::io::Error| {
-            Error::usage(format!("{}: cannot be written", path.display())).because(source)
+            Error::usage(format!("{}: cannot be written", path.display()))
+                .help("name a folder that you may write to")
+                .because(source)
         };
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(unwritable)?;
@@ -35,11 +38,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         std::fs::write(&path, content).map_err(unwritable)?;
     }
     if !global.json {
-        println!("{} files are in {}. Next:\n", files().len(), folder.display());
-        println!("  cd {}", folder.display());
-        println!("  simurgh run --date 2026-01-05");
-        println!("  simurgh run --date 2026-01-06");
-        println!("  simurgh tables customers\n");
+        say!("{} files are in {}. Next:\n", files().len(), folder.display());
+        say!("  cd {}", folder.display());
+        say!("  simurgh run --date 2026-01-05");
+        say!("  simurgh run --date 2026-01-06");
+        say!("  simurgh tables customers\n");
     }
     let paths: Vec<&str> = files().iter().map(|(path, _)| *path).collect();
     Ok(Done::with(json!({ "outcome": "written", "files": paths })))

@@ -3,17 +3,19 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is what prints")]
-
 mod check;
 mod completions;
 mod evaluate;
 mod functions;
 mod init;
+mod interrupt;
+mod out;
 mod plan;
 mod run;
 mod tables;
 
+use std::io::IsTerminal;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::config::{self, Loaded};
 use crate::error::{Error, Kind, Result};
+use out::complain;
 
 /// simurgh reads many exports and finds the one customer in them.
 #[derive(Debug, Parser)]
@@ -35,6 +38,7 @@ struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Where tables live: a folder, or a URL such as s3://bucket/prefix
     #[arg(
@@ -108,21 +112,16 @@ impl PipelineFile {
 
 /// Runs the program on the process's arguments.
 pub fn main() -> ExitCode {
+    hide_panics();
+    set_width();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers, not failures; clap prints each where it belongs.
-            let _ = error.print();
-            if error.use_stderr() {
-                println!("{}", json!({"outcome": "failed", "error": "usage"}));
-                return ExitCode::from(Kind::Usage.exit_code());
-            }
-            return ExitCode::SUCCESS;
-        }
+        Err(error) => return misused(&error),
     };
+    interrupt::listen();
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
-    let done = match &cli.command {
+    let done = catch_unwind(AssertUnwindSafe(|| match &cli.command {
         Command::Init(arguments) => init::run(arguments, &cli.global),
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
@@ -131,19 +130,69 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
+    }));
+    let code = match done {
+        Ok(Ok(Done { json, code })) => {
+            out::answer(json.as_ref(), || {});
+            code
+        }
+        Ok(Err(error)) => fail(&error),
+        Err(_) => fail(
+            &Error::bug("the program met a case that it does not know"),
+        ),
     };
-    match done {
-        Ok(Done { json, code }) => {
-            if let Some(json) = json {
-                println!("{json}");
-            }
-            ExitCode::from(code)
+    if code == 0 && out::lost() {
+        complain!("error: standard output could not be written");
+        complain!("  help: run the same command again with room for its output");
+        return ExitCode::from(Kind::Retry.exit_code());
+    }
+    ExitCode::from(code)
+}
+
+/// Says what went wrong, once; gives its exit code.
+fn fail(error: &Error) -> u8 {
+    out::answer(Some(&failure(error)), || show(error));
+    error.kind().exit_code()
+}
+
+/// What clap found: a question for help or the version, or arguments that are none.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Clap prints each where it belongs; a reader who has seen enough is not its concern.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let what = match error.kind() {
+        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was named",
+        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
+    };
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    let help = tip.unwrap_or("`simurgh --help` and `simurgh COMMAND --help` say what is possible");
+    let error = Error::usage(what).help(help);
+    out::answer(Some(&failure(&error)), || {});
+    ExitCode::from(Kind::Usage.exit_code())
+}
+
+/// A panic says where it was, and what only where the program's own text says it: a message that
+/// was put together may quote a value of the data.
+fn hide_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
+        let place = place.unwrap_or_default();
+        match panic.payload().downcast_ref::<&'static str>() {
+            Some(text) => complain!("panic at {place}: {text}"),
+            None => complain!("panic at {place}"),
         }
-        Err(error) => {
-            show(&error);
-            println!("{}", failure(&error));
-            ExitCode::from(error.kind().exit_code())
-        }
+    }));
+}
+
+/// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.
+fn set_width() {
+    if !std::io::stderr().is_terminal() {
+        let _ = miette::set_hook(Box::new(|_| {
+            Box::new(miette::MietteHandlerOpts::new().width(400).build())
+        }));
     }
 }
 
@@ -178,30 +227,67 @@ fn log(global: &Global) {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        // It would say so on standard error, which is what could not be written.
+        .log_internal_errors(false)
         .try_init();
 }
 
 /// Prints an error: every configuration error with its place, or one message with its causes.
 fn show(error: &Error) {
     for report in error.diagnostics() {
-        eprintln!("{report:?}");
+        complain!("{report:?}");
     }
-    eprintln!("error: {error}");
+    complain!("error: {error}");
     let mut cause = std::error::Error::source(error);
+    let mut before = error.to_string();
     while let Some(source) = cause {
-        eprintln!("  because: {source}");
+        let text = source.to_string();
+        // Many a crate repeats the cause in its own words.
+        if !before.contains(&text) {
+            complain!("  because: {text}");
+            before = text;
+        }
         cause = source.source();
     }
-    if let Some(help) = error.advice() {
-        eprintln!("  help: {help}");
-    }
+    complain!("  help: {}", advice(error));
+}
+
+/// What to do about an error; every one has something.
+fn advice(error: &Error) -> &str {
+    let general = match error.kind() {
+        Kind::Configuration if !error.diagnostics().is_empty() => {
+            "mend every place above; `simurgh check` shows them without reading an export"
+        }
+        Kind::Configuration => "mend the pipeline file or what it refers to: see docs/errors.md",
+        Kind::Data => "mend the data that is named: see docs/errors.md",
+        Kind::Usage => "`simurgh --help` and `simurgh COMMAND --help` say what is possible",
+        Kind::Retry => "run the same command again",
+        Kind::Bug => "this is a bug of simurgh: please report it, with the command and this message",
+    };
+    error.advice().unwrap_or(general)
 }
 
 fn failure(error: &Error) -> Value {
-    json!({
+    let mut json = json!({
         "outcome": crate::pipeline::outcome_of(error),
         "error": error.to_string(),
-        "help": error.advice(),
+        "help": advice(error),
         "exit_code": error.kind().exit_code(),
-    })
+    });
+    let problems: Vec<Value> = error
+        .diagnostics()
+        .iter()
+        .map(|report| json!({ "problem": report.to_string(), "place": place(report), "help": report.help().map(|help| help.to_string()) }))
+        .collect();
+    if !problems.is_empty() {
+        json["problems"] = problems.into();
+    }
+    json
+}
+
+/// Where a configuration error is: file:line:column.
+fn place(report: &miette::Report) -> Option<String> {
+    let label = report.labels()?.next()?;
+    let at = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    Some(format!("{}:{}:{}", at.name().unwrap_or_default(), at.line() + 1, at.column() + 1))
 }

@@ -5,6 +5,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 use super::run::{engine_options, required};
+use super::out::say;
 use super::{Done, Global, PipelineFile};
 use crate::engine::run_blocking;
 use crate::error::{Error, Result};
@@ -38,42 +39,28 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     };
     let plan = run_blocking(pipeline::plan(&request))?;
     if !global.json {
-        println!("run {} of {}", plan.run_id, plan.logical_date);
+        say!("run {} of {}", plan.run_id, plan.logical_date);
         match (&plan.published, &plan.predecessor) {
-            (true, _) => println!("published before: a run would change nothing"),
-            (false, Some(before)) => println!("builds on the run of {before}"),
-            (false, None) => println!("the first of its warehouse"),
+            (true, _) => say!("published before: a run would change nothing"),
+            (false, Some(before)) => say!("builds on the run of {before}"),
+            (false, None) => say!("the first of its warehouse"),
         }
-        println!(
-            "\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-            "source", "files", "bytes", "rows", "accepted", "quarantined"
-        );
+        say!("\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}", "source", "files", "bytes", "rows", "accepted", "quarantined");
         for source in &plan.sources {
-            println!(
+            say!(
                 "  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-                source.name,
-                source.files,
-                source.bytes,
-                source.rows_read,
-                source.rows_accepted,
-                source.rows_quarantined
+                source.name, source.files, source.bytes, source.rows_read, source.rows_accepted, source.rows_quarantined
             );
         }
-        println!("\nresolves");
+        say!("\nresolves");
         for kind in &plan.kinds {
-            println!("  {}: {} records", kind.kind, kind.records);
-            println!(
-                "    {:<28} {:>10} {:>12} {:>13}",
-                "blocking rule", "blocks", "pairs", "largest block"
-            );
+            say!("  {}: {} records", kind.kind, kind.records);
+            say!("    {:<28} {:>10} {:>12} {:>13}", "blocking rule", "blocks", "pairs", "largest block");
             for rule in &kind.blocking {
-                println!(
-                    "    {:<28} {:>10} {:>12} {:>13}",
-                    rule.rule, rule.blocks, rule.pairs, rule.largest_block
-                );
+                say!("    {:<28} {:>10} {:>12} {:>13}", rule.rule, rule.blocks, rule.pairs, rule.largest_block);
             }
         }
-        println!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));
+        say!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));
     }
     let mut json = serde_json::to_value(&plan)
         .map_err(|source| Error::bug("the plan cannot be written").because(source))?;

@@ -4,6 +4,7 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::out::say;
 use super::{Done, Global, PipelineFile};
 use crate::engine::{Options, parse_size, run_blocking};
 use crate::error::{Error, Result};
@@ -101,7 +102,7 @@ fn line(result: &RunResult) -> Result<Value> {
 fn print(result: &RunResult, warehouse: &str) {
     match result.outcome {
         Outcome::Unchanged => {
-            println!("{}: this run was published before; nothing was done", result.logical_date);
+            say!("{}: this run was published before; nothing was done", result.logical_date);
         }
         Outcome::Staged | Outcome::Published => {
             for stage in &result.stages {
@@ -115,22 +116,22 @@ fn print(result: &RunResult, warehouse: &str) {
                 } else {
                     stage.rows.iter().map(|(name, rows)| format!("{name} {rows}")).collect()
                 };
-                println!("{:<8} {seconds:>11}  {}", stage.stage, shorten(&tables));
+                say!("{:<8} {seconds:>11}  {}", stage.stage, shorten(&tables));
             }
         }
     }
-    println!(
+    say!(
         "rows read {} = accepted {} + quarantined {}; golden customers {}",
         result.rows_read, result.rows_accepted, result.rows_quarantined, result.entities
     );
     for warning in &result.warnings {
-        println!("warning: {warning}");
+        say!("warning: {warning}");
     }
     if !result.stale.is_empty() {
-        println!("stale, to be run again (or use --cascade): {}", result.stale.join(", "));
+        say!("stale, to be run again (or use --cascade): {}", result.stale.join(", "));
     }
     if result.outcome == Outcome::Published {
-        println!("report: {}/runs/{}/report.html", warehouse.trim_end_matches('/'), result.run_id);
+        say!("report: {}/runs/{}/report.html", warehouse.trim_end_matches('/'), result.run_id);
     }
 }
 

@@ -4,8 +4,10 @@ use arrow::util::pretty::pretty_format_batches;
 use clap::Args;
 use serde_json::json;
 
+use super::out::say;
 use super::{Done, Global};
 use crate::engine::{Engine, Options, Store, run_blocking};
+use crate::config::suggestion;
 use crate::error::{Error, Result};
 use crate::land::{self, History, Published};
 
@@ -28,6 +30,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 
 async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
     let warehouse = Store::open(&global.warehouse)?;
+    land::refuse_other_formats(&warehouse).await?;
     let history = History::read(&warehouse).await?;
     // The newest date of the pipeline that published last.
     let last = history.entries().last().map(|entry| entry.pipeline.clone()).unwrap_or_default();
@@ -39,14 +42,9 @@ async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
         (None, None) => Ok(list(current, global)),
         (Some(name), _) => {
             if !current.tables.contains_key(name) {
-                let nearest = current
-                    .tables
-                    .keys()
-                    .min_by_key(|table| strsim::damerau_levenshtein(table, name))
-                    .cloned()
-                    .unwrap_or_default();
+                let names: Vec<&str> = current.tables.keys().map(String::as_str).collect();
                 return Err(Error::usage(format!("`{name}` is not a published table"))
-                    .help(format!("did you mean `{nearest}`? `simurgh tables` lists them all")));
+                    .help(suggestion(name, &names, "published tables")));
             }
             query(&warehouse, current, &format!("SELECT * FROM \"{name}\""), Some(SHOWN), global)
                 .await
@@ -57,10 +55,10 @@ async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
 
 fn list(current: &Published, global: &Global) -> Done {
     if !global.json {
-        println!("{}: run {}", current.logical_date, current.run_id);
-        println!("{:<26} {:>8} {:>10}", "table", "version", "rows added");
+        say!("{}: run {}", current.logical_date, current.run_id);
+        say!("{:<26} {:>8} {:>10}", "table", "version", "rows added");
         for (name, version) in &current.tables {
-            println!("{name:<26} {version:>8} {:>10}", current.rows.get(name).unwrap_or(&0));
+            say!("{name:<26} {version:>8} {:>10}", current.rows.get(name).unwrap_or(&0));
         }
     }
     Done::with(json!({
@@ -99,9 +97,9 @@ async fn query(
     if !global.json {
         let table = pretty_format_batches(&first)
             .map_err(|_| Error::data("a value cannot be shown as text"))?;
-        println!("{table}");
+        say!("{table}");
         if rows > shown.unwrap_or(rows) {
-            println!("the first {SHOWN} of {rows} rows; --sql shows what you ask for");
+            say!("the first {SHOWN} of {rows} rows; --sql shows what you ask for");
         }
     }
     Ok(Done::with(json!({ "run_id": current.run_id, "rows": rows })))

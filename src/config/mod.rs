@@ -38,6 +38,7 @@ use crate::tables::SqlTable;
 use problem::{Place, Problem, Sources};
 use tree::Node;
 
+pub(crate) use nearest::suggestion;
 pub use schema::{documentation, json_schema};
 
 /// A pipeline file that has been read and whose shape is right.

@@ -18,8 +18,11 @@ impl Contract {
     /// or no contract, none or several tables, a type that is not supported, a malformed rule.
     pub fn parse(text: &str, name_for_errors: &str) -> Result<Self> {
         let raw: RawContract = serde_saphyr::from_str(text).map_err(|error| {
-            // A contract holds no customer's data: its text may be quoted.
-            Error::configuration(format!("{name_for_errors}: not a data contract: {error}"))
+            // The reader's first line says what and where; a snippet and advice to programmers follow.
+            let text = error.without_snippet().to_string();
+            let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let text = text.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
+            Error::configuration(format!("{name_for_errors}: not a data contract: {text}"))
                 .help("a contract is ODCS 3.1 YAML: kind: DataContract, apiVersion: v3.1.0, schema: [...]")
         })?;
         let mut faults = Vec::new();

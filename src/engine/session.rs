@@ -124,7 +124,8 @@ impl Engine {
             tokio::spawn(async move { context.sql_with_options(&text, options).await }).await;
         match planned {
             Ok(frame) => frame.map_err(|error| translate(what, error)),
-            Err(_) => Err(Error::configuration(format!("{what}: planning this SQL failed"))),
+            Err(_) => Err(Error::configuration(format!("{what}: planning this SQL failed"))
+                .help("write it in simpler parts")),
         }
     }
 
@@ -154,10 +155,13 @@ impl Engine {
             self.context.register_object_store(&bucket, store.root());
         }
         let urls: Vec<String> = paths.iter().map(|path| store.url_of(path)).collect();
+        // The engine does not say which file it was; all are of one folder.
+        let first = paths.first().map_or("", String::as_str);
+        let folder = store.url_of(first.rsplit_once('/').map_or("", |(folder, _)| folder));
         self.context
             .read_parquet(urls, ParquetReadOptions::default())
             .await
-            .map_err(|error| translate(&format!("{}: cannot be read", store.url()), error))
+            .map_err(|error| translate(&folder, error))
     }
 
     /// A plan with its rows in ascending order of these columns.
@@ -228,10 +232,14 @@ pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
                 .help("run the same command again"),
         },
         DataFusionError::IoError(io) => {
+            if let Some(refused) = super::store::refused_by_disk(what, io) {
+                return refused;
+            }
             Error::retry(format!("{what}: {}", io.kind())).help("run the same command again")
         }
         DataFusionError::ParquetError(_) => {
             Error::data(format!("{what}: a Parquet file is damaged or not Parquet"))
+                .help("restore it from a copy, or begin a new warehouse from the exports")
         }
         DataFusionError::ArrowError(arrow, _) => {
             Error::data(format!("{what}: {}", arrow_kind(arrow)))

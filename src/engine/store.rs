@@ -283,6 +283,9 @@ impl Store {
 /// An object store's error, by what the reader does next. Its text names paths and statuses only.
 pub fn store_error(what: &str, error: object_store::Error) -> Error {
     use object_store::Error as E;
+    if let Some(refused) = refused_by_disk(what, &error) {
+        return refused;
+    }
     let transient = is_transient(&error);
     match error {
         E::NotFound { .. } => Error::data(format!("{what}: not found")),
@@ -322,8 +325,47 @@ fn answer(error: &object_store::Error) -> String {
     }
 }
 
+/// What a disk refused for a reason that stays until somebody removes it, if the error is of that
+/// kind: rights, a full disk, a file where a folder must be. Its text names no path of its own.
+pub(super) fn refused_by_disk(
+    what: &str,
+    error: &(dyn std::error::Error + 'static),
+) -> Option<Error> {
+    use std::io::ErrorKind as K;
+    let mut cause = Some(error);
+    let kind = loop {
+        let error = cause?;
+        if let Some(io) = error.downcast_ref::<std::io::Error>() {
+            break io.kind();
+        }
+        cause = error.source();
+    };
+    match kind {
+        K::PermissionDenied => Some(
+            Error::data(format!("{what}: permission denied"))
+                .help("give the user that simurgh runs as the right to it, or name another place"),
+        ),
+        K::ReadOnlyFilesystem => Some(
+            Error::data(format!("{what}: the file system is read-only"))
+                .help("name another place, or mount it for writing"),
+        ),
+        K::NotADirectory | K::IsADirectory => Some(
+            Error::data(format!("{what}: there is a file where a folder must be, or a folder where a file must be"))
+                .help("name another place, or move what is in the way"),
+        ),
+        K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Some(
+            Error::retry(format!("{what}: no room is left"))
+                .help("make room and run the same command again: it goes on where it stopped"),
+        ),
+        _ => None,
+    }
+}
+
 fn is_transient(error: &object_store::Error) -> bool {
     use object_store::Error as E;
+    if refused_by_disk("", error).is_some() {
+        return false;
+    }
     !matches!(
         error,
         E::NotFound { .. }

@@ -9,6 +9,6 @@ mod publish;
 mod published;
 mod settings;
 
-pub use publish::{Draft, Publication, check_format, publish, recover};
+pub use publish::{Draft, Publication, check_format, publish, recover, refuse_other_formats};
 pub use published::{History, Published};
 pub use settings::*;

@@ -61,14 +61,28 @@ pub enum Publication {
 /// A layout of a newer program.
 pub async fn check_format(warehouse: &Store) -> Result<()> {
     let ours = serde_json::json!({ "format": FORMAT, "program": "simurgh" });
-    let found = match warehouse.get_if_exists("format.json").await? {
-        Some(found) => found,
+    match warehouse.get_if_exists("format.json").await? {
+        Some(found) => known_format(warehouse, &found),
         None => match warehouse.create("format.json", pretty(&ours)?).await? {
-            Created::Ours => return Ok(()),
-            Created::Theirs(found) => found,
+            Created::Ours => Ok(()),
+            Created::Theirs(found) => known_format(warehouse, &found),
         },
-    };
-    let format = serde_json::from_slice::<serde_json::Value>(&found)
+    }
+}
+
+/// [`check_format`] before anything else of the warehouse is read, and without writing to it.
+///
+/// # Errors
+/// A layout of a newer program.
+pub async fn refuse_other_formats(warehouse: &Store) -> Result<()> {
+    match warehouse.get_if_exists("format.json").await? {
+        Some(found) => known_format(warehouse, &found),
+        None => Ok(()),
+    }
+}
+
+fn known_format(warehouse: &Store, found: &[u8]) -> Result<()> {
+    let format = serde_json::from_slice::<serde_json::Value>(found)
         .ok()
         .and_then(|value| value["format"].as_u64());
     match format {

@@ -74,6 +74,7 @@ fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
     let path = loaded.directory.join(path);
     let text = std::fs::read_to_string(&path).map_err(|source| {
         Error::configuration(format!("{}: the contract cannot be read", path.display()))
+            .help("a contract is a YAML file in UTF-8 that simurgh's user may read")
             .because(source)
     })?;
     Contract::parse(&text, &path.display().to_string())

@@ -84,7 +84,9 @@ async fn search(
             listings.insert(folder.clone(), listed.into_iter().map(|l| l.path).collect());
         }
         let glob = glob::Pattern::new(&pattern).map_err(|source| {
-            Error::configuration(format!("sources.{name}.path: not a valid glob")).because(source)
+            Error::configuration(format!("sources.{name}.path: not a valid glob"))
+                .help("mend it: `*` and `?` stand for other letters, `[` begins a set of letters")
+                .because(source)
         })?;
         let options =
             glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
@@ -111,7 +113,7 @@ async fn search(
             source.freshness
         )),
         _ => Error::data(what).help(format!(
-            "check sources.{name}.path and `inputs`; say `optional: true` if a day may have none"
+            "check sources.{name}.path and `inputs`, which is relative to the folder that simurgh runs in; say `optional: true` if a day may have none"
         )),
     })
 }

@@ -44,7 +44,8 @@ pub fn select(
         None => (from.map_or(Ok(0), position)?, to.map_or(Ok(STAGES.len() - 1), position)?),
     };
     if first > last {
-        return Err(crate::Error::usage("--from names a stage after that of --to"));
+        return Err(crate::Error::usage("--from names a stage after that of --to")
+            .help(format!("the stages, in order: {}", STAGES.join(", "))));
     }
     Ok(first..=last)
 }

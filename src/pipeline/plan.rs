@@ -62,6 +62,7 @@ pub struct KindPlan {
 /// # Errors
 /// What would stop the run before it compares records.
 pub async fn plan(request: &Request) -> Result<Plan> {
+    crate::land::refuse_other_formats(&Store::open(&request.warehouse)?).await?;
     let folder = Scratch::new()?;
     let (mut run, history) = prepare(request, request.date).await?;
     run.staging = Staging::new(&Store::open(&folder.path)?, &run.identity.run_id);
@@ -122,7 +123,9 @@ impl Scratch {
     fn new() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("simurgh-plan-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|source| {
-            Error::retry(format!("{}: cannot be made", path.display())).because(source)
+            Error::retry(format!("{}: cannot be made", path.display()))
+                .help("make room there, or name another folder for what is thrown away: TMPDIR")
+                .because(source)
         })?;
         Ok(Self { path: path.display().to_string() })
     }

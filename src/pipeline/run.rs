@@ -185,6 +185,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     let progress = report::Progress::start();
     progress.say("looking at the warehouse and the exports");
     let warehouse = Store::open(&request.warehouse)?;
+    land::refuse_other_formats(&warehouse).await?;
     let before = History::read(&warehouse).await?.next_seq();
     land::recover(&warehouse).await?;
     let (run, history) = prepare(request, date).await?;
@@ -308,7 +309,10 @@ async fn known(
     let path = format!("staging/{run_id}/manifest.json");
     let identity: Identity = match warehouse.get_if_exists(&path).await? {
         Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|_| Error::data(format!("{}: damaged", warehouse.url_of(&path))))?,
+            .map_err(|_| {
+                Error::data(format!("{}: damaged", warehouse.url_of(&path)))
+                    .help("begin a new run: --stage extract, without --run-id")
+            })?,
         None => match history.entries().iter().rev().find(|entry| entry.run_id == run_id) {
             // Published and cleared: enough to see that there is nothing left to do.
             Some(entry) => Identity {

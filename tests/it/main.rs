@@ -10,10 +10,12 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `kill` | runs killed at any moment |
+//! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
 //! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes),
-//! `SIMURGH_PROGRAM` (another build of the program than Cargo's).
+//! `SIMURGH_PROGRAM` (another build of the program than Cargo's),
+//! `SIMURGH_WRITE_DOCS=1` (`wrong` writes its rows of `docs/errors.md`).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
 
@@ -25,3 +27,4 @@ mod s3;
 mod store;
 mod suite;
 mod warehouse;
+mod wrong;

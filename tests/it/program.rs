@@ -71,6 +71,11 @@ impl Project {
         Self { folder }
     }
 
+    /// The project's folder, which commands run in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     fn exports(&self) -> PathBuf {
         self.folder.path().join("fixtures/tiny/in")
     }
@@ -140,20 +145,25 @@ impl Project {
         !ended
     }
 
-    fn start(&self, place: &Place, date: &str, arguments: &[&str]) -> Running {
-        let output = TempDir::new().unwrap();
-        let file = |name: &str| Stdio::from(File::create(output.path().join(name)).unwrap());
+    /// The program, in this folder, with no settings but what the place asks for.
+    pub(crate) fn command(&self, place: &Place) -> Command {
         let built = || env!("CARGO_BIN_EXE_simurgh").into();
         let mut command = Command::new(std::env::var_os("SIMURGH_PROGRAM").unwrap_or_else(built));
         let own = |name: &str| name.starts_with("AWS_") || name.starts_with("SIMURGH_");
         for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
             command.env_remove(name);
         }
-        let child = command
+        command.envs(place.environment.iter().cloned()).current_dir(self.folder.path());
+        command
+    }
+
+    fn start(&self, place: &Place, date: &str, arguments: &[&str]) -> Running {
+        let output = TempDir::new().unwrap();
+        let file = |name: &str| Stdio::from(File::create(output.path().join(name)).unwrap());
+        let child = self
+            .command(place)
             .args(["run", "pipelines/tiny.yaml", "--date", date, "--warehouse", &place.uri])
             .args(arguments)
-            .envs(place.environment.iter().cloned())
-            .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .stdout(file("out"))
             .stderr(file("err"))
