@@ -137,9 +137,7 @@ pub fn main() -> ExitCode {
             code
         }
         Ok(Err(error)) => fail(&error),
-        Err(_) => fail(
-            &Error::bug("the program met a case that it does not know"),
-        ),
+        Err(_) => fail(&Error::bug("the program met a case that it does not know")),
     };
     if code == 0 && out::lost() {
         complain!("error: standard output could not be written");
@@ -262,7 +260,9 @@ fn advice(error: &Error) -> &str {
         Kind::Data => "mend the data that is named: see docs/errors.md",
         Kind::Usage => "`simurgh --help` and `simurgh COMMAND --help` say what is possible",
         Kind::Retry => "run the same command again",
-        Kind::Bug => "this is a bug of simurgh: please report it, with the command and this message",
+        Kind::Bug => {
+            "this is a bug of simurgh: please report it, with the command and this message"
+        }
     };
     error.advice().unwrap_or(general)
 }

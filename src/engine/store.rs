@@ -350,8 +350,10 @@ pub(super) fn refused_by_disk(
                 .help("name another place, or mount it for writing"),
         ),
         K::NotADirectory | K::IsADirectory => Some(
-            Error::data(format!("{what}: there is a file where a folder must be, or a folder where a file must be"))
-                .help("name another place, or move what is in the way"),
+            Error::data(format!(
+                "{what}: there is a file where a folder must be, or a folder where a file must be"
+            ))
+            .help("name another place, or move what is in the way"),
         ),
         K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Some(
             Error::retry(format!("{what}: no room is left"))

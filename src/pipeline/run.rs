@@ -308,11 +308,10 @@ async fn known(
 ) -> Result<Identity> {
     let path = format!("staging/{run_id}/manifest.json");
     let identity: Identity = match warehouse.get_if_exists(&path).await? {
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|_| {
-                Error::data(format!("{}: damaged", warehouse.url_of(&path)))
-                    .help("begin a new run: --stage extract, without --run-id")
-            })?,
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            Error::data(format!("{}: damaged", warehouse.url_of(&path)))
+                .help("begin a new run: --stage extract, without --run-id")
+        })?,
         None => match history.entries().iter().rev().find(|entry| entry.run_id == run_id) {
             // Published and cleared: enough to see that there is nothing left to do.
             Some(entry) => Identity {
