@@ -6,7 +6,9 @@
 
 mod check;
 mod inputs;
+mod landing;
 mod plan;
+mod resolution;
 mod run;
 mod sql;
 mod stages;

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::run::{Request, prepare};
-use super::{sql::Parameters, stages};
+use super::{resolution, sql::Parameters, stages};
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
 use crate::resolve::{self, BlockingReport};
@@ -96,7 +96,7 @@ pub async fn plan(request: &Request) -> Result<Plan> {
     stages::register(&run, &clean).await?;
     let mut kinds = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = stages::resolution_input(&run, kind, settings).await?;
+        let input = resolution::input(&run, kind, settings).await?;
         let blocking = resolve::estimate(&input)?;
         kinds.push(KindPlan { kind: kind.clone(), records: input.source.len(), blocking });
     }

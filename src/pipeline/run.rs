@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Input};
 use super::sql::Parameters;
-use super::{STAGES, stages};
+use super::{STAGES, landing, stages};
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
@@ -296,7 +296,7 @@ async fn work(
         return Ok(staged(run, results, started));
     }
     progress.say("publishing");
-    let draft = stages::draft(run, &before)?;
+    let draft = landing::draft(run, &before)?;
     let publication = land::publish(&run.warehouse, &draft).await?;
     let history = History::read(&run.warehouse).await?;
     let (entry, outcome) = match publication {
@@ -306,7 +306,7 @@ async fn work(
     let mut result = RunResult { stages: results, ..base(&entry, &history, outcome, started) };
     summarise(&mut result);
     report::write(&run.warehouse, &result.run_id, &result).await?;
-    stages::clear_orphans(run, &draft).await?;
+    landing::clear_orphans(run, &draft).await?;
     run.staging.clear().await?;
     Ok(result)
 }

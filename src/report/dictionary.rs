@@ -213,19 +213,8 @@ mod tests {
 
     #[test]
     fn contracts_of_resolution_have_the_columns_that_the_stages_write() {
-        let schemas = [
-            (tables::QUARANTINE, tables::quarantine()),
-            (tables::ENTITY_MEMBERS, tables::entity_members()),
-            (tables::ENTITY_EVENTS, tables::entity_events()),
-            (tables::ID_REDIRECTS, tables::id_redirects()),
-            (tables::SCORED_PAIRS, tables::scored_pairs()),
-            (tables::MATCH_LOG, tables::match_log()),
-            (tables::DECISIONS, tables::decisions()),
-            (tables::CUSTOMER_LINEAGE, tables::customer_lineage()),
-            (tables::CUSTOMER_RELATIONS, tables::customer_relations()),
-        ];
         let contracts = landed();
-        for (name, schema) in schemas {
+        for (name, schema) in tables::fixed() {
             let file = format!("{name}.odcs.yaml");
             let (_, yaml) = contracts.iter().find(|(other, _)| *other == file).unwrap();
             let contract: Contract = serde_saphyr::from_str(yaml).unwrap();
