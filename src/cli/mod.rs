@@ -147,21 +147,34 @@ fn fail(error: &Error) -> u8 {
 
 /// What clap found: a question for help or the version, or arguments that are none.
 fn misused(error: &clap::Error) -> ExitCode {
-    // Clap prints each where it belongs; a reader who has seen enough is not its concern.
-    let _ = error.print();
+    use clap::error::ErrorKind as E;
     if !error.use_stderr() {
+        // A reader who has seen enough of the help is no concern of it.
+        let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    if matches!(
+        error.kind(),
+        E::MissingSubcommand | E::DisplayHelpOnMissingArgumentOrSubcommand
+    ) {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let help = format!("name one of {}; `simurgh --help` says what they do", names.join(", "));
+        return ExitCode::from(fail(&Error::usage("no command was named").help(help)));
+    }
     let text = error.to_string();
-    let what = match error.kind() {
-        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was named",
-        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
+    let mut lines = text.lines().filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let lines: Vec<&str> = lines.map(str::trim).collect();
+    let found = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
+    // Clap says what would mend it in one of these ways, or only how the command is used.
+    let help = match (found("tip: "), found("[possible values: "), found("Usage: ")) {
+        (Some(tip), _, _) => tip.to_owned(),
+        (_, Some(values), _) => format!("one of {}", values.trim_end_matches(']')),
+        (_, _, Some(usage)) => format!("the command is used so: {usage}; --help says more"),
+        _ => "--help says what is possible".to_owned(),
     };
-    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let help = tip.unwrap_or("`simurgh --help` and `simurgh COMMAND --help` say what is possible");
-    let error = Error::usage(what).help(help);
-    out::answer(Some(&failure(&error)), || {});
-    ExitCode::from(Kind::Usage.exit_code())
+    ExitCode::from(fail(&Error::usage(what).help(help)))
 }
 
 /// A panic says where it was, and what only where the program's own text says it: a message that

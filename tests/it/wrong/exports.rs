@@ -186,8 +186,7 @@ pub(super) const CASES: &[Case] = &[
         setup.also(&["--stage", "extract", "--run-id", run_id]);
     }),
     case("an export that may not be read", 1, &[FILE], "give simurgh's user the right to read it", |setup| {
-        setup.place_for_all();
         super::mode(&setup.path(CRM), 0o000);
-        setup.user = Some(65_534);
+        setup.without_privileges();
     }),
 ];
