@@ -63,8 +63,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 fn one(name: &str, global: &Global) -> Result<Done> {
     let Some(function) = FUNCTIONS.iter().find(|function| function.name == name) else {
         let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
-        return Err(Error::usage(format!("there is no function `{name}`"))
-            .help(suggestion(name, &names, "the functions")));
+        return Err(Error::usage(format!("there is no function `{name}`")).help(suggestion(
+            name,
+            &names,
+            "the functions",
+        )));
     };
     if !global.json {
         say!("{} -> {}\n\n{}\n", function.signature, function.returns, function.summary);

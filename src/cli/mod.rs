@@ -41,7 +41,13 @@ struct Cli {
 #[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Where tables live: a folder, or a URL such as s3://bucket/prefix
-    #[arg(long, global = true, env = "SIMURGH_WAREHOUSE", default_value = "./warehouse", value_name = "URI")]
+    #[arg(
+        long,
+        global = true,
+        env = "SIMURGH_WAREHOUSE",
+        default_value = "./warehouse",
+        value_name = "URI"
+    )]
     warehouse: String,
     /// Overrides a key of the pipeline file, such as sources.crm.max_removed=20%
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
@@ -90,8 +96,12 @@ impl PipelineFile {
         match &self.pipeline {
             Some(path) => Ok(path.clone()),
             None if PathBuf::from("pipeline.yaml").exists() => Ok(PathBuf::from("pipeline.yaml")),
-            None => Err(Error::usage("no pipeline file was named, and there is no pipeline.yaml here")
-                .help("name one: simurgh run pipelines/customer360.yaml; or make one: simurgh init DIR")),
+            None => Err(Error::usage(
+                "no pipeline file was named, and there is no pipeline.yaml here",
+            )
+            .help(
+                "name one: simurgh run pipelines/customer360.yaml; or make one: simurgh init DIR",
+            )),
         }
     }
 
@@ -127,9 +137,7 @@ pub fn main() -> ExitCode {
             code
         }
         Ok(Err(error)) => fail(&error),
-        Err(_) => fail(
-            &Error::bug("the program met a case that it does not know"),
-        ),
+        Err(_) => fail(&Error::bug("the program met a case that it does not know")),
     };
     if code == 0 && out::lost() {
         complain!("error: standard output could not be written");
@@ -153,10 +161,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    if matches!(
-        error.kind(),
-        E::MissingSubcommand | E::DisplayHelpOnMissingArgumentOrSubcommand
-    ) {
+    if matches!(error.kind(), E::MissingSubcommand | E::DisplayHelpOnMissingArgumentOrSubcommand) {
         let command = Cli::command();
         let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
         let help = format!("name one of {}; `simurgh --help` says what they do", names.join(", "));
@@ -265,7 +270,9 @@ fn advice(error: &Error) -> &str {
         Kind::Data => "mend the data that is named: see docs/errors.md",
         Kind::Usage => "`simurgh --help` and `simurgh COMMAND --help` say what is possible",
         Kind::Retry => "run the same command again",
-        Kind::Bug => "this is a bug of simurgh: please report it, with the command and this message",
+        Kind::Bug => {
+            "this is a bug of simurgh: please report it, with the command and this message"
+        }
     };
     error.advice().unwrap_or(general)
 }

@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::civil::Date;
 use serde_json::json;
 
-use super::run::{engine_options, required};
 use super::out::say;
+use super::run::{engine_options, required};
 use super::{Done, Global, PipelineFile};
 use crate::engine::run_blocking;
 use crate::error::{Error, Result};
@@ -45,19 +45,44 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             (false, Some(before)) => say!("builds on the run of {before}"),
             (false, None) => say!("the first of its warehouse"),
         }
-        say!("\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}", "source", "files", "bytes", "rows", "accepted", "quarantined");
+        say!(
+            "\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
+            "source",
+            "files",
+            "bytes",
+            "rows",
+            "accepted",
+            "quarantined"
+        );
         for source in &plan.sources {
             say!(
                 "  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-                source.name, source.files, source.bytes, source.rows_read, source.rows_accepted, source.rows_quarantined
+                source.name,
+                source.files,
+                source.bytes,
+                source.rows_read,
+                source.rows_accepted,
+                source.rows_quarantined
             );
         }
         say!("\nresolves");
         for kind in &plan.kinds {
             say!("  {}: {} records", kind.kind, kind.records);
-            say!("    {:<28} {:>10} {:>12} {:>13}", "blocking rule", "blocks", "pairs", "largest block");
+            say!(
+                "    {:<28} {:>10} {:>12} {:>13}",
+                "blocking rule",
+                "blocks",
+                "pairs",
+                "largest block"
+            );
             for rule in &kind.blocking {
-                say!("    {:<28} {:>10} {:>12} {:>13}", rule.rule, rule.blocks, rule.pairs, rule.largest_block);
+                say!(
+                    "    {:<28} {:>10} {:>12} {:>13}",
+                    rule.rule,
+                    rule.blocks,
+                    rule.pairs,
+                    rule.largest_block
+                );
             }
         }
         say!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));

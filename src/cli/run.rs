@@ -132,7 +132,10 @@ fn print(result: &RunResult, warehouse: &str) {
     }
     say!(
         "rows read {} = accepted {} + quarantined {}; golden customers {}",
-        result.rows_read, result.rows_accepted, result.rows_quarantined, result.entities
+        result.rows_read,
+        result.rows_accepted,
+        result.rows_quarantined,
+        result.entities
     );
     for warning in &result.warnings {
         say!("warning: {warning}");

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::out::say;
 use super::{Done, Global};
-use crate::engine::{Engine, Options, Store, run_blocking};
 use crate::config::suggestion;
+use crate::engine::{Engine, Options, Store, run_blocking};
 use crate::error::{Error, Result};
 use crate::land::{self, History, Published};
 

@@ -15,9 +15,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{
-    ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
-};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -115,8 +113,10 @@ impl Store {
                     .map_err(unusable)?,
             ),
             scheme => {
-                return Err(Error::usage(format!("{url}: `{scheme}` is not a known kind of store"))
-                    .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
+                return Err(Error::usage(format!(
+                    "{url}: `{scheme}` is not a known kind of store"
+                ))
+                .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
             }
         };
         let prefix = Path::from_url_path(url.path())
@@ -307,15 +307,18 @@ pub(super) fn refused_by_disk(
     error: &(dyn std::error::Error + 'static),
 ) -> Option<Error> {
     use std::io::ErrorKind as K;
-    let mut cause = Some(error);
-    let kind = loop {
-        let error = cause?;
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            break io.kind();
-        }
-        cause = error.source();
-    };
-    match kind {
+    let (mut cause, mut kind) = (Some(error), None);
+    while let Some(error) = cause {
+        cause = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => {
+                kind = Some(io.kind());
+                // One I/O error may be wrapped in another, whose `source` passes over it.
+                io.get_ref().map(|inner| inner as _)
+            }
+            None => error.source(),
+        };
+    }
+    match kind? {
         K::PermissionDenied => Some(
             Error::data(format!("{what}: permission denied"))
                 .help("give the user that simurgh runs as the right to it, or name another place"),
@@ -325,8 +328,10 @@ pub(super) fn refused_by_disk(
                 .help("name another place, or mount it for writing"),
         ),
         K::NotADirectory | K::IsADirectory => Some(
-            Error::data(format!("{what}: there is a file where a folder must be, or a folder where a file must be"))
-                .help("name another place, or move what is in the way"),
+            Error::data(format!(
+                "{what}: there is a file where a folder must be, or a folder where a file must be"
+            ))
+            .help("name another place, or move what is in the way"),
         ),
         K::StorageFull | K::QuotaExceeded | K::FileTooLarge => Some(
             Error::retry(format!("{what}: no room is left"))

@@ -184,7 +184,11 @@ impl Setup {
         let csv = fs::read(self.path(CRM)).unwrap();
         self.remove(CRM);
         self.write(&CRM.replace(".csv", ending), bytes(csv));
-        self.replace(PIPELINE, "crm_contacts-{date}.csv", &format!("crm_contacts-{{date}}{ending}"));
+        self.replace(
+            PIPELINE,
+            "crm_contacts-{date}.csv",
+            &format!("crm_contacts-{{date}}{ending}"),
+        );
     }
 
     /// Publishes a date, before anything is wrong.
@@ -279,7 +283,10 @@ impl Setup {
     fn says_no_value(&self, wrong: &str, said: &Said) {
         let printed = (said.out.clone() + &said.err).to_lowercase();
         for value in self.personal() {
-            assert!(!printed.contains(&value), "{wrong}: a value of the data was printed\n{printed}");
+            assert!(
+                !printed.contains(&value),
+                "{wrong}: a value of the data was printed\n{printed}"
+            );
         }
     }
 }
@@ -300,7 +307,8 @@ fn row(case: &Case) -> String {
     (case.alter)(&mut setup);
     if setup.impossible {
         eprintln!("{wrong}: this machine cannot show it");
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT)).unwrap();
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT)).unwrap();
         let row = text.lines().find(|line| line.starts_with(&format!("| {wrong} |")));
         return row.expect("its row is in the document").to_owned();
     }
@@ -363,9 +371,16 @@ fn document(section: &str, rows: &[String]) {
         fs::write(&path, format!("{}{wanted}{}", &text[..from], &text[to..])).unwrap();
     } else {
         for row in rows {
-            assert!(text[from..to].contains(row), "{DOCUMENT}, {section}: this row is not in it\n{row}");
+            assert!(
+                text[from..to].contains(row),
+                "{DOCUMENT}, {section}: this row is not in it\n{row}"
+            );
         }
-        assert_eq!(text[from..to], wanted, "{DOCUMENT}: {section} has other rows; SIMURGH_WRITE_DOCS=1");
+        assert_eq!(
+            text[from..to],
+            wanted,
+            "{DOCUMENT}: {section} has other rows; SIMURGH_WRITE_DOCS=1"
+        );
     }
 }
 

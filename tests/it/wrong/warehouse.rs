@@ -39,15 +39,27 @@ fn on_a_disk_of(setup: &mut Setup, size: u32) {
 }
 
 pub(super) const CASES: &[Case] = &[
-    case("a warehouse of a newer layout", 1, &["layout 9", "layout 1"], "take the newer simurgh", |setup| {
-        one_day(setup);
-        put(setup, "format.json", r#"{"format":9,"program":"simurgh"}"#);
-    }),
-    case("a newer layout whose history is of another shape", 1, &["layout 9", "layout 1"], "take the newer simurgh", |setup| {
-        one_day(setup);
-        put(setup, "format.json", r#"{"format":9,"program":"simurgh"}"#);
-        put(setup, "runs/seq/1.json", r#"{"sequence":1}"#);
-    }),
+    case(
+        "a warehouse of a newer layout",
+        1,
+        &["layout 9", "layout 1"],
+        "take the newer simurgh",
+        |setup| {
+            one_day(setup);
+            put(setup, "format.json", r#"{"format":9,"program":"simurgh"}"#);
+        },
+    ),
+    case(
+        "a newer layout whose history is of another shape",
+        1,
+        &["layout 9", "layout 1"],
+        "take the newer simurgh",
+        |setup| {
+            one_day(setup);
+            put(setup, "format.json", r#"{"format":9,"program":"simurgh"}"#);
+            put(setup, "runs/seq/1.json", r#"{"sequence":1}"#);
+        },
+    ),
     case("a damaged `format.json`", 1, &["format.json"], "restore it", |setup| {
         one_day(setup);
         put(setup, "format.json", "{");
@@ -66,48 +78,92 @@ pub(super) const CASES: &[Case] = &[
         one_day(setup);
         put(setup, "runs/plan/2.json", "{}");
     }),
-    case("a damaged manifest in staging", 1, &["staging/0123abcd/manifest.json"], "begin a new run", |setup| {
-        put(setup, "staging/0123abcd/manifest.json", "{}");
-        setup.also(&["--stage", "clean", "--run-id", "0123abcd"]);
-    }),
+    case(
+        "a damaged manifest in staging",
+        1,
+        &["staging/0123abcd/manifest.json"],
+        "begin a new run",
+        |setup| {
+            put(setup, "staging/0123abcd/manifest.json", "{}");
+            setup.also(&["--stage", "clean", "--run-id", "0123abcd"]);
+        },
+    ),
     case("a damaged Delta log", 75, &["raw_crm_contacts"], "restore the table's folder", |setup| {
         one_day(setup);
         put(setup, "tables/raw_crm_contacts/_delta_log/00000000000000000000.json", "{");
     }),
-    case("a missing data file of a table", 1, &["raw_crm_contacts"], "restore the table's folder", |setup| {
-        one_day(setup);
-        let files = crate::program::files_below(&setup.stored("tables/raw_crm_contacts"));
-        for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet")) {
-            fs::remove_file(file).unwrap();
-        }
-    }),
-    case("a damaged data file of a table", 1, &["tables/raw_crm_contacts"], "restore the table's folder", |setup| {
-        one_day(setup);
-        let files = crate::program::files_below(&setup.stored("tables/raw_crm_contacts"));
-        for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet")) {
-            let length = fs::metadata(file).unwrap().len() as usize;
-            fs::write(file, vec![b'Z'; length]).unwrap();
-        }
-    }),
-    case("a file where the warehouse's folder should be", 1, &["WAREHOUSE"], "name a folder", |setup| {
-        fs::write(&setup.place.folder, "mine").unwrap();
-    }),
-    case("a warehouse that may not be written to", 1, &["WAREHOUSE"], "give simurgh's user the right to write", |setup| {
-        one_day(setup);
-        fs::remove_dir_all(setup.stored("staging")).ok();
-        mode(&setup.place.folder, 0o555);
-        setup.without_privileges();
-    }),
-    case("a folder in which no warehouse may be made", 1, &["WAREHOUSE"], "give simurgh's user the right to write", |setup| {
-        mode(setup.place.folder.parent().unwrap(), 0o555);
-        setup.without_privileges();
-    }),
+    case(
+        "a missing data file of a table",
+        1,
+        &["raw_crm_contacts"],
+        "restore the table's folder",
+        |setup| {
+            one_day(setup);
+            let files = crate::program::files_below(&setup.stored("tables/raw_crm_contacts"));
+            for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet"))
+            {
+                fs::remove_file(file).unwrap();
+            }
+        },
+    ),
+    case(
+        "a damaged data file of a table",
+        1,
+        &["tables/raw_crm_contacts"],
+        "restore the table's folder",
+        |setup| {
+            one_day(setup);
+            let files = crate::program::files_below(&setup.stored("tables/raw_crm_contacts"));
+            for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "parquet"))
+            {
+                let length = fs::metadata(file).unwrap().len() as usize;
+                fs::write(file, vec![b'Z'; length]).unwrap();
+            }
+        },
+    ),
+    case(
+        "a file where the warehouse's folder should be",
+        1,
+        &["WAREHOUSE"],
+        "name a folder",
+        |setup| {
+            fs::write(&setup.place.folder, "mine").unwrap();
+        },
+    ),
+    case(
+        "a warehouse that may not be written to",
+        1,
+        &["WAREHOUSE"],
+        "give simurgh's user the right to write",
+        |setup| {
+            one_day(setup);
+            fs::remove_dir_all(setup.stored("staging")).ok();
+            mode(&setup.place.folder, 0o555);
+            setup.without_privileges();
+        },
+    ),
+    case(
+        "a folder in which no warehouse may be made",
+        1,
+        &["WAREHOUSE"],
+        "give simurgh's user the right to write",
+        |setup| {
+            mode(setup.place.folder.parent().unwrap(), 0o555);
+            setup.without_privileges();
+        },
+    ),
     case("a full disk", 75, &["no room is left"], "make room", |setup| on_a_disk_of(setup, 200)),
-    case("a warehouse that may not be read", 1, &["WAREHOUSE"], "give simurgh's user the right to read", |setup| {
-        one_day(setup);
-        mode(&setup.stored("runs/seq/1.json"), 0o000);
-        setup.without_privileges();
-    }),
+    case(
+        "a warehouse that may not be read",
+        1,
+        &["WAREHOUSE"],
+        "give simurgh's user the right to read",
+        |setup| {
+            one_day(setup);
+            mode(&setup.stored("runs/seq/1.json"), 0o000);
+            setup.without_privileges();
+        },
+    ),
 ];
 
 /// Wherever the disk was full, the run goes on once there is room, to the same.
