@@ -7,6 +7,7 @@
 
 mod configuration;
 mod exports;
+mod odd;
 mod tolerated;
 mod usage;
 mod warehouse;
