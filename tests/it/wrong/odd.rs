@@ -50,8 +50,8 @@ fn a_signal_is_answered_and_the_run_goes_on_later() {
         while !setup.stored("format.json").exists() && begun.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(2));
         }
-        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]);
-        assert!({ sent }.status().unwrap().success());
+        let send = format!("kill -{signal} {}", child.id());
+        assert!(Command::new("sh").args(["-c", &send]).status().unwrap().success());
         let ended = child.wait_with_output().unwrap();
         let out = String::from_utf8_lossy(&ended.stdout).into_owned();
         assert_eq!(ended.status.code(), Some(75), "{signal}: {out}");
