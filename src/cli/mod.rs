@@ -26,9 +26,13 @@ use crate::config::{self, Loaded};
 use crate::error::{Error, Kind, Result};
 use out::complain;
 
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 data or configuration to mend, 2 usage, 70 a bug, \
+75 try again, 99 nothing to do (only with --skip-unchanged). The last line of standard output is \
+one JSON object.";
+
 /// simurgh reads many exports and finds the one customer in them.
 #[derive(Debug, Parser)]
-#[command(name = "simurgh", version, about, propagate_version = true)]
+#[command(name = "simurgh", version, about, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -155,21 +159,38 @@ fn fail(error: &Error) -> u8 {
 
 /// What clap found: a question for help or the version, or arguments that are none.
 fn misused(error: &clap::Error) -> ExitCode {
-    // Clap prints each where it belongs; a reader who has seen enough is not its concern.
-    let _ = error.print();
+    use clap::error::ErrorKind as E;
     if !error.use_stderr() {
+        // A reader who has seen enough of the help is no concern of it.
+        let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    if matches!(error.kind(), E::MissingSubcommand | E::DisplayHelpOnMissingArgumentOrSubcommand) {
+        if error.kind() == E::DisplayHelpOnMissingArgumentOrSubcommand {
+            let _ = error.print();
+        }
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let help = format!("name one of {}; `simurgh --help` says what they do", names.join(", "));
+        return ExitCode::from(fail(&Error::usage("no command was named").help(help)));
+    }
     let text = error.to_string();
-    let what = match error.kind() {
-        clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was named",
-        _ => text.lines().next().unwrap_or_default().trim_start_matches("error: "),
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut what = lines.first().map_or("", |line| line.trim_start_matches("error: ")).to_owned();
+    if what.ends_with(':') {
+        // What is missing stands below, a line each.
+        let missing = lines.iter().skip(1).take_while(|line| line.starts_with(['<', '-']));
+        what = format!("{what} {}", missing.copied().collect::<Vec<_>>().join(", "));
+    }
+    let found = |mark: &str| lines.iter().find_map(|line| line.strip_prefix(mark));
+    // Clap says what would mend it in one of these ways, or only how the command is used.
+    let help = match (found("tip: "), found("[possible values: "), found("Usage: ")) {
+        (Some(tip), _, _) => tip.to_owned(),
+        (_, Some(values), _) => format!("one of {}", values.trim_end_matches(']')),
+        (_, _, Some(usage)) => format!("the command is used so: {usage}; --help says more"),
+        _ => "`simurgh COMMAND --help` says what is possible".to_owned(),
     };
-    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    let help = tip.unwrap_or("`simurgh --help` and `simurgh COMMAND --help` say what is possible");
-    let error = Error::usage(what).help(help);
-    out::answer(Some(&failure(&error)), || {});
-    ExitCode::from(Kind::Usage.exit_code())
+    ExitCode::from(fail(&Error::usage(what).help(help)))
 }
 
 /// A panic says where it was, and what only where the program's own text says it: a message that

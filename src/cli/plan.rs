@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
     /// The logical date of the run
-    #[arg(long, env = "SIMURGH_DATE", value_name = "YYYY-MM-DD")]
+    #[arg(long, env = "SIMURGH_DATE", value_name = "YYYY-MM-DD", value_parser = super::run::date)]
     date: Option<Date>,
     /// The memory that operators may hold before they spill
     #[arg(long, value_name = "SIZE", default_value = "2GB")]

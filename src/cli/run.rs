@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
     /// The logical date of the run
-    #[arg(long, env = "SIMURGH_DATE", value_name = "YYYY-MM-DD")]
+    #[arg(long, env = "SIMURGH_DATE", value_name = "YYYY-MM-DD", value_parser = date)]
     date: Option<Date>,
     /// Runs this stage alone, on what an earlier process handed over
     #[arg(long, value_name = "STAGE", conflicts_with_all = ["from", "to"])]
@@ -52,6 +52,16 @@ pub(super) fn engine_options(threads: Option<u16>, memory: &str) -> Result<Optio
         threads: threads.map_or(defaults.threads, usize::from),
         memory: parse_size(memory)?,
     })
+}
+
+/// A date as it is given.
+pub(super) fn date(text: &str) -> Result<Date, &'static str> {
+    // The parser's own words are of its digits and ranges, and long.
+    let wrong = "not a day of the calendar, written as 2026-11-01";
+    match text.len() {
+        10 => text.parse().map_err(|_| wrong),
+        _ => Err(wrong),
+    }
 }
 
 pub(super) fn required(date: Option<Date>) -> Result<Date> {

@@ -213,8 +213,13 @@ pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
         | DataFusionError::Configuration(message)
         | DataFusionError::NotImplemented(message) => {
             // Planning happens before any row is read: its text names columns and functions only.
-            Error::configuration(format!("{what}: {message}"))
-                .help("mend the SQL; `simurgh functions` lists the functions it may call")
+            let another_statement =
+                message.contains("not supported: ") || message.contains("single SQL statement");
+            Error::configuration(format!("{what}: {message}")).help(if another_statement {
+                "mend the SQL; it must be one SELECT: simurgh's SQL only reads"
+            } else {
+                "mend the SQL; `simurgh functions` lists the functions it may call"
+            })
         }
         DataFusionError::SchemaError(schema, _) => {
             Error::configuration(format!("{what}: {schema}"))

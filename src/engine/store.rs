@@ -332,15 +332,18 @@ pub(super) fn refused_by_disk(
     error: &(dyn std::error::Error + 'static),
 ) -> Option<Error> {
     use std::io::ErrorKind as K;
-    let mut cause = Some(error);
-    let kind = loop {
-        let error = cause?;
-        if let Some(io) = error.downcast_ref::<std::io::Error>() {
-            break io.kind();
-        }
-        cause = error.source();
-    };
-    match kind {
+    let (mut cause, mut kind) = (Some(error), None);
+    while let Some(error) = cause {
+        cause = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => {
+                kind = Some(io.kind());
+                // One I/O error may be wrapped in another, whose `source` passes over it.
+                io.get_ref().map(|inner| inner as _)
+            }
+            None => error.source(),
+        };
+    }
+    match kind? {
         K::PermissionDenied => Some(
             Error::data(format!("{what}: permission denied"))
                 .help("give the user that simurgh runs as the right to it, or name another place"),

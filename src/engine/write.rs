@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
 use super::session::{Engine, translate};
-use super::store::Store;
+use super::store::{Store, refused_by_disk};
 use crate::error::{Error, Result};
 
 /// How a file is written.
@@ -111,7 +111,10 @@ impl Engine {
 
 fn failed(what: &str, error: parquet::errors::ParquetError) -> Error {
     match error {
-        parquet::errors::ParquetError::External(_) => {
+        parquet::errors::ParquetError::External(cause) => {
+            if let Some(refused) = refused_by_disk(what, cause.as_ref()) {
+                return refused;
+            }
             Error::retry(format!("{what}: the store refused it"))
                 .help("check that there is room and that the store answers, then run again")
         }

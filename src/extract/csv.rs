@@ -68,14 +68,14 @@ pub(super) fn read(
         rows.row(number, |column| cell(record.get(places[column])), raw)?;
     }
     if within_quotes(&text.as_bytes()[start..], delimiter, quote) {
-        return Err(torn_in(input, number, "quoted field, in row"));
+        return Err(torn_in(input, number, "a quoted field, in row"));
     }
     Ok(())
 }
 
 fn torn_in(input: &Input<'_>, number: u64, place: &str) -> Error {
     input
-        .data(format!("the file ends inside a {place} {number}: it is torn"))
+        .data(format!("the file ends inside {place} {number}: it is torn"))
         .help("export the file again; nothing of it was read")
 }
 

@@ -153,29 +153,9 @@ fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) 
             ))
             .help("run the same command again")
         }
-        error if is_damage(error) => {
-            Error::data(format!("{place}: the Delta table's log is damaged"))
-                .help("restore the table's folder from a copy")
-        }
         _ => Error::retry(format!("{place}: cannot {doing} the Delta table"))
-            .help("run the same command again; if it persists, the table's log is damaged"),
+            .help("run the same command again; if it persists, the table's log is damaged: restore its folder from a copy"),
     }
-}
-
-/// Whether what was read is not as it was written, and no store's failure.
-fn is_damage(error: &DeltaTableError) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    let mut damaged = false;
-    while let Some(error) = cause {
-        if error.is::<object_store::Error>() || error.is::<std::io::Error>() {
-            return false;
-        }
-        damaged |= error.is::<serde_json::Error>()
-            || error.is::<arrow::error::ArrowError>()
-            || error.is::<parquet::errors::ParquetError>();
-        cause = error.source();
-    }
-    damaged
 }
 
 /// Active files by their path in the table.

@@ -109,7 +109,7 @@ async fn search(
             "{what} for {logical_date}; the newest is {newest}"
         ))
         .help(format!(
-            "wait for the export and run again, or raise sources.{name}.freshness (now {} days)",
+            "wait for the export and run again, or raise sources.{name}.freshness (in days; now {})",
             source.freshness
         )),
         _ => Error::data(what).help(format!(

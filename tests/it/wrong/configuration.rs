@@ -183,7 +183,11 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     case("SQL that cannot be read", 1, &[IN_FILE], "mend the SQL", |setup| {
-        setup.replace(PIPELINE, "FROM raw_crm_contacts", "FROM WHERE raw_crm_contacts");
+        setup.replace(
+            PIPELINE,
+            "SELECT contact_id AS record_id",
+            "SELECT , contact_id AS record_id",
+        );
     }),
     case("SQL of two statements", 1, &[IN_FILE], "leave one SELECT", |setup| {
         setup.replace(PIPELINE, "FROM raw_crm_contacts", "FROM raw_crm_contacts; SELECT 1");

@@ -314,9 +314,8 @@ pub(super) const CASES: &[Case] = &[
         &[FILE],
         "give simurgh's user the right to read it",
         |setup| {
-            setup.place_for_all();
             super::mode(&setup.path(CRM), 0o000);
-            setup.user = Some(65_534);
+            setup.without_privileges();
         },
     ),
 ];
