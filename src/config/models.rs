@@ -67,8 +67,13 @@ impl Check<'_> {
         for (index, rule) in resolve.rules.iter().enumerate() {
             let index = index.to_string();
             let at = [&at[..], &["rules", &index]].concat();
-            if rule.same.is_empty() && rule.differ.is_empty() {
-                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or both");
+            for (place, name) in rule.unlike.iter().enumerate() {
+                let place = place.to_string();
+                let path = [&at[..], &["unlike", &place]].concat();
+                self.refers(&path, name, &comparisons, "comparisons");
+            }
+            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
+                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or `unlike`");
             } else if rule.then == Verdict::Merge && rule.same.is_empty() {
                 self.at(&at, "records are not the same because they differ", "give `same` too");
             }

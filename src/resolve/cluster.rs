@@ -8,9 +8,11 @@
 //! - `different`: a steward said that two records are not the same; holds against all else;
 //! - `rule:NAME`: a deterministic rule separates a record of one side from one of the other;
 //! - `duplicate_free:SOURCE`: both sides hold a record of a source that has each entity once;
-//! - `weak_bridge`: both sides have three records or more and one merge edge alone joins them.
+//! - `weak_bridge`: both sides have three records or more and one merge edge alone joins them;
+//! - `contradiction`: what is known of both sides together does not bear the union, such as a poor
+//!   record between a father and a son of one name.
 //!
-//! A steward's `same` asks `different` only; a merge rule's edge asks no `weak_bridge`.
+//! A steward's `same` asks `different` only; a merge rule's edge asks neither of the last two.
 
 use rustc_hash::FxHashMap;
 
@@ -48,6 +50,8 @@ pub(crate) struct Guards<'a> {
     pub(crate) different: &'a [(u32, u32)],
     /// By row, a number for a source known to be free of duplicates, `MISSING` for another.
     pub(crate) sources: &'a [u32],
+    /// Whether what is known of two groups of rows together bears their union.
+    pub(crate) bears: &'a dyn Fn(&[u32], &[u32]) -> bool,
 }
 
 /// Why a guard refused.
@@ -61,6 +65,8 @@ pub(crate) enum Refusal {
     DuplicateFree(u32),
     /// One edge alone joins two groups.
     WeakBridge,
+    /// The groups as wholes do not match.
+    Contradiction,
 }
 
 /// What came of the edges.
@@ -166,10 +172,18 @@ impl<'a> Forest<'a> {
         if let Some(source) = self.sources[small as usize].iter().find(|s| twice.contains(s)) {
             return Some(Refusal::DuplicateFree(*source));
         }
-        let weak = strength != Strength::Rule
-            && self.size(small) >= GROUP
-            && self.links(small, large, 2, |forest, row| forest.neighbours.get(&row)) < 2;
-        weak.then_some(Refusal::WeakBridge)
+        if strength == Strength::Rule {
+            return None;
+        }
+        if self.size(small) >= GROUP
+            && self.links(small, large, 2, |forest, row| forest.neighbours.get(&row)) < 2
+        {
+            return Some(Refusal::WeakBridge);
+        }
+        let (left, right) = (&self.members[small as usize], &self.members[large as usize]);
+        // Of two single rows the edge itself has said all.
+        let bears = right.len() == 1 || (self.guards.bears)(left, right);
+        (!bears).then_some(Refusal::Contradiction)
     }
 
     fn size(&self, root: u32) -> usize {
@@ -236,10 +250,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::resolve::compare::Comparisons;
     use crate::resolve::settings::{Rule, Verdict};
 
+    fn none() -> Arc<Comparisons> {
+        Arc::new(Comparisons { list: Vec::new() })
+    }
+
     fn no_rules() -> Rules {
-        Rules::new(&[], 0, |_| Err(crate::Error::bug("no column is asked for"))).unwrap()
+        Rules::new(&[], 0, &none(), |_| Err(crate::Error::bug("no column is asked for"))).unwrap()
     }
 
     fn edge(l: u32, r: u32, weight: i64) -> Edge {
@@ -273,7 +292,7 @@ mod tests {
             pairs in prop::collection::vec((0u32..30, 0u32..30, 0i64..5), 0..50),
         ) {
             let rules = no_rules();
-            let guards = Guards { rules: &rules, different: &[], sources: &[] };
+            let guards = Guards { rules: &rules, different: &[], sources: &[], bears: &|_, _| true };
             let mut edges: Vec<Edge> = pairs.iter().filter(|(l, r, _)| l < r)
                 .map(|(l, r, w)| edge(*l, *r, *w)).collect();
             let clusters = cluster(30, edges.clone(), &guards);
@@ -297,11 +316,12 @@ mod tests {
                 Arc::new(born.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>());
             let rule = Rule {
                 name: "born".into(), then: Verdict::Separate, same: vec![], differ: vec!["born".into()],
+                unlike: vec![],
             };
             let list = [rule];
-            let rules = Rules::new(&list, 20, |_| Ok(&born_text)).unwrap();
+            let rules = Rules::new(&list, 20, &none(), |_| Ok(&born_text)).unwrap();
             let different: Vec<_> = apart.into_iter().filter(|(l, r)| l < r).collect();
-            let guards = Guards { rules: &rules, different: &different, sources: &sources };
+            let guards = Guards { rules: &rules, different: &different, sources: &sources, bears: &|_, _| true };
             let edges: Vec<Edge> = pairs.iter().filter(|(l, r, ..)| l < r).map(|(l, r, w, kind)| {
                 let strength = if *kind == 0 { Strength::Rule } else { Strength::Model(*w) };
                 Edge { l: *l, r: *r, strength }
@@ -322,7 +342,7 @@ mod tests {
     #[test]
     fn a_weak_bridge_between_two_groups_is_cut_and_a_second_link_holds_it() {
         let rules = no_rules();
-        let guards = Guards { rules: &rules, different: &[], sources: &[] };
+        let guards = Guards { rules: &rules, different: &[], sources: &[], bears: &|_, _| true };
         let mut edges = vec![
             edge(0, 1, 9),
             edge(1, 2, 9),
@@ -339,9 +359,30 @@ mod tests {
     }
 
     #[test]
+    fn groups_that_do_not_match_as_wholes_are_not_joined() {
+        let rules = no_rules();
+        // Rows 0 and 2 contradict each other; row 1 is too poor to tell.
+        let bears = |l: &[u32], r: &[u32]| {
+            let holds = |row: &u32| l.contains(row) || r.contains(row);
+            !(holds(&0) && holds(&2))
+        };
+        let guards = Guards { rules: &rules, different: &[], sources: &[], bears: &bears };
+        let clusters = cluster(3, vec![edge(0, 1, 9), edge(1, 2, 5)], &guards);
+        assert_eq!(clusters.of_row, [0, 0, 1]);
+        assert_eq!(clusters.refused, [(edge(1, 2, 5), Refusal::Contradiction)]);
+        let rule = Edge { l: 1, r: 2, strength: Strength::Rule };
+        assert_eq!(cluster(3, vec![edge(0, 1, 9), rule], &guards).of_row, [0, 1, 1]);
+    }
+
+    #[test]
     fn a_steward_overrules_rules_and_sources() {
         let rules = no_rules();
-        let guards = Guards { rules: &rules, different: &[(1, 2)], sources: &[0, 0, MISSING] };
+        let guards = Guards {
+            rules: &rules,
+            different: &[(1, 2)],
+            sources: &[0, 0, MISSING],
+            bears: &|_, _| true,
+        };
         let same = Edge { l: 0, r: 1, strength: Strength::Steward };
         let clusters = cluster(3, vec![edge(0, 2, 9), same], &guards);
         assert_eq!(clusters.of_row, [0, 0, 1]);

@@ -91,6 +91,10 @@ pub struct Rule {
     /// SQL expressions over `records` that must be known and different.
     #[serde(default)]
     pub differ: Vec<String>,
+    /// Comparisons, by name, that must be known and at their loosest level: different by more than
+    /// a slip.
+    #[serde(default)]
+    pub unlike: Vec<String>,
 }
 
 /// What a deterministic rule decides of a pair.

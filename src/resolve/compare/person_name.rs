@@ -107,7 +107,8 @@ impl Comparator for Names {
             (None, None) => return UNKNOWN,
         };
         if given_l.text == given_r.text && family_l.text == family_r.text {
-            return 1;
+            // One initial stands for many names.
+            return if given_l.initial || family_l.initial { 4 } else { 1 };
         }
         let family_same = same_sound(family_l, family_r);
         if family_same && same_sound(given_l, given_r) {
@@ -129,7 +130,32 @@ impl Comparator for Names {
             _ => 9,
         }
     }
+
+    /// Given and family names by what they sound like; an initial stands for too many to count.
+    fn terms(&self) -> Option<Vec<Vec<Option<&str>>>> {
+        fn part<'a>(names: &'a [Name], parts: &[[u32; 2]], place: usize) -> Vec<Option<&'a str>> {
+            let term = |codes: &[u32; 2]| {
+                let name = at(names, codes[place]).filter(|name| !name.initial)?;
+                Some(name.skeleton.as_deref().unwrap_or(&name.text))
+            };
+            parts.iter().map(term).collect()
+        }
+        Some(vec![part(&self.given, &self.parts, 0), part(&self.family, &self.parts, 1)])
+    }
+
+    fn agreed(&self, level: u8) -> u8 {
+        match level {
+            1..=3 | 5 | 6 => BOTH,
+            4 | 7 => FAMILY,
+            8 => GIVEN,
+            _ => 0,
+        }
+    }
 }
+
+const GIVEN: u8 = 1;
+const FAMILY: u8 = 2;
+const BOTH: u8 = GIVEN | FAMILY;
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +167,7 @@ mod tests {
             (["Mohamed", "Hassan"], ["MOHAMED", "hassan"], "exact"),
             (["Mohamed", "Hassan"], ["محمد", "حسن"], "same in another spelling or script"),
             (["Mohamed", "Hassan"], ["Hassan", "Mohamed"], "given and family name swapped"),
+            (["M.", "Hassan"], ["M", "Hassan"], "short form or initial, same family name"),
             (["M.", "Hassan"], ["Mohamed", "Hassan"], "short form or initial, same family name"),
             (["Ana", "Diaz"], ["Ana Maria", "Diaz"], "short form or initial, same family name"),
             (["Katharina", "Schmidt"], ["Katherinna", "Schmitd"], "jaro_winkler >= 0.92 both"),
