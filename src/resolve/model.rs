@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::columns::MISSING;
-use super::compare::{Comparisons, Terms, UNKNOWN, agreement, level_of};
+use super::compare::{Comparisons, Terms, UNKNOWN, level_of};
 use super::settings::Thresholds;
 use crate::error::{Error, Result};
 
@@ -137,7 +137,7 @@ pub struct LevelModel {
 pub struct TermFrequency {
     /// Records with a value.
     pub records: u64,
-    /// The probability that two records drawn at random hold one value.
+    /// The mean over records of the frequency of their value.
     pub average: f64,
     /// The fewest records that hold a listed value.
     pub floor: u32,
@@ -165,29 +165,41 @@ pub struct TrainingReport {
     pub converged: bool,
 }
 
+/// How often others than the two records of a pair hold a value that so many of all hold; half a
+/// record stands for none.
+fn frequency(count: u32, records: u64) -> f64 {
+    (f64::from(count) - 2.0).max(0.5) / records.max(1) as f64
+}
+
 impl TermFrequency {
-    const FLOOR: u32 = 10;
+    const FLOOR: u32 = 4;
     /// The most that rarity may add or commonness take, in bits.
     const CAP: Weight = 10 << 20;
 
     /// Counts the values of one part of a comparison.
     pub(crate) fn of(terms: &Terms) -> Self {
-        let (mut records, mut rare, mut rare_squares) = (0u64, 0u64, 0u64);
         let mut counts = BTreeMap::new();
         for (count, hash) in terms.counts.iter().zip(&terms.hashes) {
-            let own = u64::from(*count);
-            records += own;
             if *count >= Self::FLOOR {
                 counts.insert(hash.clone(), *count);
-            } else {
-                rare += own;
-                rare_squares += own * own;
             }
         }
-        let mean = if rare == 0 { 1.0 } else { rare_squares as f64 / rare as f64 };
-        let unlisted = if records == 0 { 1.0 } else { mean / records as f64 };
-        let average = agreement(&terms.counts).unwrap_or(1.0);
-        Self { records, average, floor: Self::FLOOR, unlisted, counts }
+        let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
+        let mean = |least: u32, most: u32| {
+            let (mut sum, mut weight) = (0.0, 0.0);
+            for count in terms.counts.iter().filter(|count| (least..=most).contains(*count)) {
+                sum += f64::from(*count) * frequency(*count, records);
+                weight += f64::from(*count);
+            }
+            if weight > 0.0 { sum / weight } else { frequency(least, records) }
+        };
+        Self {
+            records,
+            average: mean(1, u32::MAX),
+            floor: Self::FLOOR,
+            unlisted: mean(1, Self::FLOOR - 1),
+            counts,
+        }
     }
 
     /// What agreement on the part adds for each code of the comparison: log2(average / frequency).
@@ -200,7 +212,7 @@ impl TermFrequency {
             .hashes
             .iter()
             .map(|hash| match self.counts.get(hash) {
-                Some(count) => adjust(f64::from(*count) / self.records as f64),
+                Some(count) => adjust(frequency(*count, self.records)),
                 None => unlisted,
             })
             .collect();

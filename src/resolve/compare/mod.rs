@@ -39,7 +39,7 @@ pub(crate) trait Comparator: Send + Sync {
 
     /// The parts of which frequencies are counted, each as one text a code, in the form by which
     /// it agrees. `None`: the values themselves are the one part.
-    fn terms(&self) -> Option<Vec<Vec<Option<&str>>>> {
+    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
         None
     }
 
@@ -61,10 +61,11 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    fn new<'a>(texts: impl Iterator<Item = Option<&'a str>>, tuples: &Tuples) -> Self {
+    fn new(texts: &[Option<String>], tuples: &Tuples) -> Self {
         let mut known: FxHashMap<&str, u32> = FxHashMap::default();
         let (mut counts, mut hashes) = (Vec::new(), Vec::new());
         let codes = texts
+            .iter()
             .zip(&tuples.counts)
             .map(|(text, count)| {
                 let Some(text) = text else { return MISSING };
@@ -210,14 +211,12 @@ impl Comparison {
             (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
-            (true, Some(parts)) => {
-                parts.into_iter().map(|texts| Terms::new(texts.into_iter(), &tuples)).collect()
-            }
+            (true, Some(parts)) => parts.iter().map(|texts| Terms::new(texts, &tuples)).collect(),
             (true, None) => {
                 let own: Vec<Option<String>> = (0..tuples.len() as u32)
                     .map(|code| (own_level[code as usize] == 1).then(|| tuples.value_hash(code)))
                     .collect();
-                vec![Terms::new(own.iter().map(Option::as_deref), &tuples)]
+                vec![Terms::new(&own, &tuples)]
             }
         };
         Ok(Self {
