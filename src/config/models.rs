@@ -109,14 +109,14 @@ impl Check<'_> {
             self.at(
                 &under(&["training", "random_pairs"]),
                 "u needs random pairs",
-                "leave it out for a million",
+                "leave it out for 250,000",
             );
         }
         if training.max_iterations == 0 {
             self.at(
                 &under(&["training", "max_iterations"]),
                 "EM needs an iteration",
-                "leave it out for 200",
+                "leave it out for 1000",
             );
         }
         if training.tolerance.is_nan() || training.tolerance <= 0.0 {

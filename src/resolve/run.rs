@@ -50,8 +50,8 @@ pub struct Options {
 /// A union that a guard refused, with the pair that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardReport {
-    /// `different`, `rule:NAME`, `duplicate_free:SOURCE`, `weak_bridge` or
-    /// `contradiction`.
+    /// `different`, `rule:NAME`, `duplicate_free:SOURCE`, `weak_bridge`,
+    /// `contradiction` or `rival`.
     pub guard: String,
     /// One record of the pair.
     pub l: RecordKey,
@@ -127,6 +127,11 @@ enum By {
     Model,
     Rule(usize),
     Steward(usize),
+}
+
+/// The weight of a probability, a little under it, so that rounding cannot decide.
+fn least_weight(probability: f64) -> Weight {
+    fixed((probability / (1.0 - probability)).log2().clamp(-1e6, 1e6)) - 4
 }
 
 fn column<'a>(input: &'a Input<'a>, expression: &str) -> Result<&'a ArrayRef> {
@@ -282,8 +287,7 @@ impl Ready<'_> {
     /// `separate` is kept where it overruled the model.
     fn score(&self, scorer: &Scorer<'_>) -> Result<(Vec<Scored>, u64)> {
         let review = self.input.settings.thresholds.review;
-        // A little under the threshold, so that rounding cannot decide.
-        let least = fixed((review / (1.0 - review)).log2().clamp(-1e6, 1e6)) - 4;
+        let least = least_weight(review);
         let parts = walk(
             &self.blocks,
             self.threads,
@@ -310,9 +314,9 @@ impl Ready<'_> {
         Ok((kept, compared))
     }
 
-    /// Whether two groups match as wholes: of each comparison the pair that agrees best speaks, as
-    /// if each group were one record that holds all its values, and the sum reaches `merge`.
-    fn bears(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> bool {
+    /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
+    /// if each group were one record that holds all its values.
+    fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
         let mut memos = self.comparisons.memos_for_few();
         for l in left.iter().take(GROUP_ROWS) {
@@ -326,8 +330,7 @@ impl Ready<'_> {
                 }
             }
         }
-        let weight = scorer.weight_of(&best);
-        probability(weight) >= self.input.settings.thresholds.merge
+        scorer.weight_of(&best)
     }
 
     fn row(&self, key: &RecordKey) -> Option<u32> {
@@ -472,6 +475,7 @@ impl Names<'_> {
             }
             Refusal::WeakBridge => "weak_bridge".to_owned(),
             Refusal::Contradiction => "contradiction".to_owned(),
+            Refusal::Rival => "rival".to_owned(),
         }
     }
 }
@@ -524,7 +528,8 @@ pub fn resolve(
         rules: &ready.rules,
         different: &different,
         sources: &ready.sources,
-        bears: &|l, r| ready.bears(&scorer, l, r),
+        weight: &|l, r| ready.group_weight(&scorer, l, r),
+        merge: least_weight(settings.thresholds.merge),
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     let names = Names { settings, decisions };

@@ -128,9 +128,9 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Self {
-            random_pairs: 1_000_000,
+            random_pairs: 250_000,
             seed: 42,
-            max_iterations: 200,
+            max_iterations: 1000,
             tolerance: 1e-6,
             model: None,
             given: IndexMap::new(),

@@ -19,7 +19,7 @@
 //! A Dirichlet prior of a few pairs' weight around the starting values keeps a probability for a
 //! level that was never seen. Random pairs hold some pairs of one entity, and of what is nearly
 //! unique most agreeing pairs are: after a first run u is freed of what the other classes explain,
-//! and a second run follows.
+//! and a second run follows. More rounds of this were tried and changed nothing.
 //!
 //! With few pairs or few comparisons there are two classes. Training coincidence as well was tried
 //! and rejected: where blocks are full of namesakes, the same entity took them in.
@@ -344,7 +344,7 @@ impl Mixture {
 
     /// Takes out of u what the classes but coincidence explain of each level; no more than all but a
     /// small share, so that a level never seems impossible by chance.
-    fn free_coincidence(&mut self, counts: &Counts, known: &[f64]) {
+    fn free_coincidence(&mut self, counts: &Counts, u: &Probabilities, known: &[f64]) {
         let last = self.classes.len();
         let mut joint = vec![0.0; last + 1];
         let mut explained: Probabilities =
@@ -365,11 +365,11 @@ impl Mixture {
                 continue;
             }
             let pairs = known[comparison].max(1.0);
-            let own = &self.probabilities[last][comparison];
-            let rest = own.iter().zip(explained).enumerate().map(|(level, (u, explained))| {
-                let least = u * if level == 0 { LEAST_EXACT } else { LEAST_LOOSE };
-                (u - explained / pairs).max(least).max(0.5 / pairs)
-            });
+            let rest =
+                u[comparison].iter().zip(explained).enumerate().map(|(level, (u, explained))| {
+                    let least = u * if level == 0 { LEAST_EXACT } else { LEAST_LOOSE };
+                    (u - explained / pairs).max(least).max(0.5 / pairs)
+                });
             self.probabilities[last][comparison] = normalised(rest.collect());
         }
     }
@@ -447,14 +447,15 @@ pub(crate) fn train(
             classes.push(Class::Namesake);
         }
     }
-    let mut mixture = Mixture::new(u, training, comparisons, (pairs as f64, all), &classes);
+    let sizes = (pairs as f64, all);
+    let mut mixture = Mixture::new(u.clone(), training, comparisons, sizes, &classes);
     let (first, _) = mixture.run(counts, training);
     mixture.settle_names();
     let known: Vec<f64> = levels
         .iter()
         .map(|tally| all * (1.0 - tally[0] as f64 / random_pairs.max(1) as f64))
         .collect();
-    mixture.free_coincidence(counts, &known);
+    mixture.free_coincidence(counts, &u, &known);
     let (second, converged) = mixture.run(counts, training);
     mixture.settle_names();
     let report = TrainingReport {
@@ -575,11 +576,12 @@ mod tests {
             let classes = [Class::Same, Class::Household, Class::Namesake];
             let classes = if household { &classes[..] } else { &classes[..1] };
             let sizes = (1000.0, 5000.0);
+            let start = u.clone();
             let mut mixture = Mixture::new(u, &Training::default(), &comparisons, sizes, classes);
             let mut last = mixture.objective(&counts);
             for step in 0..40 {
                 if step == 20 {
-                    mixture.free_coincidence(&counts, &[5000.0; 3]);
+                    mixture.free_coincidence(&counts, &start, &[5000.0; 3]);
                     last = mixture.objective(&counts);
                 }
                 mixture.step(&counts);

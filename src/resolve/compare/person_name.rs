@@ -164,7 +164,10 @@ impl Comparator for Names {
         };
         let (given, family) = (relation(given_l, given_r), relation(family_l, family_r));
         let (strict, loose) = (given.min(family), given.max(family));
-        let swapped = || relation(given_l, family_r).max(relation(family_l, given_r));
+        let swapped = || match relation(given_l, family_r) {
+            Relation::Far => Relation::Far,
+            one => one.max(relation(family_l, given_r)),
+        };
         match (strict, loose) {
             (_, Relation::Same) => 1,
             (_, Relation::Sound) => 2,
