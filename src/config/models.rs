@@ -67,8 +67,13 @@ impl Check<'_> {
         for (index, rule) in resolve.rules.iter().enumerate() {
             let index = index.to_string();
             let at = [&at[..], &["rules", &index]].concat();
-            if rule.same.is_empty() && rule.differ.is_empty() {
-                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or both");
+            for (place, name) in rule.unlike.iter().enumerate() {
+                let place = place.to_string();
+                let path = [&at[..], &["unlike", &place]].concat();
+                self.refers(&path, name, &comparisons, "comparisons");
+            }
+            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
+                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or `unlike`");
             } else if rule.then == Verdict::Merge && rule.same.is_empty() {
                 self.at(&at, "records are not the same because they differ", "give `same` too");
             }
@@ -104,14 +109,14 @@ impl Check<'_> {
             self.at(
                 &under(&["training", "random_pairs"]),
                 "u needs random pairs",
-                "leave it out for a million",
+                "leave it out for 250,000",
             );
         }
         if training.max_iterations == 0 {
             self.at(
                 &under(&["training", "max_iterations"]),
                 "EM needs an iteration",
-                "leave it out for 200",
+                "leave it out for 1000",
             );
         }
         if training.tolerance.is_nan() || training.tolerance <= 0.0 {

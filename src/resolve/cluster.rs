@@ -8,14 +8,18 @@
 //! - `different`: a steward said that two records are not the same; holds against all else;
 //! - `rule:NAME`: a deterministic rule separates a record of one side from one of the other;
 //! - `duplicate_free:SOURCE`: both sides hold a record of a source that has each entity once;
-//! - `weak_bridge`: both sides have three records or more and one merge edge alone joins them.
+//! - `weak_bridge`: both sides have three records or more and one weak edge alone joins them;
+//! - `contradiction`: what is known of both sides together does not bear the union, such as a poor
+//!   record between a father and a son of one name;
+//! - `rival`: another group matches one side as well, and cannot be the same as the other: a name
+//!   alone does not say to which of two namesakes it belongs.
 //!
-//! A steward's `same` asks `different` only; a merge rule's edge asks no `weak_bridge`.
+//! A steward's `same` asks `different` only; a merge rule's edge asks none of the last three.
 
 use rustc_hash::FxHashMap;
 
 use super::columns::MISSING;
-use super::model::Weight;
+use super::model::{Weight, float};
 use super::rules::Rules;
 
 /// How strong an edge is; a steward's word is stronger than a rule's, a rule's than the model's.
@@ -48,6 +52,10 @@ pub(crate) struct Guards<'a> {
     pub(crate) different: &'a [(u32, u32)],
     /// By row, a number for a source known to be free of duplicates, `MISSING` for another.
     pub(crate) sources: &'a [u32],
+    /// How well two groups of rows match by all that is known of each.
+    pub(crate) weight: &'a dyn Fn(&[u32], &[u32]) -> Weight,
+    /// The least weight of a union.
+    pub(crate) merge: Weight,
 }
 
 /// Why a guard refused.
@@ -61,6 +69,10 @@ pub(crate) enum Refusal {
     DuplicateFree(u32),
     /// One edge alone joins two groups.
     WeakBridge,
+    /// The groups as wholes do not match.
+    Contradiction,
+    /// Another group matches one of them as well.
+    Rival,
 }
 
 /// What came of the edges.
@@ -76,6 +88,12 @@ pub(crate) struct Clusters {
 
 /// From how many records on a side counts as a group of its own.
 const GROUP: usize = 3;
+
+/// A bridge of so much more than the least weight is not weak: 6 bits.
+const WEAK: Weight = 6 << 20;
+
+/// Rows of a group, and neighbours of a row, that are looked at for rivals.
+const RIVALS: usize = 32;
 
 struct Forest<'a> {
     guards: &'a Guards<'a>,
@@ -166,10 +184,55 @@ impl<'a> Forest<'a> {
         if let Some(source) = self.sources[small as usize].iter().find(|s| twice.contains(s)) {
             return Some(Refusal::DuplicateFree(*source));
         }
-        let weak = strength != Strength::Rule
+        if strength == Strength::Rule {
+            return None;
+        }
+        let weight = (self.guards.weight)(self.rows(small), self.rows(large));
+        if weight < self.guards.merge {
+            return Some(Refusal::Contradiction);
+        }
+        if weight < self.guards.merge + WEAK
             && self.size(small) >= GROUP
-            && self.links(small, large, 2, |forest, row| forest.neighbours.get(&row)) < 2;
-        weak.then_some(Refusal::WeakBridge)
+            && self.links(small, large, 2, |forest, row| forest.neighbours.get(&row)) < 2
+        {
+            return Some(Refusal::WeakBridge);
+        }
+        let rivals = self.rivals(small, large) + self.rivals(large, small);
+        if rivals > 0.0 {
+            // The probability that is left where the rivals' odds stand beside coincidence.
+            let left = float(weight) - rivals.ln_1p() / std::f64::consts::LN_2;
+            if left < float(self.guards.merge) {
+                return Some(Refusal::Rival);
+            }
+        }
+        None
+    }
+
+    fn rows(&self, root: u32) -> &[u32] {
+        &self.members[root as usize]
+    }
+
+    /// The odds of groups that match `own` and cannot be the same as `other`.
+    fn rivals(&mut self, own: u32, other: u32) -> f64 {
+        let mut roots: Vec<u32> = Vec::new();
+        for place in 0..self.size(own).min(RIVALS) {
+            let row = self.members[own as usize][place];
+            for at in 0..self.neighbours.get(&row).map_or(0, Vec::len).min(RIVALS) {
+                let neighbour = self.neighbours[&row][at];
+                roots.push(self.root(neighbour));
+            }
+        }
+        roots.sort_unstable();
+        roots.dedup();
+        roots.retain(|root| *root != own && *root != other);
+        let odds = |rival: &u32| {
+            let rival = self.rows(*rival);
+            if (self.guards.weight)(self.rows(other), rival) >= 0 {
+                return 0.0;
+            }
+            float((self.guards.weight)(self.rows(own), rival)).exp2()
+        };
+        roots.iter().map(odds).sum()
     }
 
     fn size(&self, root: u32) -> usize {
@@ -236,10 +299,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::resolve::compare::Comparisons;
     use crate::resolve::settings::{Rule, Verdict};
 
+    fn none() -> Arc<Comparisons> {
+        Arc::new(Comparisons { list: Vec::new() })
+    }
+
     fn no_rules() -> Rules {
-        Rules::new(&[], 0, |_| Err(crate::Error::bug("no column is asked for"))).unwrap()
+        Rules::new(&[], 0, &none(), |_| Err(crate::Error::bug("no column is asked for"))).unwrap()
     }
 
     fn edge(l: u32, r: u32, weight: i64) -> Edge {
@@ -273,7 +341,7 @@ mod tests {
             pairs in prop::collection::vec((0u32..30, 0u32..30, 0i64..5), 0..50),
         ) {
             let rules = no_rules();
-            let guards = Guards { rules: &rules, different: &[], sources: &[] };
+            let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, merge: 0 };
             let mut edges: Vec<Edge> = pairs.iter().filter(|(l, r, _)| l < r)
                 .map(|(l, r, w)| edge(*l, *r, *w)).collect();
             let clusters = cluster(30, edges.clone(), &guards);
@@ -297,11 +365,12 @@ mod tests {
                 Arc::new(born.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>());
             let rule = Rule {
                 name: "born".into(), then: Verdict::Separate, same: vec![], differ: vec!["born".into()],
+                unlike: vec![],
             };
             let list = [rule];
-            let rules = Rules::new(&list, 20, |_| Ok(&born_text)).unwrap();
+            let rules = Rules::new(&list, 20, &none(), |_| Ok(&born_text)).unwrap();
             let different: Vec<_> = apart.into_iter().filter(|(l, r)| l < r).collect();
-            let guards = Guards { rules: &rules, different: &different, sources: &sources };
+            let guards = Guards { rules: &rules, different: &different, sources: &sources, weight: &|_, _| 1, merge: 0 };
             let edges: Vec<Edge> = pairs.iter().filter(|(l, r, ..)| l < r).map(|(l, r, w, kind)| {
                 let strength = if *kind == 0 { Strength::Rule } else { Strength::Model(*w) };
                 Edge { l: *l, r: *r, strength }
@@ -322,7 +391,8 @@ mod tests {
     #[test]
     fn a_weak_bridge_between_two_groups_is_cut_and_a_second_link_holds_it() {
         let rules = no_rules();
-        let guards = Guards { rules: &rules, different: &[], sources: &[] };
+        let guards =
+            Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, merge: 0 };
         let mut edges = vec![
             edge(0, 1, 9),
             edge(1, 2, 9),
@@ -339,9 +409,59 @@ mod tests {
     }
 
     #[test]
+    fn groups_that_do_not_match_as_wholes_are_not_joined() {
+        let rules = no_rules();
+        // Rows 0 and 2 contradict each other; row 1 is too poor to tell.
+        let weight = |l: &[u32], r: &[u32]| {
+            let holds = |row: &u32| l.contains(row) || r.contains(row);
+            if holds(&0) && holds(&2) { -1 } else { 9 }
+        };
+        let guards =
+            Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: 0 };
+        let clusters = cluster(3, vec![edge(0, 1, 9), edge(1, 2, 5)], &guards);
+        assert_eq!(clusters.of_row, [0, 0, 1]);
+        assert_eq!(clusters.refused, [(edge(1, 2, 5), Refusal::Contradiction)]);
+        let rule = Edge { l: 1, r: 2, strength: Strength::Rule };
+        assert_eq!(cluster(3, vec![edge(0, 1, 9), rule], &guards).of_row, [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_record_that_matches_two_namesakes_is_left_to_neither() {
+        let rules = no_rules();
+        let bits = |weight: i64| weight << 20;
+        // Rows 0 and 2 are namesakes, row 1 has a name alone.
+        let weight = |second: i64| {
+            move |l: &[u32], r: &[u32]| match (l[0].min(r[0]), l[0].max(r[0])) {
+                (0, 1) => bits(3),
+                (1, 2) => bits(second),
+                _ => bits(-5),
+            }
+        };
+        let of_row = |second: i64| {
+            let weight = weight(second);
+            let guards = Guards {
+                rules: &rules,
+                different: &[],
+                sources: &[],
+                weight: &weight,
+                merge: bits(1),
+            };
+            let edges = vec![edge(0, 1, bits(3)), edge(1, 2, bits(second))];
+            cluster(3, edges, &guards).of_row
+        };
+        assert_eq!((of_row(3), of_row(-1)), (vec![0, 1, 2], vec![0, 0, 1]));
+    }
+
+    #[test]
     fn a_steward_overrules_rules_and_sources() {
         let rules = no_rules();
-        let guards = Guards { rules: &rules, different: &[(1, 2)], sources: &[0, 0, MISSING] };
+        let guards = Guards {
+            rules: &rules,
+            different: &[(1, 2)],
+            sources: &[0, 0, MISSING],
+            weight: &|_, _| 1,
+            merge: 0,
+        };
         let same = Edge { l: 0, r: 1, strength: Strength::Steward };
         let clusters = cluster(3, vec![edge(0, 2, 9), same], &guards);
         assert_eq!(clusters.of_row, [0, 0, 1]);

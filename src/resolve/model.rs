@@ -1,26 +1,31 @@
 //! The model: m and u probabilities of each comparison's levels, their weights, and a pair's score.
 //!
 //! Knows levels, weights and term frequencies, as a document; refuses to know how it was trained
-//! and where pairs come from. The formulas are those of Fellegi and Sunter (1969) with a third
-//! class of pairs: records of one household (or one firm), that share what members of a household
-//! share and are not the same entity.
+//! and where pairs come from. The formulas are those of Fellegi and Sunter (1969) with two more
+//! classes of pairs that are not the same entity: records of one household (or one firm), that
+//! share what members of a household share, and namesakes, that share a name by chance and what is
+//! made of a name, such as the user of an e-mail address.
 //!
 //! Weights are log2 of a Bayes factor, fixed-point: multiples of 2^-20, summed as integers, so that
 //! a sum does not depend on its order. The document holds the weights themselves, and a model that
 //! is loaded scores as the one that was saved.
 //!
 //! ```text
-//! match weight = prior + sum of (weight + term frequency adjustment) - log2(1 + 2^h)
+//! match weight = prior + sum of (weight + term frequency adjustment) - log2(1 + 2^h + 2^n)
 //! h            = household prior + sum of (household weight + term frequency adjustment)
+//! n            = namesake prior + sum of namesake weights
 //! probability  = 2^w / (1 + 2^w)
 //! ```
+//!
+//! Namesakes meet by chance, on a common name oftener than on a rare one, as coincidence does: no
+//! adjustment lies between the two.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, UNKNOWN, level_of};
+use super::compare::{Comparisons, Terms, UNKNOWN, level_of};
 use super::settings::Thresholds;
 use crate::error::{Error, Result};
 
@@ -55,12 +60,14 @@ pub struct Model {
     pub kind: String,
     /// The comparisons, in the order of `levels` and `weights` in `scored_pairs`.
     pub comparisons: Vec<ComparisonModel>,
-    /// The shares of the classes among compared pairs.
+    /// The expected shares of the classes among compared pairs.
     pub classes: Classes,
-    /// log2 of the share of the same entity over that of coincidence.
+    /// log2 of the number of pairs of one entity over that of all pairs of records.
     pub prior_weight: f64,
-    /// log2 of the share of households over that of coincidence; absent in a model of two classes.
+    /// The same of households; absent in a model without that class.
     pub household_prior_weight: Option<f64>,
+    /// The same of namesakes; absent in a model without that class.
+    pub namesake_prior_weight: Option<f64>,
     /// The thresholds in force at training, for the reader; those of the settings decide.
     pub thresholds: Thresholds,
     /// How it was trained.
@@ -73,8 +80,10 @@ pub struct Model {
 pub struct Classes {
     /// The same entity.
     pub same: f64,
-    /// Different entities that share a home or a firm; 0 in a model of two classes.
+    /// Different entities that share a home or a firm; 0 in a model without that class.
     pub household: f64,
+    /// Different entities that share a name; 0 in a model without that class.
+    pub namesake: f64,
     /// Different entities that agree by chance.
     pub coincidence: f64,
 }
@@ -94,8 +103,8 @@ pub struct ComparisonModel {
     pub thresholds: Vec<f64>,
     /// Its levels from strict to loose. Level 0, a missing value, has weight 0 and is not listed.
     pub levels: Vec<LevelModel>,
-    /// How often values are, where agreement on a rare one weighs more.
-    pub term_frequency: Option<TermFrequency>,
+    /// How often values are, part by part, where agreement on a rare one weighs more.
+    pub term_frequency: Option<Vec<TermFrequency>>,
 }
 
 /// One level of a comparison.
@@ -110,20 +119,25 @@ pub struct LevelModel {
     pub u: f64,
     /// Its probability among pairs of one household.
     pub household: Option<f64>,
+    /// Its probability among pairs of namesakes.
+    pub namesake: Option<f64>,
     /// log2(m / u), a multiple of 2^-20.
     pub weight: f64,
     /// log2(household / u), a multiple of 2^-20.
     pub household_weight: Option<f64>,
+    /// log2(namesake / u), a multiple of 2^-20.
+    pub namesake_weight: Option<f64>,
 }
 
-/// How often values are. A value is known by a hash, and only where at least `floor` records hold
-/// it: what so many share tells of nobody, and what few share is not written down.
+/// How often the values of one part are, such as the family names of a name, in the form by which
+/// they agree: a name by its skeleton. A value is known by a hash, and only where at least `floor`
+/// records hold it: what so many share tells of nobody, and what few share is not written down.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TermFrequency {
     /// Records with a value.
     pub records: u64,
-    /// The probability that two records drawn at random hold one value.
+    /// The mean over records of the frequency of their value.
     pub average: f64,
     /// The fewest records that hold a listed value.
     pub floor: u32,
@@ -151,60 +165,82 @@ pub struct TrainingReport {
     pub converged: bool,
 }
 
-impl TermFrequency {
-    const FLOOR: u32 = 10;
-    /// The most that rarity may add or commonness take, in bits.
-    const CAP: f64 = 10.0;
+/// How often others than the two records of a pair hold a value that so many of all hold; half a
+/// record stands for none.
+fn frequency(count: u32, records: u64) -> f64 {
+    (f64::from(count) - 2.0).max(0.5) / records.max(1) as f64
+}
 
-    /// Counts the values of a comparison that agree at its strictest level.
-    pub(crate) fn of(comparison: &Comparison, average: f64) -> Self {
-        let tuples = &comparison.tuples;
-        let (mut records, mut rare, mut rare_squares) = (0u64, 0u64, 0u64);
+impl TermFrequency {
+    const FLOOR: u32 = 4;
+    /// The most that rarity may add or commonness take, in bits.
+    const CAP: Weight = 10 << 20;
+
+    /// Counts the values of one part of a comparison.
+    pub(crate) fn of(terms: &Terms) -> Self {
         let mut counts = BTreeMap::new();
-        for code in 0..tuples.len() as u32 {
-            let count = tuples.counts[code as usize];
-            let own = u64::from(count);
-            records += own;
-            if comparison.own_level[code as usize] != 1 {
-                continue;
-            }
-            if count >= Self::FLOOR {
-                counts.insert(tuples.value_hash(code), count);
-            } else {
-                rare += own;
-                rare_squares += own * own;
+        for (count, hash) in terms.counts.iter().zip(&terms.hashes) {
+            if *count >= Self::FLOOR {
+                counts.insert(hash.clone(), *count);
             }
         }
-        let mean = if rare == 0 { 1.0 } else { rare_squares as f64 / rare as f64 };
-        let unlisted = if records == 0 { 1.0 } else { mean / records as f64 };
-        Self { records, average, floor: Self::FLOOR, unlisted, counts }
+        let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
+        let mean = |least: u32, most: u32| {
+            let (mut sum, mut weight) = (0.0, 0.0);
+            for count in terms.counts.iter().filter(|count| (least..=most).contains(*count)) {
+                sum += f64::from(*count) * frequency(*count, records);
+                weight += f64::from(*count);
+            }
+            if weight > 0.0 { sum / weight } else { frequency(least, records) }
+        };
+        Self {
+            records,
+            average: mean(1, u32::MAX),
+            floor: Self::FLOOR,
+            unlisted: mean(1, Self::FLOOR - 1),
+            counts,
+        }
     }
 
-    /// What agreement on each value adds to the weight of the strictest level: log2(average / frequency).
-    fn adjustments(&self, comparison: &Comparison) -> Vec<Weight> {
+    /// What agreement on the part adds for each code of the comparison: log2(average / frequency).
+    /// A frozen model may list a value that is rare here, so that its own count does not decide.
+    fn adjustments(&self, terms: &Terms) -> Vec<Weight> {
         let adjust =
-            |frequency: f64| fixed((self.average / frequency).log2().clamp(-Self::CAP, Self::CAP));
+            |frequency: f64| fixed((self.average / frequency).log2()).clamp(-Self::CAP, Self::CAP);
         let unlisted = adjust(self.unlisted);
-        (0..comparison.tuples.len() as u32)
-            .map(|code| {
-                // Hashing is spared where the value cannot be listed; a frozen model may list a
-                // value that is rare here, so that its own count does not decide.
-                if self.counts.is_empty() || comparison.own_level[code as usize] != 1 {
-                    return unlisted;
-                }
-                match self.counts.get(&comparison.tuples.value_hash(code)) {
-                    Some(count) => adjust(f64::from(*count) / self.records as f64),
-                    None => unlisted,
-                }
+        let by_term: Vec<Weight> = terms
+            .hashes
+            .iter()
+            .map(|hash| match self.counts.get(hash) {
+                Some(count) => adjust(frequency(*count, self.records)),
+                None => unlisted,
             })
-            .collect()
+            .collect();
+        let of = |term: &u32| if *term == MISSING { 0 } else { by_term[*term as usize] };
+        terms.codes.iter().map(of).collect()
     }
 }
 
 impl LevelModel {
-    pub(crate) fn new(name: String, m: f64, u: f64, household: Option<f64>) -> Self {
+    /// A level of these probabilities.
+    pub(crate) fn new(
+        name: String,
+        m: f64,
+        u: f64,
+        household: Option<f64>,
+        namesake: Option<f64>,
+    ) -> Self {
         let weight = |p: f64| float(fixed((p / u).log2()));
-        Self { name, m, u, household, weight: weight(m), household_weight: household.map(weight) }
+        Self {
+            name,
+            m,
+            u,
+            household,
+            namesake,
+            weight: weight(m),
+            household_weight: household.map(weight),
+            namesake_weight: namesake.map(weight),
+        }
     }
 }
 
@@ -272,15 +308,32 @@ impl Model {
     }
 }
 
+/// Pairs of another class than the same entity and coincidence.
+struct Other {
+    prior: Weight,
+    /// By comparison and level; level 0 weighs nothing.
+    weights: Vec<Vec<Weight>>,
+    /// Whether rare agreement weighs more here than in coincidence.
+    adjusted: bool,
+}
+
+/// What a comparison says of a pair, ordered by weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Best {
+    weight: Weight,
+    level: u8,
+    adjustment: Weight,
+}
+
 /// A model over the records at hand: weights by level, and adjustments by code.
 pub(crate) struct Scorer<'a> {
     comparisons: &'a Comparisons,
     /// By comparison and level; level 0 weighs nothing.
     weights: Vec<Vec<Weight>>,
-    household: Vec<Vec<Weight>>,
-    adjustments: Vec<Option<Vec<Weight>>>,
+    others: Vec<Other>,
+    /// By comparison, part and code.
+    adjustments: Vec<Vec<Vec<Weight>>>,
     prior: Weight,
-    household_prior: Option<Weight>,
 }
 
 impl<'a> Scorer<'a> {
@@ -298,63 +351,112 @@ impl<'a> Scorer<'a> {
             .comparisons
             .iter()
             .zip(&comparisons.list)
-            .map(|(model, comparison)| Some(model.term_frequency.as_ref()?.adjustments(comparison)))
+            .map(|(model, comparison)| {
+                let parts = model.term_frequency.iter().flatten().zip(&comparison.terms);
+                parts.map(|(part, terms)| part.adjustments(terms)).collect()
+            })
             .collect();
+        let household = model.household_prior_weight.map(|prior| Other {
+            prior: fixed(prior),
+            weights: by_level(&|level| level.household_weight.unwrap_or(0.0)),
+            adjusted: true,
+        });
+        let namesake = model.namesake_prior_weight.map(|prior| Other {
+            prior: fixed(prior),
+            weights: by_level(&|level| level.namesake_weight.unwrap_or(0.0)),
+            adjusted: false,
+        });
         Self {
             comparisons,
             weights: by_level(&|level| level.weight),
-            household: by_level(&|level| level.household_weight.unwrap_or(0.0)),
+            others: household.into_iter().chain(namesake).collect(),
             adjustments,
             prior: fixed(model.prior_weight),
-            household_prior: model.household_prior_weight.map(fixed),
         }
     }
 
-    fn adjustment(&self, comparison: usize, level: u8, row: u32) -> Weight {
-        match &self.adjustments[comparison] {
-            Some(by_code) if level == 1 => {
-                match self.comparisons.list[comparison].tuples.codes[row as usize] {
-                    MISSING => 0,
-                    code => by_code[code as usize],
-                }
-            }
-            _ => 0,
+    /// What the values add on which a pair agrees at this level; of two values that are one at a
+    /// looser level, the commoner one decides.
+    fn adjustment(&self, comparison: usize, level: u8, l: u32, r: u32) -> Weight {
+        let parts = &self.adjustments[comparison];
+        if parts.is_empty() {
+            return 0;
         }
+        let own = &self.comparisons.list[comparison];
+        let (l, r) = (own.tuples.codes[l as usize], own.tuples.codes[r as usize]);
+        if l == MISSING || r == MISSING {
+            return 0;
+        }
+        let agreed = own.agreed(level);
+        let of = |(_, by_code): (usize, &Vec<Weight>)| by_code[l as usize].min(by_code[r as usize]);
+        let sum: Weight =
+            parts.iter().enumerate().filter(|(part, _)| agreed >> part & 1 == 1).map(of).sum();
+        sum.clamp(-TermFrequency::CAP, TermFrequency::CAP)
     }
 
-    /// The match weight of a pair with these levels, whose left row is `l`. Where it is surely
-    /// under `least`, any weight under `least`.
-    pub(crate) fn weight(&self, pattern: u64, l: u32, least: Weight) -> Weight {
-        let mut total = self.prior;
-        let mut household = self.household_prior.unwrap_or(0);
+    /// The match weight of a pair with these levels. Where it is surely under `least`, any weight
+    /// under `least`.
+    pub(crate) fn weight(&self, pattern: u64, l: u32, r: u32, least: Weight) -> Weight {
+        let (mut total, mut adjusted) = (self.prior, 0);
         for comparison in 0..self.weights.len() {
             let level = level_of(pattern, comparison);
-            if level == UNKNOWN {
-                continue;
+            if level != UNKNOWN {
+                total += self.weights[comparison][level as usize];
+                adjusted += self.adjustment(comparison, level, l, r);
             }
-            // At the strictest level both rows have one value, so that the left one's code does.
-            let adjustment = self.adjustment(comparison, level, l);
-            total += self.weights[comparison][level as usize] + adjustment;
-            household += self.household[comparison][level as usize] + adjustment;
         }
-        if self.household_prior.is_none() || total < least {
+        total += adjusted;
+        if self.others.is_empty() || total < least {
             return total;
         }
-        // log2(1 + 2^h); past 2^40 the one is lost.
-        let exponent = float(household);
-        let penalty = if exponent > 40.0 {
-            exponent
-        } else {
-            exponent.exp2().ln_1p() / std::f64::consts::LN_2
+        total - self.penalty(adjusted, |comparison| level_of(pattern, comparison))
+    }
+
+    /// What the classes take that are neither the same entity nor coincidence:
+    /// log2(1 + 2^h + 2^n).
+    fn penalty(&self, adjusted: Weight, level: impl Fn(usize) -> u8) -> Weight {
+        let exponent = |other: &Other| {
+            let weights = other.weights.iter().enumerate();
+            let sum: Weight = weights.map(|(place, own)| own[level(place) as usize]).sum();
+            float(other.prior + sum + if other.adjusted { adjusted } else { 0 })
         };
-        total - fixed(penalty)
+        let largest = self.others.iter().map(exponent).fold(0.0, f64::max);
+        fixed(if largest > 40.0 {
+            // The one is lost.
+            let sum: f64 = self.others.iter().map(|own| (exponent(own) - largest).exp2()).sum();
+            largest + sum.log2()
+        } else {
+            let sum: f64 = self.others.iter().map(|own| exponent(own).exp2()).sum();
+            sum.ln_1p() / std::f64::consts::LN_2
+        })
+    }
+
+    /// How one comparison speaks of a pair; `None` where it is silent.
+    pub(crate) fn best(&self, pattern: u64, comparison: usize, l: u32, r: u32) -> Option<Best> {
+        let level = level_of(pattern, comparison);
+        if level == UNKNOWN {
+            return None;
+        }
+        let adjustment = self.adjustment(comparison, level, l, r);
+        let weight = self.weights[comparison][level as usize] + adjustment;
+        Some(Best { weight, level, adjustment })
+    }
+
+    /// The match weight of two groups, of which each comparison says this.
+    pub(crate) fn weight_of(&self, best: &[Option<Best>]) -> Weight {
+        let total: Weight = best.iter().flatten().map(|own| own.weight).sum();
+        let adjusted = best.iter().flatten().map(|own| own.adjustment).sum();
+        let level = |place: usize| best[place].map_or(UNKNOWN, |own| own.level);
+        self.prior + total - self.penalty(adjusted, level)
     }
 
     /// The weight of each comparison with its adjustment, in order.
-    pub(crate) fn weights(&self, pattern: u64, l: u32) -> impl Iterator<Item = f64> {
+    pub(crate) fn weights(&self, pattern: u64, l: u32, r: u32) -> impl Iterator<Item = f64> {
         (0..self.weights.len()).map(move |comparison| {
             let level = level_of(pattern, comparison);
-            float(self.weights[comparison][level as usize] + self.adjustment(comparison, level, l))
+            let adjustment =
+                if level == UNKNOWN { 0 } else { self.adjustment(comparison, level, l, r) };
+            float(self.weights[comparison][level as usize] + adjustment)
         })
     }
 }

@@ -1,12 +1,16 @@
 //! Deterministic rules beside the model.
 //!
-//! Knows columns as codes; refuses to know weights and clusters. Of a pair, the first rule that
-//! holds decides. For clusters, records that no rule can tell apart have one signature.
+//! Knows columns and comparisons as codes; refuses to know weights and clusters. Of a pair, the
+//! first rule that holds decides. For clusters, records that no rule can tell apart have one
+//! signature.
+
+use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING};
+use super::compare::Comparisons;
 use super::settings::{Rule, Verdict};
 use crate::error::{Error, Result};
 
@@ -14,12 +18,15 @@ struct Ready {
     verdict: Verdict,
     same: Vec<usize>,
     differ: Vec<usize>,
+    /// Places among the comparisons.
+    unlike: Vec<usize>,
 }
 
 /// The rules over the records at hand.
 pub(crate) struct Rules {
     rules: Vec<Ready>,
     columns: Vec<Vec<u32>>,
+    comparisons: Arc<Comparisons>,
     /// One a row where a rule separates, else empty; `MISSING` where none can touch the row.
     signatures: Vec<u32>,
     /// A row of each signature.
@@ -31,6 +38,7 @@ impl Rules {
     pub(crate) fn new<'a>(
         rules: &'a [Rule],
         rows: usize,
+        comparisons: &Arc<Comparisons>,
         array: impl Fn(&'a str) -> Result<&'a ArrayRef>,
     ) -> Result<Self> {
         let mut places: FxHashMap<&str, usize> = FxHashMap::default();
@@ -43,23 +51,35 @@ impl Rules {
             places.insert(expression, columns.len() - 1);
             Ok(columns.len() - 1)
         };
+        let comparison = |name: &String| {
+            comparisons.list.iter().position(|own| own.name == *name).ok_or_else(|| {
+                Error::configuration(format!("there is no comparison `{name}`"))
+                    .help("`unlike` lists names of comparisons of this kind")
+            })
+        };
         let mut ready = Vec::new();
         for rule in rules {
-            if rule.same.is_empty() && rule.differ.is_empty() {
+            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
                 return Err(Error::configuration(format!(
                     "rule `{}` would hold of every pair",
                     rule.name
                 ))
-                .help("give `same` or `differ`: expressions over records"));
+                .help("give `same`, `differ` or `unlike`"));
             }
             ready.push(Ready {
                 verdict: rule.then,
                 same: rule.same.iter().map(&mut place).collect::<Result<_>>()?,
                 differ: rule.differ.iter().map(&mut place).collect::<Result<_>>()?,
+                unlike: rule.unlike.iter().map(comparison).collect::<Result<_>>()?,
             });
         }
-        let mut rules =
-            Self { rules: ready, columns, signatures: Vec::new(), examples: Vec::new() };
+        let mut rules = Self {
+            rules: ready,
+            columns,
+            comparisons: Arc::clone(comparisons),
+            signatures: Vec::new(),
+            examples: Vec::new(),
+        };
         if rules.rules.iter().any(|rule| rule.verdict == Verdict::Separate) {
             rules.sign(rows);
         }
@@ -68,17 +88,28 @@ impl Rules {
 
     fn sign(&mut self, rows: usize) {
         let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
+        let code = |place: usize, row: usize| self.comparisons.list[place].tuples.codes[row];
+        let mut unlike: Vec<usize> =
+            self.rules.iter().flat_map(|rule| rule.unlike.iter().copied()).collect();
+        unlike.sort_unstable();
+        unlike.dedup();
         for row in 0..rows {
             let touched = self.rules.iter().any(|rule| {
-                let needed = || rule.same.iter().chain(&rule.differ);
+                let mut needed = rule.same.iter().chain(&rule.differ);
                 rule.verdict == Verdict::Separate
-                    && needed().all(|column| self.columns[*column][row] != MISSING)
+                    && needed.all(|column| self.columns[*column][row] != MISSING)
+                    && rule.unlike.iter().all(|place| code(*place, row) != MISSING)
             });
             if !touched {
                 self.signatures.push(MISSING);
                 continue;
             }
-            let values: Vec<u32> = self.columns.iter().map(|column| column[row]).collect();
+            let values: Vec<u32> = self
+                .columns
+                .iter()
+                .map(|column| column[row])
+                .chain(unlike.iter().map(|place| code(*place, row)))
+                .collect();
             let next = self.examples.len() as u32;
             let signature = *known.entry(values).or_insert(next);
             if signature == next {
@@ -89,13 +120,14 @@ impl Rules {
     }
 
     /// The first rule that holds of two rows.
-    pub(crate) fn decide(&self, l: u32, r: u32) -> Option<(usize, Verdict)> {
-        let (l, r) = (l as usize, r as usize);
+    pub(crate) fn decide(&self, left: u32, right: u32) -> Option<(usize, Verdict)> {
+        let (l, r) = (left as usize, right as usize);
         let holds = |rule: &Ready| {
             let known = |column: &Vec<u32>| column[l] != MISSING && column[r] != MISSING;
             let column = |place: &usize| &self.columns[*place];
             rule.same.iter().map(column).all(|c| known(c) && c[l] == c[r])
                 && rule.differ.iter().map(column).all(|c| known(c) && c[l] != c[r])
+                && rule.unlike.iter().all(|place| self.comparisons.list[*place].unlike(left, right))
         };
         let place = self.rules.iter().position(holds)?;
         Some((place, self.rules[place].verdict))
@@ -122,6 +154,46 @@ mod tests {
     use arrow::array::StringArray;
 
     use super::*;
+    use crate::resolve::compare::Comparison;
+    use crate::resolve::settings::ComparisonSettings;
+
+    fn none() -> Arc<Comparisons> {
+        Arc::new(Comparisons { list: Vec::new() })
+    }
+
+    #[test]
+    fn records_unlike_in_a_comparison_are_kept_apart_and_a_slip_is_forgiven() {
+        let born: ArrayRef = Arc::new(StringArray::from(vec![
+            Some("1984-03-05"),
+            Some("1984-05-03"),
+            Some("1951-03-05"),
+            None,
+        ]));
+        let settings = ComparisonSettings {
+            name: "born".into(),
+            kind: "date".into(),
+            columns: vec!["born".into()],
+            levels: Vec::new(),
+            term_frequency: false,
+        };
+        let list = vec![Comparison::new(&settings, &[&born]).unwrap()];
+        let rule = |unlike: &str| Rule {
+            name: "other birth".into(),
+            then: Verdict::Separate,
+            same: Vec::new(),
+            differ: Vec::new(),
+            unlike: vec![unlike.into()],
+        };
+        let comparisons = Arc::new(Comparisons { list });
+        let list = [rule("born")];
+        let rules = Rules::new(&list, 4, &comparisons, |_| Ok(&born)).unwrap();
+        assert_eq!(rules.decide(0, 2), Some((0, Verdict::Separate)));
+        assert_eq!((rules.decide(0, 1), rules.decide(0, 3)), (None, None));
+        let signature = |row| rules.signature(row).unwrap();
+        assert_eq!(rules.separates(signature(1), signature(2)), Some(0));
+        assert_eq!((rules.separates(signature(0), signature(1)), rules.signature(3)), (None, None));
+        assert!(Rules::new(&[rule("shoe size")], 4, &comparisons, |_| Ok(&born)).is_err());
+    }
 
     #[test]
     fn the_first_rule_that_holds_decides_and_nulls_hold_for_none() {
@@ -134,13 +206,15 @@ mod tests {
             then,
             same: same.iter().map(|s| (*s).to_owned()).collect(),
             differ: differ.iter().map(|s| (*s).to_owned()).collect(),
+            unlike: Vec::new(),
         };
         let rules = [
             rule("same tax id", Verdict::Merge, &["tax"], &[]),
             rule("other birth", Verdict::Separate, &[], &["born"]),
         ];
         let rules =
-            Rules::new(&rules, 4, |name| Ok(if name == "tax" { &tax } else { &born })).unwrap();
+            Rules::new(&rules, 4, &none(), |name| Ok(if name == "tax" { &tax } else { &born }))
+                .unwrap();
         assert_eq!(rules.decide(0, 1), Some((0, Verdict::Merge)));
         assert_eq!(rules.decide(0, 2), Some((1, Verdict::Separate)));
         assert_eq!((rules.decide(1, 2), rules.decide(0, 3)), (None, None));

@@ -18,7 +18,7 @@ use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
 use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, level_of};
 use super::kernel::{Pair, walk};
-use super::model::{Model, Scorer, Weight, fixed, float, probability};
+use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{Resolve, Verdict};
@@ -50,7 +50,8 @@ pub struct Options {
 /// A union that a guard refused, with the pair that asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardReport {
-    /// `different`, `rule:NAME`, `duplicate_free:SOURCE` or `weak_bridge`.
+    /// `different`, `rule:NAME`, `duplicate_free:SOURCE`, `weak_bridge`,
+    /// `contradiction` or `rival`.
     pub guard: String,
     /// One record of the pair.
     pub l: RecordKey,
@@ -96,10 +97,13 @@ pub struct Resolved {
 /// Pairs that training compares at most, about: past it a fixed share of them stands for all.
 const TRAINING_PAIRS: u64 = 4_000_000;
 
+/// Rows of a group that speak for it, at most.
+const GROUP_ROWS: usize = 24;
+
 struct Ready<'a> {
     input: &'a Input<'a>,
     rows: usize,
-    comparisons: Comparisons,
+    comparisons: Arc<Comparisons>,
     blocks: Blocks,
     rules: Rules,
     /// By row, a number for a duplicate-free source.
@@ -123,6 +127,11 @@ enum By {
     Model,
     Rule(usize),
     Steward(usize),
+}
+
+/// The weight of a probability, a little under it, so that rounding cannot decide.
+fn least_weight(probability: f64) -> Weight {
+    fixed((probability / (1.0 - probability)).log2().clamp(-1e6, 1e6)) - 4
 }
 
 fn column<'a>(input: &'a Input<'a>, expression: &str) -> Result<&'a ArrayRef> {
@@ -207,12 +216,13 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         let number = |row| place(input.source.value(row)).map_or(MISSING, |place| place as u32);
         (0..rows).map(number).collect()
     };
+    let comparisons = Arc::new(Comparisons { list });
     Ok(Ready {
         input,
         rows,
-        comparisons: Comparisons { list },
         blocks: blocks(input, rows)?,
-        rules: Rules::new(&settings.rules, rows, |sql| column(input, sql))?,
+        rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
+        comparisons,
         sources,
         threads: options.threads,
     })
@@ -277,8 +287,7 @@ impl Ready<'_> {
     /// `separate` is kept where it overruled the model.
     fn score(&self, scorer: &Scorer<'_>) -> Result<(Vec<Scored>, u64)> {
         let review = self.input.settings.thresholds.review;
-        // A little under the threshold, so that rounding cannot decide.
-        let least = fixed((review / (1.0 - review)).log2().clamp(-1e6, 1e6)) - 4;
+        let least = least_weight(review);
         let parts = walk(
             &self.blocks,
             self.threads,
@@ -289,12 +298,12 @@ impl Ready<'_> {
                 }
                 *compared += 1;
                 let pattern = self.comparisons.pattern(memos, pair.l, pair.r);
-                let weight = scorer.weight(pattern, pair.l, least);
+                let weight = scorer.weight(pattern, pair.l, pair.r, least);
                 let scored = self.decide(pair, pattern, weight);
                 let merged = scored.by != By::Model && scored.decision == "merge";
                 if merged || probability(weight) >= review {
                     // The short cut of `weight` may have been taken where a rule decides.
-                    let weight = scorer.weight(pattern, pair.l, Weight::MIN);
+                    let weight = scorer.weight(pattern, pair.l, pair.r, Weight::MIN);
                     kept.push(Scored { weight, ..scored });
                 }
             },
@@ -303,6 +312,25 @@ impl Ready<'_> {
         let mut kept: Vec<Scored> = parts.into_iter().flat_map(|(kept, _)| kept).collect();
         kept.sort_unstable_by_key(|pair| (pair.l, pair.r));
         Ok((kept, compared))
+    }
+
+    /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
+    /// if each group were one record that holds all its values.
+    fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
+        let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
+        let mut memos = self.comparisons.memos_for_few();
+        for l in left.iter().take(GROUP_ROWS) {
+            for r in right.iter().take(GROUP_ROWS) {
+                let pattern = self.comparisons.pattern(&mut memos, *l, *r);
+                for (place, best) in best.iter_mut().enumerate() {
+                    let own = scorer.best(pattern, place, *l, *r);
+                    if own > *best {
+                        *best = own;
+                    }
+                }
+            }
+        }
+        scorer.weight_of(&best)
     }
 
     fn row(&self, key: &RecordKey) -> Option<u32> {
@@ -353,7 +381,7 @@ impl Ready<'_> {
         let mut memos = self.comparisons.memos();
         for (l, r) in decided.keys().filter(|pair| !there.contains(pair)) {
             let pattern = self.comparisons.pattern(&mut memos, *l, *r);
-            let weight = scorer.weight(pattern, *l, Weight::MIN);
+            let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
             scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
         }
@@ -393,7 +421,7 @@ impl Ready<'_> {
             );
             levels.append(true);
             scorer
-                .weights(pair.pattern, pair.l)
+                .weights(pair.pattern, pair.l, pair.r)
                 .for_each(|weight| weights.values().append_value(weight));
             weights.append(true);
         }
@@ -446,6 +474,8 @@ impl Names<'_> {
                 format!("duplicate_free:{}", self.settings.duplicate_free[place as usize])
             }
             Refusal::WeakBridge => "weak_bridge".to_owned(),
+            Refusal::Contradiction => "contradiction".to_owned(),
+            Refusal::Rival => "rival".to_owned(),
         }
     }
 }
@@ -494,7 +524,13 @@ pub fn resolve(
             By::Steward(_) => Strength::Steward,
         },
     });
-    let guards = Guards { rules: &ready.rules, different: &different, sources: &ready.sources };
+    let guards = Guards {
+        rules: &ready.rules,
+        different: &different,
+        sources: &ready.sources,
+        weight: &|l, r| ready.group_weight(&scorer, l, r),
+        merge: least_weight(settings.thresholds.merge),
+    };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     let names = Names { settings, decisions };
     let decided_by = |edge: &Edge| {

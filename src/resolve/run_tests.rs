@@ -213,6 +213,7 @@ fn a_merge_rule_finds_its_own_pairs_and_a_separate_rule_keeps_clusters_apart() {
         then,
         same: same.iter().map(|own| (*own).to_owned()).collect(),
         differ: differ.iter().map(|own| (*own).to_owned()).collect(),
+        unlike: Vec::new(),
     };
     let mut with = settings();
     with.rules = vec![rule("record", Verdict::Merge, &["record"], &[])];

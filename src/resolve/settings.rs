@@ -91,6 +91,10 @@ pub struct Rule {
     /// SQL expressions over `records` that must be known and different.
     #[serde(default)]
     pub differ: Vec<String>,
+    /// Comparisons, by name, that must be known and at their loosest level: different by more than
+    /// a slip.
+    #[serde(default)]
+    pub unlike: Vec<String>,
 }
 
 /// What a deterministic rule decides of a pair.
@@ -124,9 +128,9 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Self {
-            random_pairs: 1_000_000,
+            random_pairs: 250_000,
             seed: 42,
-            max_iterations: 200,
+            max_iterations: 1000,
             tolerance: 1e-6,
             model: None,
             given: IndexMap::new(),

@@ -21,9 +21,41 @@ pub(crate) fn edit_similarity(a: &str, b: &str) -> f64 {
     if longest == 0 { 1.0 } else { 1.0 - edits(a, b) as f64 / longest as f64 }
 }
 
-/// Whether at most one edit lies between two texts; a length that rules it out is seen first.
+/// Whether at most one edit lies between two texts: what is left between their common beginning and
+/// their common end is at most one character of each, or two that are swapped.
 pub(crate) fn one_edit(a: &str, b: &str) -> bool {
-    a == b || (a.len().abs_diff(b.len()) <= 4 && edits(a, b) <= 1)
+    if a.len().abs_diff(b.len()) > 4 {
+        return false;
+    }
+    let (mut a, mut b) = (a.chars(), b.chars());
+    loop {
+        let rest = (a.clone(), b.clone());
+        match (a.next(), b.next()) {
+            (None, None) => return true,
+            (Some(l), Some(r)) if l == r => {}
+            _ => {
+                (a, b) = rest;
+                break;
+            }
+        }
+    }
+    loop {
+        let rest = (a.clone(), b.clone());
+        match (a.next_back(), b.next_back()) {
+            (Some(l), Some(r)) if l == r => {}
+            _ => {
+                (a, b) = rest;
+                break;
+            }
+        }
+    }
+    match ((a.next(), a.next(), a.next()), (b.next(), b.next(), b.next())) {
+        ((_, None, _), (_, None, _)) => true,
+        ((Some(first), Some(second), None), (Some(other), Some(last), None)) => {
+            first == last && second == other
+        }
+        _ => false,
+    }
 }
 
 /// Common over all, of two sorted sets of codes: the Jaccard index. 0 where both are empty.

@@ -4,21 +4,29 @@
 //! Knows counts; refuses to know records. Every float is summed in the order of sorted vectors, so
 //! that the model is the same for any number of threads and any order of pairs.
 //!
-//! Classes are the same entity, a household, and coincidence. EM (Dempster, Laird, Rubin 1977; for
-//! linkage Winkler 1988) has a Dirichlet prior of a few pairs' weight around the starting values, so
-//! that a level never seen keeps a probability, and two stages:
+//! Pairs that share no blocking key are not compared, but they are there: all pairs of records are
+//! the mixture, and its part in the blocks is seen. Coincidence is fixed, at u of random pairs and
+//! at the number of all pairs, so that agreement by chance is expected as often as it is, also in
+//! blocks that are made of it. EM (Dempster, Laird, Rubin 1977; for linkage Winkler 1988) estimates
+//! the other classes and how many pairs they have:
 //!
-//! 1. Coincidence is fixed at u of random pairs; the other classes and the shares are estimated. To
-//!    begin with, a pair of one entity agrees at the strictest level most of the time, each looser
-//!    one half as often; a household lies halfway, geometrically, between that and coincidence.
-//! 2. From there all three are estimated, so that u is that of pairs that share a blocking key.
+//! - the same entity; to begin with, such a pair agrees at the strictest level most of the time,
+//!   each looser one half as often;
+//! - a household, which begins halfway, geometrically, between that and coincidence;
+//! - namesakes, where term frequencies say what values are common: they begin as the same entity on
+//!   those, and near coincidence on all else.
 //!
-//! With few pairs or few comparisons there are two classes and one stage. Training all classes from
-//! the start was tried and rejected: on noisy data the classes changed places.
+//! A Dirichlet prior of a few pairs' weight around the starting values keeps a probability for a
+//! level that was never seen. Random pairs hold some pairs of one entity, and of what is nearly
+//! unique most agreeing pairs are: after a first run u is freed of what the other classes explain,
+//! and a second run follows. More rounds of this were tried and changed nothing.
+//!
+//! With few pairs or few comparisons there are two classes. Training coincidence as well was tried
+//! and rejected: where blocks are full of namesakes, the same entity took them in.
 
 use std::collections::BTreeMap;
 
-use super::compare::{Comparison, Comparisons, MAX_LEVELS, UNKNOWN, level_of};
+use super::compare::{Comparison, Comparisons, MAX_LEVELS, UNKNOWN, agreement, level_of};
 use super::kernel::parallel;
 use super::model::{
     Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport, fixed, float,
@@ -127,17 +135,14 @@ fn random_levels(
 /// The probability that two records drawn at random agree exactly: from frequencies, since random
 /// pairs seldom agree on what is nearly unique. `None` where no two records can be drawn.
 fn exact_u(comparison: &Comparison) -> Option<f64> {
-    let records: f64 = comparison.tuples.counts.iter().map(|count| f64::from(*count)).sum();
-    let agreeing: f64 = comparison
+    let counts: Vec<u32> = comparison
         .tuples
         .counts
         .iter()
         .zip(&comparison.own_level)
-        .filter(|(_, level)| **level == 1)
-        .map(|(count, _)| f64::from(*count) * (f64::from(*count) - 1.0))
-        .sum();
-    // Half a pair stands for agreement never seen.
-    (records > 1.0).then(|| (agreeing + 1.0) / (records * (records - 1.0) + 2.0))
+        .map(|(count, level)| if *level == 1 { *count } else { 0 })
+        .collect();
+    agreement(&counts)
 }
 
 /// u of each comparison's levels.
@@ -172,24 +177,38 @@ fn normalised(values: Vec<f64>) -> Vec<f64> {
     values.into_iter().map(|value| value / sum).collect()
 }
 
-/// A mixture of classes over level vectors: the same entity, households where there are three, and
-/// last coincidence.
+/// A class of pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Same,
+    Household,
+    Namesake,
+}
+
+/// A mixture of classes over level vectors: those that are estimated, the same entity first, and
+/// last coincidence, which is fixed.
 struct Mixture {
-    shares: Vec<f64>,
+    classes: Vec<Class>,
+    /// Pairs of each class, coincidence last.
+    sizes: Vec<f64>,
     probabilities: Vec<Probabilities>,
-    /// What the Dirichlet priors of the classes that are trained are centred on: of all but
-    /// coincidence in the first stage, of all in the second.
+    /// What the Dirichlet priors of the classes that are estimated are centred on.
     centres: Vec<Probabilities>,
     /// Comparisons whose m and u are given, not trained.
     given: Vec<bool>,
 }
+
+/// Compared pairs of which each class has this share, to begin with.
+const START_SAME: f64 = 0.3;
+const START_OTHER: f64 = 0.1;
 
 impl Mixture {
     fn new(
         u: Probabilities,
         training: &Training,
         comparisons: &Comparisons,
-        household: bool,
+        (compared, all): (f64, f64),
+        classes: &[Class],
     ) -> Self {
         let given = |comparison: &Comparison| training.given.get(&comparison.name);
         let same: Probabilities = comparisons
@@ -197,26 +216,34 @@ impl Mixture {
             .iter()
             .map(|own| given(own).map_or_else(|| start(own.levels.len()), |given| given.m.clone()))
             .collect();
-        let halfway = same
-            .iter()
-            .zip(&u)
-            .map(|(m, u)| normalised(m.iter().zip(u).map(|(m, u)| (m * u).sqrt()).collect()))
-            .collect();
-        let (shares, centres) = if household {
-            (vec![0.2, 0.2, 0.6], vec![same, halfway])
-        } else {
-            (vec![0.2, 0.8], vec![same])
+        let between = |m: &[f64], u: &[f64], share: f64| {
+            normalised(m.iter().zip(u).map(|(m, u)| m.powf(share) * u.powf(1.0 - share)).collect())
         };
+        let begin = |class: &Class| -> Probabilities {
+            let own = comparisons.list.iter().zip(same.iter().zip(&u));
+            own.map(|(own, (m, u))| match class {
+                Class::Same => m.clone(),
+                Class::Household => between(m, u, 0.5),
+                Class::Namesake if own.term_frequency => m.clone(),
+                Class::Namesake => between(m, u, 0.25),
+            })
+            .collect()
+        };
+        let centres: Vec<Probabilities> = classes.iter().map(begin).collect();
+        let size = |class: &Class| {
+            compared * if *class == Class::Same { START_SAME } else { START_OTHER } + 1.0
+        };
+        let sizes = classes.iter().map(size).chain([all.max(1.0)]).collect();
         let mut probabilities = centres.clone();
         probabilities.push(u);
         let given = comparisons.list.iter().map(|own| given(own).is_some()).collect();
-        Self { shares, probabilities, centres, given }
+        Self { classes: classes.to_vec(), sizes, probabilities, centres, given }
     }
 
-    /// The joint probability of a vector and each class.
+    /// The expected number of pairs of a vector in each class, up to a factor.
     fn joint(&self, pattern: u64, out: &mut [f64]) {
         for (class, value) in out.iter_mut().enumerate() {
-            *value = self.shares[class];
+            *value = self.sizes[class];
             for (comparison, levels) in self.probabilities[class].iter().enumerate() {
                 let level = level_of(pattern, comparison);
                 if level != UNKNOWN {
@@ -226,10 +253,15 @@ impl Mixture {
         }
     }
 
+    /// Whether a comparison's probabilities are trained for a class.
+    fn trains(&self, class: usize, comparison: usize) -> bool {
+        self.classes[class] != Class::Same || !self.given[comparison]
+    }
+
     #[cfg(test)]
     /// The log of the likelihood and of the priors, what EM raises.
     fn objective(&self, counts: &Counts) -> f64 {
-        let mut joint = vec![0.0; self.shares.len()];
+        let mut joint = vec![0.0; self.sizes.len()];
         let likelihood: f64 = counts
             .iter()
             .map(|(pattern, count)| {
@@ -237,10 +269,11 @@ impl Mixture {
                 *count as f64 * joint.iter().sum::<f64>().ln()
             })
             .sum();
-        let mut prior: f64 = self.shares.iter().map(|share| share.ln()).sum();
+        let estimated = &self.sizes[..self.classes.len()];
+        let mut prior: f64 = estimated.iter().map(|size| size.ln() - size).sum();
         for (class, (centre, own)) in self.centres.iter().zip(&self.probabilities).enumerate() {
             for (comparison, (centre, own)) in centre.iter().zip(own).enumerate() {
-                if class == 1 || !self.given[comparison] {
+                if self.trains(class, comparison) {
                     prior +=
                         centre.iter().zip(own).map(|(c, p)| PRIOR_PAIRS * c * p.ln()).sum::<f64>();
                 }
@@ -249,11 +282,11 @@ impl Mixture {
         likelihood + prior
     }
 
-    /// One step of EM; the largest move of a probability.
+    /// One step of EM; the largest move of a probability or of a size, relative to all.
     fn step(&mut self, counts: &Counts) -> f64 {
-        let classes = self.shares.len();
-        let mut joint = vec![0.0; classes];
-        let mut shares = vec![1.0; classes];
+        let classes = self.classes.len();
+        let mut joint = vec![0.0; classes + 1];
+        let mut sizes = vec![1.0; classes];
         let mut sums: Vec<Probabilities> = self
             .centres
             .iter()
@@ -262,15 +295,13 @@ impl Mixture {
         for (pattern, count) in counts {
             self.joint(*pattern, &mut joint);
             let all: f64 = joint.iter().sum();
-            for class in 0..classes {
+            for (class, sums) in sums.iter_mut().enumerate() {
                 let expected = *count as f64 * joint[class] / all;
-                shares[class] += expected;
-                if let Some(sums) = sums.get_mut(class) {
-                    for (comparison, levels) in sums.iter_mut().enumerate() {
-                        let level = level_of(*pattern, comparison);
-                        if level != UNKNOWN {
-                            levels[level as usize - 1] += expected;
-                        }
+                sizes[class] += expected;
+                for (comparison, levels) in sums.iter_mut().enumerate() {
+                    let level = level_of(*pattern, comparison);
+                    if level != UNKNOWN {
+                        levels[level as usize - 1] += expected;
                     }
                 }
             }
@@ -278,7 +309,7 @@ impl Mixture {
         let mut moved = 0.0f64;
         for (class, class_sums) in sums.into_iter().enumerate() {
             for (comparison, levels) in class_sums.into_iter().enumerate() {
-                if self.given[comparison] && class != 1 {
+                if !self.trains(class, comparison) {
                     continue;
                 }
                 let new = normalised(levels);
@@ -289,31 +320,58 @@ impl Mixture {
                 }
             }
         }
-        let shares = normalised(shares);
-        for (old, new) in self.shares.iter_mut().zip(shares) {
-            moved = moved.max((*old - new).abs());
+        let whole: f64 = sizes.iter().sum();
+        for (old, new) in self.sizes.iter_mut().zip(sizes) {
+            moved = moved.max((*old - new).abs() / whole);
             *old = new;
         }
         moved
     }
 
-    /// Begins the second stage: coincidence is trained too. Compared pairs share a blocking key, so
-    /// that by chance they agree far more than random pairs do, and in the first stage the household
-    /// class has taken them in. Coincidence starts halfway, geometrically, between that class and
-    /// random pairs, and takes half of its share; where the first stage ended is the new centre.
-    fn free_coincidence(&mut self) {
-        let halfway = |household: &Vec<f64>, u: &Vec<f64>| {
-            normalised(household.iter().zip(u).map(|(h, u)| (h * u).sqrt()).collect())
-        };
-        for comparison in 0..self.given.len() {
-            if !self.given[comparison] {
-                self.probabilities[2][comparison] =
-                    halfway(&self.probabilities[1][comparison], &self.probabilities[2][comparison]);
+    /// Expected pairs of each class among compared pairs, coincidence last.
+    fn expected(&self, counts: &Counts) -> Vec<f64> {
+        let mut joint = vec![0.0; self.sizes.len()];
+        let mut sums = vec![0.0; self.sizes.len()];
+        for (pattern, count) in counts {
+            self.joint(*pattern, &mut joint);
+            let all: f64 = joint.iter().sum();
+            for (sum, own) in sums.iter_mut().zip(&joint) {
+                *sum += *count as f64 * own / all;
             }
         }
-        self.centres = self.probabilities.clone();
-        let half = (self.shares[1] + self.shares[2]) / 2.0;
-        (self.shares[1], self.shares[2]) = (half, half);
+        sums
+    }
+
+    /// Takes out of u what the classes but coincidence explain of each level; no more than all but a
+    /// small share, so that a level never seems impossible by chance.
+    fn free_coincidence(&mut self, counts: &Counts, u: &Probabilities, known: &[f64]) {
+        let last = self.classes.len();
+        let mut joint = vec![0.0; last + 1];
+        let mut explained: Probabilities =
+            self.probabilities[last].iter().map(|own| vec![0.0; own.len()]).collect();
+        for (pattern, count) in counts {
+            self.joint(*pattern, &mut joint);
+            let all: f64 = joint.iter().sum();
+            let other = *count as f64 * (1.0 - joint[last] / all);
+            for (comparison, levels) in explained.iter_mut().enumerate() {
+                let level = level_of(*pattern, comparison);
+                if level != UNKNOWN {
+                    levels[level as usize - 1] += other;
+                }
+            }
+        }
+        for (comparison, explained) in explained.iter().enumerate() {
+            if self.given[comparison] {
+                continue;
+            }
+            let pairs = known[comparison].max(1.0);
+            let rest =
+                u[comparison].iter().zip(explained).enumerate().map(|(level, (u, explained))| {
+                    let least = u * if level == 0 { LEAST_EXACT } else { LEAST_LOOSE };
+                    (u - explained / pairs).max(least).max(0.5 / pairs)
+                });
+            self.probabilities[last][comparison] = normalised(rest.collect());
+        }
     }
 
     /// Iterations of EM until nothing moves, and whether that came about.
@@ -331,23 +389,28 @@ impl Mixture {
 
     /// How far a class is from coincidence: the sum of Kullback-Leibler divergences, in bits.
     fn distance(&self, class: usize) -> f64 {
-        let coincidence = &self.probabilities[self.shares.len() - 1];
+        let coincidence = &self.probabilities[self.classes.len()];
         let own = &self.probabilities[class];
         let bits = |(p, u): (&f64, &f64)| p * (p / u).log2();
         own.iter().zip(coincidence).map(|(own, u)| own.iter().zip(u).map(bits).sum::<f64>()).sum()
     }
 
-    /// Of the two classes that are no coincidence, the farther one is the same entity.
+    /// Of the same entity and a household, the one farther from coincidence is the same entity.
     fn settle_names(&mut self) {
-        if self.shares.len() == 3
+        if self.classes.get(1) == Some(&Class::Household)
             && !self.given.iter().any(|given| *given)
             && self.distance(1) > self.distance(0)
         {
-            self.shares.swap(0, 1);
+            self.sizes.swap(0, 1);
             self.probabilities.swap(0, 1);
         }
     }
 }
+
+/// The least share of u that is left where other classes explain agreement.
+const LEAST_EXACT: f64 = 1.0 / 64.0;
+/// The same of looser levels, whose u is an estimate from fewer pairs.
+const LEAST_LOOSE: f64 = 1.0 / 4.0;
 
 /// What training needs to know of the run.
 pub(crate) struct Trainee<'a> {
@@ -375,24 +438,35 @@ pub(crate) fn train(
         random_levels(comparisons, trainee.rows, training, trainee.skip, trainee.threads)?;
     let u = u_probabilities(comparisons, &levels, training);
     let pairs: u64 = counts.values().sum();
-    let household = pairs >= HOUSEHOLD_PAIRS && comparisons.list.len() >= 3;
-    let mut mixture = Mixture::new(u, training, comparisons, household);
-    let (mut iterations, mut converged) = mixture.run(counts, training);
-    if household {
-        mixture.settle_names();
-        mixture.free_coincidence();
-        let (more, end) = mixture.run(counts, training);
-        (iterations, converged) = (iterations + more, end);
+    let rows = u64::from(trainee.rows);
+    let all = (rows * rows.saturating_sub(1) / 2) as f64;
+    let mut classes = vec![Class::Same];
+    if pairs >= HOUSEHOLD_PAIRS && comparisons.list.len() >= 3 {
+        classes.push(Class::Household);
+        if comparisons.list.iter().any(|own| own.term_frequency) {
+            classes.push(Class::Namesake);
+        }
     }
+    let sizes = (pairs as f64, all);
+    let mut mixture = Mixture::new(u.clone(), training, comparisons, sizes, &classes);
+    let (first, _) = mixture.run(counts, training);
+    mixture.settle_names();
+    let known: Vec<f64> = levels
+        .iter()
+        .map(|tally| all * (1.0 - tally[0] as f64 / random_pairs.max(1) as f64))
+        .collect();
+    mixture.free_coincidence(counts, &u, &known);
+    let (second, converged) = mixture.run(counts, training);
+    mixture.settle_names();
     let report = TrainingReport {
         records: u64::from(trainee.rows),
         pairs,
         patterns: counts.len() as u64,
         random_pairs,
-        iterations,
+        iterations: first + second,
         converged,
     };
-    Ok(document(trainee, comparisons, &mixture, report))
+    Ok(document(trainee, comparisons, &mixture, &mixture.expected(counts), report))
 }
 
 fn check_given(training: &Training, comparisons: &Comparisons) -> Result<()> {
@@ -419,12 +493,15 @@ fn document(
     trainee: &Trainee<'_>,
     comparisons: &Comparisons,
     mixture: &Mixture,
+    expected: &[f64],
     training: TrainingReport,
 ) -> Model {
-    let coincidence = mixture.shares.len() - 1;
-    let level = |comparison: usize, place: usize, name: &String| {
-        let of = |class: usize| mixture.probabilities[class][comparison][place].max(LEAST);
-        LevelModel::new(name.clone(), of(0), of(coincidence), (coincidence == 2).then(|| of(1)))
+    let coincidence = mixture.classes.len();
+    let place = |class: Class| mixture.classes.iter().position(|own| *own == class);
+    let (household, namesake) = (place(Class::Household), place(Class::Namesake));
+    let level = |comparison: usize, level: usize, name: &String| {
+        let of = |class: usize| mixture.probabilities[class][comparison][level].max(LEAST);
+        LevelModel::new(name.clone(), of(0), of(coincidence), household.map(of), namesake.map(of))
     };
     let models = comparisons.list.iter().enumerate().map(|(place, own)| ComparisonModel {
         name: own.name.clone(),
@@ -434,21 +511,25 @@ fn document(
         levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
         term_frequency: own
             .term_frequency
-            .then(|| TermFrequency::of(own, exact_u(own).unwrap_or(1.0))),
+            .then(|| own.terms.iter().map(TermFrequency::of).collect()),
     });
-    let shares = &mixture.shares;
-    let odds = |class: usize| float(fixed((shares[class] / shares[coincidence]).log2()));
+    let odds =
+        |class: usize| float(fixed((mixture.sizes[class] / mixture.sizes[coincidence]).log2()));
+    let whole: f64 = expected.iter().sum();
+    let share = |class: usize| if whole > 0.0 { expected[class] / whole } else { 0.0 };
     Model {
         version: Model::VERSION,
         kind: trainee.kind.to_owned(),
         comparisons: models.collect(),
         classes: Classes {
-            same: shares[0],
-            household: if coincidence == 2 { shares[1] } else { 0.0 },
-            coincidence: shares[coincidence],
+            same: share(0),
+            household: household.map_or(0.0, share),
+            namesake: namesake.map_or(0.0, share),
+            coincidence: share(coincidence),
         },
         prior_weight: odds(0),
-        household_prior_weight: (coincidence == 2).then(|| odds(1)),
+        household_prior_weight: household.map(odds),
+        namesake_prior_weight: namesake.map(odds),
         thresholds: trainee.settings.thresholds,
         training,
     }
@@ -492,11 +573,15 @@ mod tests {
             let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();
             let comparisons = comparisons(3);
             let u = vec![vec![0.01, 0.04, 0.1, 0.85]; 3];
-            let mut mixture = Mixture::new(u, &Training::default(), &comparisons, household);
+            let classes = [Class::Same, Class::Household, Class::Namesake];
+            let classes = if household { &classes[..] } else { &classes[..1] };
+            let sizes = (1000.0, 5000.0);
+            let start = u.clone();
+            let mut mixture = Mixture::new(u, &Training::default(), &comparisons, sizes, classes);
             let mut last = mixture.objective(&counts);
             for step in 0..40 {
-                if step == 20 && household {
-                    mixture.free_coincidence();
+                if step == 20 {
+                    mixture.free_coincidence(&counts, &start, &[5000.0; 3]);
                     last = mixture.objective(&counts);
                 }
                 mixture.step(&counts);
@@ -529,10 +614,11 @@ mod tests {
                 .collect();
             *counts.entry(pattern(&levels)).or_default() += 1;
         }
-        let mut mixture =
-            Mixture::new(vec![u.to_vec(); 4], &Training::default(), &comparisons, false);
+        let sizes = (200_000.0, 140_000.0);
+        let (u, classes) = (vec![u.to_vec(); 4], [Class::Same]);
+        let mut mixture = Mixture::new(u, &Training::default(), &comparisons, sizes, &classes);
         while mixture.step(&counts) > 1e-9 {}
-        assert!((mixture.shares[0] - 0.3).abs() < 0.005, "{:?}", mixture.shares);
+        assert!((mixture.sizes[0] - 60_000.0).abs() < 1000.0, "{:?}", mixture.sizes);
         for own in &mixture.probabilities[0] {
             for (found, made) in own.iter().zip(m) {
                 assert!((found - made).abs() < 0.01, "{own:?}");

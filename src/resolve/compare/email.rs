@@ -36,6 +36,11 @@ fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
     Box::new(Emails { whole, user })
 }
 
+/// A user part without what parts its words: `ana.diaz` and `ana_diaz` are one habit.
+fn letters(user: &str) -> impl Iterator<Item = char> {
+    user.chars().filter(|letter| !matches!(letter, '.' | '_' | '-'))
+}
+
 impl Comparator for Emails {
     fn level(&self, l: u32, r: u32) -> u8 {
         if l == r {
@@ -46,7 +51,7 @@ impl Comparator for Emails {
         let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
         if long && similarity::one_edit(left, right) {
             2
-        } else if user_l == user_r {
+        } else if user_l == user_r || (long && letters(user_l).eq(letters(user_r))) {
             3
         } else if long && similarity::jaro_winkler(user_l, user_r) >= 0.9 {
             4
@@ -66,6 +71,7 @@ mod tests {
             ("Ana.Diaz@mail.org ", "ana.diaz@mail.org", "exact"),
             ("ana.diaz@gmial.com", "ana.diaz@gmail.com", "one edit"),
             ("ana.diaz@mail.org", "ana.diaz@work.net", "same user, other domain"),
+            ("ana.diaz@mail.org", "ana_diaz@work.net", "same user, other domain"),
             ("ana.diaz84@mail.org", "ana.diaz@work.net", "user jaro_winkler >= 0.9"),
             ("a@mail.org", "b@mail.org", "else"),
             ("ana.diaz@mail.org", "none", "missing"),

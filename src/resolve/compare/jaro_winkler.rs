@@ -33,6 +33,10 @@ impl Comparator for JaroWinkler {
         let similarity = similarity::jaro_winkler(&self.texts[l as usize], &self.texts[r as usize]);
         threshold_level(similarity, &self.thresholds, 2)
     }
+
+    fn agreed(&self, level: u8) -> u8 {
+        u8::from(level <= 2)
+    }
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ mod exact;
 mod jaro_winkler;
 mod levenshtein;
 mod numeric;
+mod organisation_name;
 mod person_name;
 mod phone;
 mod tokens;
 
 use arrow::array::ArrayRef;
+use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING, Tuples};
 use super::settings::ComparisonSettings;
@@ -34,6 +36,62 @@ pub(crate) const MAX_COMPARISONS: usize = 16;
 pub(crate) trait Comparator: Send + Sync {
     /// The level of two values, 0 where nothing can be said.
     fn level(&self, l: u32, r: u32) -> u8;
+
+    /// The parts of which frequencies are counted, each as one text a code, in the form by which
+    /// it agrees. `None`: the values themselves are the one part.
+    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
+        None
+    }
+
+    /// The parts on which a pair at this level agrees, the first in the lowest bit.
+    fn agreed(&self, level: u8) -> u8 {
+        u8::from(level == 1)
+    }
+}
+
+/// One part of a comparison's values, to count how often they are.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// The term of each of the comparison's codes, `MISSING` for none.
+    pub(crate) codes: Vec<u32>,
+    /// How many records hold each term.
+    pub(crate) counts: Vec<u32>,
+    /// A hash of each term that does not depend on codes: 128 bits of BLAKE3 as hex.
+    pub(crate) hashes: Vec<String>,
+}
+
+impl Terms {
+    fn new(texts: &[Option<String>], tuples: &Tuples) -> Self {
+        let mut known: FxHashMap<&str, u32> = FxHashMap::default();
+        let (mut counts, mut hashes) = (Vec::new(), Vec::new());
+        let codes = texts
+            .iter()
+            .zip(&tuples.counts)
+            .map(|(text, count)| {
+                let Some(text) = text else { return MISSING };
+                let next = counts.len();
+                let term = *known.entry(text).or_insert(next as u32);
+                if term as usize == next {
+                    counts.push(0);
+                    let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 2");
+                    hasher.update(text.as_bytes());
+                    hashes.push(hasher.finalize().to_hex()[..32].to_owned());
+                }
+                counts[term as usize] += count;
+                term
+            })
+            .collect();
+        Self { codes, counts, hashes }
+    }
+}
+
+/// The probability that two of the records that hold values so often hold one and the same; half
+/// a pair stands for agreement never seen. `None` where no two can be drawn.
+pub(crate) fn agreement(counts: &[u32]) -> Option<f64> {
+    let records: f64 = counts.iter().map(|count| f64::from(*count)).sum();
+    let agreeing: f64 =
+        counts.iter().map(|count| f64::from(*count) * (f64::from(*count) - 1.0)).sum();
+    (records > 1.0).then(|| (agreeing + 1.0) / (records * (records - 1.0) + 2.0))
 }
 
 /// Makes a comparator of the distinct values and the thresholds.
@@ -67,6 +125,7 @@ pub const COMPARISONS: &[ComparisonKind] = &[
     jaro_winkler::KIND,
     levenshtein::KIND,
     numeric::KIND,
+    organisation_name::KIND,
     person_name::KIND,
     phone::KIND,
     tokens::KIND,
@@ -110,6 +169,8 @@ pub(crate) struct Comparison {
     pub(crate) tuples: Tuples,
     /// The level of each value with itself: not 1 where a part of it is missing.
     pub(crate) own_level: Vec<u8>,
+    /// Parts of the values, where agreement on a rare one weighs more; else none.
+    pub(crate) terms: Vec<Terms>,
     expensive: bool,
     comparator: Box<dyn Comparator>,
 }
@@ -146,7 +207,18 @@ impl Comparison {
             .collect::<Result<_>>()?;
         let tuples = Tuples::new(columns);
         let comparator = (kind.build)(&tuples, &thresholds);
-        let own_level = (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
+        let own_level: Vec<u8> =
+            (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
+        let terms = match (settings.term_frequency, comparator.terms()) {
+            (false, _) => Vec::new(),
+            (true, Some(parts)) => parts.iter().map(|texts| Terms::new(texts, &tuples)).collect(),
+            (true, None) => {
+                let own: Vec<Option<String>> = (0..tuples.len() as u32)
+                    .map(|code| (own_level[code as usize] == 1).then(|| tuples.value_hash(code)))
+                    .collect();
+                vec![Terms::new(&own, &tuples)]
+            }
+        };
         Ok(Self {
             name: settings.name.clone(),
             kind: kind.name,
@@ -156,9 +228,22 @@ impl Comparison {
             term_frequency: settings.term_frequency,
             tuples,
             own_level,
+            terms,
             expensive: kind.expensive,
             comparator,
         })
+    }
+
+    /// The parts on which a pair at this level agrees.
+    pub(crate) fn agreed(&self, level: u8) -> u8 {
+        self.comparator.agreed(level)
+    }
+
+    /// Whether two rows are known and agree on nothing: at the loosest level.
+    pub(crate) fn unlike(&self, l: u32, r: u32) -> bool {
+        let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
+        let known = l != MISSING && r != MISSING && l != r;
+        known && usize::from(self.comparator.level(l, r)) == self.levels.len()
     }
 
     /// The level of two rows.
@@ -221,7 +306,15 @@ impl Memo {
         Self { slots: vec![(u64::MAX, 0); 1 << Self::BITS] }
     }
 
+    /// One that remembers nothing, and costs nothing to make.
+    fn none() -> Self {
+        Self { slots: Vec::new() }
+    }
+
     fn level(&mut self, l: u32, r: u32, compute: impl FnOnce() -> u8) -> u8 {
+        if self.slots.is_empty() {
+            return compute();
+        }
         let key = u64::from(l.min(r)) << 32 | u64::from(l.max(r));
         let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize;
         if self.slots[slot].0 != key {
@@ -244,6 +337,11 @@ impl Comparisons {
     /// Memos for one thread.
     pub(crate) fn memos(&self) -> Memos {
         self.list.iter().map(|_| Memo::new()).collect()
+    }
+
+    /// Memos that remember nothing, for a few pairs.
+    pub(crate) fn memos_for_few(&self) -> Memos {
+        self.list.iter().map(|_| Memo::none()).collect()
     }
 
     /// A pair's levels as one number, four bits a comparison, the first in the lowest bits.

@@ -13,9 +13,10 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "exact",
         "same in another spelling or script",
         "given and family name swapped",
-        "short form or initial, same family name",
+        "short form or initial or a part of one name, the other the same",
         "jaro_winkler >= 0.92 both",
-        "jaro_winkler >= 0.8 both",
+        "jaro_winkler >= 0.8 both, also swapped",
+        "short form or initial or a part of one name, the other alike",
         "same family name",
         "same given name",
         "else",
@@ -31,8 +32,11 @@ struct Name {
     text: String,
     skeleton: Option<String>,
     root: Option<String>,
+    /// Skeletons of its words, where there are several.
+    words: Vec<String>,
     /// The one letter of an initial.
     initial: bool,
+    latin: bool,
 }
 
 struct Names {
@@ -42,14 +46,20 @@ struct Names {
     parts: Vec<[u32; 2]>,
 }
 
+/// A word's skeleton shorter than this is shared by chance.
+const SHORT: usize = 3;
+
 fn prepare(values: &Values) -> Vec<Name> {
     (0..values.len() as u32)
         .map(|code| {
             let text = values.get(code).to_owned();
+            let words = || text.split(' ').filter_map(fold::name_skeleton);
             Name {
-                skeleton: fold::name_skeleton(&text).filter(|skeleton| skeleton.len() > 1),
+                skeleton: fold::name_skeleton(&text),
                 root: fold::nickname_root(&text),
+                words: words().filter(|word| word.len() >= SHORT).collect(),
                 initial: text.chars().count() == 1,
+                latin: text.is_ascii(),
                 text,
             }
         })
@@ -66,27 +76,73 @@ fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
     })
 }
 
+/// How two given or two family names stand to each other, from strict to loose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Relation {
+    Same,
+    /// The same in another spelling or script.
+    Sound,
+    /// A short form, an initial, or a part of a name of several words.
+    Part,
+    /// Jaro-Winkler of 0.92 or more.
+    Near,
+    /// Jaro-Winkler of 0.8 or more.
+    Like,
+    Far,
+}
+
 /// Equal, or of one skeleton and not far apart where both are in one script: skeletons of short
 /// names meet by chance (Dan, Dean, Dina).
 fn same_sound(l: &Name, r: &Name) -> bool {
     if l.text == r.text {
         return true;
     }
-    let one_script = l.text.is_ascii() == r.text.is_ascii();
-    l.skeleton.is_some()
-        && l.skeleton == r.skeleton
-        && (!one_script || similarity::jaro_winkler(&l.text, &r.text) >= 0.8)
+    if l.initial || r.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
+        return false;
+    }
+    let long = l.skeleton.as_ref().is_some_and(|skeleton| skeleton.len() > 1);
+    if l.latin == r.latin {
+        long && similarity::jaro_winkler(&l.text, &r.text) >= 0.8
+    } else {
+        true
+    }
 }
 
-/// One is a short form of the other, its initial, or its first word.
-fn short_form(l: &Name, r: &Name) -> bool {
-    let begins = |short: &Name, long: &Name| {
-        (short.initial || long.text[short.text.len()..].starts_with(' '))
-            && long.text.len() > short.text.len()
+/// One is a short form of the other, its initial, or one or more of its words.
+fn part(l: &Name, r: &Name) -> bool {
+    let begins = |short: &Name, long: &Name| match short.initial {
+        true if short.latin == long.latin => long.text.starts_with(&short.text),
+        true => match (&short.skeleton, &long.skeleton) {
+            (Some(short), Some(long)) => long.starts_with(short.as_str()),
+            _ => false,
+        },
+        false => long.words.len() > 1 && short.words.iter().any(|word| long.words.contains(word)),
     };
-    (l.root.is_some() && l.root == r.root)
-        || (r.text.starts_with(&l.text) && begins(l, r))
-        || (l.text.starts_with(&r.text) && begins(r, l))
+    (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
+}
+
+fn relation(l: &Name, r: &Name) -> Relation {
+    if l.text == r.text {
+        // One initial stands for many names.
+        return if l.initial { Relation::Part } else { Relation::Same };
+    }
+    if same_sound(l, r) {
+        return Relation::Sound;
+    }
+    if part(l, r) {
+        return Relation::Part;
+    }
+    let close = match (&l.skeleton, &r.skeleton) {
+        // In two scripts what they sound like is all that can be compared.
+        (Some(l), Some(r)) if l.len() > 1 && r.len() > 1 => similarity::jaro_winkler(l, r),
+        _ => 0.0,
+    };
+    let close = if l.latin == r.latin { similarity::jaro_winkler(&l.text, &r.text) } else { close };
+    match close {
+        close if close >= 0.92 => Relation::Near,
+        close if close >= 0.8 => Relation::Like,
+        _ => Relation::Far,
+    }
 }
 
 fn at(names: &[Name], code: u32) -> Option<&Name> {
@@ -102,34 +158,67 @@ impl Comparator for Names {
         let ((given_l, given_r), (family_l, family_r)) = match (given, family) {
             (Some(given), Some(family)) => (given, family),
             // With one part known, agreement on it says no more than that.
-            (None, Some((l, r))) => return if same_sound(l, r) { 7 } else { 9 },
-            (Some((l, r)), None) => return if same_sound(l, r) { 8 } else { 9 },
+            (None, Some((l, r))) => return if same_sound(l, r) { 8 } else { 10 },
+            (Some((l, r)), None) => return if same_sound(l, r) { 9 } else { 10 },
             (None, None) => return UNKNOWN,
         };
-        if given_l.text == given_r.text && family_l.text == family_r.text {
-            return 1;
+        let (given, family) = (relation(given_l, given_r), relation(family_l, family_r));
+        let (strict, loose) = (given.min(family), given.max(family));
+        let swapped = || match relation(given_l, family_r) {
+            Relation::Far => Relation::Far,
+            one => one.max(relation(family_l, given_r)),
+        };
+        match (strict, loose) {
+            (_, Relation::Same) => 1,
+            (_, Relation::Sound) => 2,
+            (Relation::Same | Relation::Sound, Relation::Part) => 4,
+            (Relation::Same | Relation::Sound | Relation::Near, Relation::Near) => 5,
+            (_, Relation::Far) => match swapped() {
+                Relation::Same | Relation::Sound => 3,
+                Relation::Near | Relation::Like => 6,
+                _ if family <= Relation::Sound => 8,
+                _ if given <= Relation::Sound => 9,
+                _ => 10,
+            },
+            (Relation::Part, _) => 7,
+            (_, _) if given == Relation::Part || family == Relation::Part => 7,
+            _ => 6,
         }
-        let family_same = same_sound(family_l, family_r);
-        if family_same && same_sound(given_l, given_r) {
-            return 2;
+    }
+
+    /// Given names, family names, and both together by what they sound like; an initial stands for
+    /// too many to count.
+    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
+        let sound = |names: &[Name], code: u32| {
+            let name = at(names, code).filter(|name| !name.initial)?;
+            Some(name.skeleton.as_ref().unwrap_or(&name.text).clone())
+        };
+        let parts = self.parts.iter();
+        let each = parts.map(|codes| (sound(&self.given, codes[0]), sound(&self.family, codes[1])));
+        let (mut given, mut family, mut both) = (Vec::new(), Vec::new(), Vec::new());
+        for (own_given, own_family) in each {
+            let pair = own_given.as_ref().zip(own_family.as_ref());
+            // In one order, so that a swapped name is the same.
+            both.push(pair.map(|(l, r)| format!("{}\n{}", l.min(r), l.max(r))));
+            given.push(own_given);
+            family.push(own_family);
         }
-        if same_sound(given_l, family_r) && same_sound(family_l, given_r) {
-            return 3;
-        }
-        if family_same && short_form(given_l, given_r) {
-            return 4;
-        }
-        let family_close = similarity::jaro_winkler(&family_l.text, &family_r.text);
-        let given_close = similarity::jaro_winkler(&given_l.text, &given_r.text);
-        match family_close.min(given_close) {
-            close if close >= 0.92 => 5,
-            close if close >= 0.8 => 6,
-            _ if family_same => 7,
-            _ if same_sound(given_l, given_r) => 8,
-            _ => 9,
+        Some(vec![given, family, both])
+    }
+
+    fn agreed(&self, level: u8) -> u8 {
+        match level {
+            1..=3 | 5 | 6 => BOTH,
+            4 | 7 | 8 => FAMILY,
+            9 => GIVEN,
+            _ => 0,
         }
     }
 }
+
+const GIVEN: u8 = 1;
+const FAMILY: u8 = 2;
+const BOTH: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -137,13 +226,27 @@ mod tests {
 
     #[test]
     fn levels_nest_from_strict_to_loose() {
+        let part = "short form or initial or a part of one name, the other the same";
+        let alike = "short form or initial or a part of one name, the other alike";
         let cases = [
             (["Mohamed", "Hassan"], ["MOHAMED", "hassan"], "exact"),
             (["Mohamed", "Hassan"], ["محمد", "حسن"], "same in another spelling or script"),
+            (["Haya", "Hassan"], ["هيا", "حسن"], "same in another spelling or script"),
             (["Mohamed", "Hassan"], ["Hassan", "Mohamed"], "given and family name swapped"),
-            (["M.", "Hassan"], ["Mohamed", "Hassan"], "short form or initial, same family name"),
-            (["Ana", "Diaz"], ["Ana Maria", "Diaz"], "short form or initial, same family name"),
+            (["M.", "Hassan"], ["M", "Hassan"], part),
+            (["M.", "Hassan"], ["Mohamed", "Hassan"], part),
+            (["L.", "Hassan"], ["ليلى", "حسن"], part),
+            (["Ana", "Diaz"], ["Ana Maria", "Diaz"], part),
+            (["Ana", "Diaz Moreno"], ["Ana", "Moreno"], part),
             (["Katharina", "Schmidt"], ["Katherinna", "Schmitd"], "jaro_winkler >= 0.92 both"),
+            (["Kave", "Mohammadi"], ["Mohamadi", "Kaave"], "given and family name swapped"),
+            (
+                ["Rahul", "Thompson"],
+                ["Tomphson", "Rahul"],
+                "jaro_winkler >= 0.8 both, also swapped",
+            ),
+            (["D.", "Thompson"], ["David", "Thomson"], alike),
+            (["A.", "Diaz Moreno"], ["Ana", "Moreno"], alike),
             (["Peter", "Hassan"], ["Mohamed", "Hassan"], "same family name"),
             (["Peter", "Hassan"], ["Peter", "Ondieki"], "same given name"),
             (["Peter", "Hassan"], ["Lucia", "Ondieki"], "else"),

@@ -1,0 +1,102 @@
+//! Two names of organisations, in one script or in two.
+//!
+//! A firm's name in another script is as often a translation as a transcription, and a translation
+//! cannot be compared: names in two scripts that do not sound alike have a level of their own, so
+//! that training finds out how little it says.
+
+use super::{Comparator, ComparisonKind, threshold_level};
+use crate::resolve::columns::Tuples;
+use crate::resolve::fold;
+use crate::resolve::similarity;
+
+pub(super) const KIND: ComparisonKind = ComparisonKind {
+    name: "organisation_name",
+    description: "Names of organisations without their legal form: spelling, sound across scripts, and \
+        names in two scripts that may be translations of each other.",
+    columns: &["name"],
+    levels: &[
+        "exact",
+        "same in another spelling or script",
+        "jaro_winkler >= {}",
+        "in two scripts",
+        "else",
+    ],
+    thresholds: &[0.92, 0.8],
+    expensive: true,
+    normalise: |_, text| fold::text_fold(text),
+    build,
+};
+
+struct Name {
+    text: String,
+    /// Its words without spaces.
+    joined: String,
+    skeleton: Option<String>,
+}
+
+struct Names {
+    names: Vec<Name>,
+    thresholds: Vec<f64>,
+}
+
+/// A skeleton shorter than this is shared by chance.
+const SHORT: usize = 3;
+
+fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+    let prepare = |code| {
+        let text = tuples.part(code, 0).unwrap_or_default().to_owned();
+        Name {
+            joined: text.replace(' ', ""),
+            skeleton: fold::name_skeleton(&text).filter(|skeleton| skeleton.len() >= SHORT),
+            text,
+        }
+    };
+    Box::new(Names {
+        names: (0..tuples.len() as u32).map(prepare).collect(),
+        thresholds: thresholds.to_vec(),
+    })
+}
+
+impl Comparator for Names {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        if l == r {
+            return 1;
+        }
+        let (l, r) = (&self.names[l as usize], &self.names[r as usize]);
+        let one_script = l.text.is_ascii() == r.text.is_ascii();
+        let similarity = similarity::jaro_winkler(&l.text, &r.text);
+        let same_sound =
+            l.skeleton.is_some() && l.skeleton == r.skeleton && (!one_script || similarity >= 0.8);
+        if same_sound || l.joined == r.joined {
+            return 2;
+        }
+        let level = threshold_level(similarity, &self.thresholds, 3);
+        // Past the thresholds stands the level of two scripts, and after it all else.
+        let looser = level as usize == 3 + self.thresholds.len();
+        if looser && one_script { level + 1 } else { level }
+    }
+
+    fn agreed(&self, level: u8) -> u8 {
+        u8::from(level <= 3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::resolve::compare::testing::level;
+
+    #[test]
+    fn a_translation_is_not_a_disagreement() {
+        let cases = [
+            ("Nile Trading", "NILE  trading", "exact"),
+            ("Nile Trading", "Nil Tradding", "same in another spelling or script"),
+            ("Al Noor", "AlNoor", "same in another spelling or script"),
+            ("Nile Trading", "Nile Tradxing", "jaro_winkler >= 0.92"),
+            ("Nile Trading", "النيل للتجارة", "in two scripts"),
+            ("Nile Trading", "Cedar Schools", "else"),
+        ];
+        for (l, r, expected) in cases {
+            assert_eq!(level("organisation_name", &[l], &[r]), expected, "{l} {r}");
+        }
+    }
+}
