@@ -275,8 +275,8 @@ impl Setup {
                 text = text.replace(&format!("{prefix}{}", path.display()), word);
             }
         }
-        // The ids of runs: 32 hexadecimal digits.
-        let id = regex::Regex::new(r"\b[0-9a-f]{32}\b").unwrap();
+        // The ids of runs, 32 hexadecimal digits, and of their attempts.
+        let id = regex::Regex::new(r"\b[0-9a-f]{32}(-[0-9a-f]+-[0-9a-f]+-[0-9]+)?\b").unwrap();
         id.replace_all(&text, "RUN").into_owned()
     }
 
