@@ -15,7 +15,7 @@
 //! | [`clean`] | rows to conformed records and facts |
 //! | [`resolve`] | records to entities: block, compare, score, cluster, identify |
 //! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
-//! | [`enrich`], [`profile`] | golden customers to the customer-360 tables |
+//! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML |
 //! | [`error`] | errors by what the reader does next; exit codes |
@@ -38,14 +38,12 @@ pub mod cli;
 pub mod config;
 pub mod contract;
 pub mod engine;
-pub mod enrich;
 pub mod error;
 pub mod extract;
 pub mod functions;
 pub mod golden;
 pub mod land;
 pub mod pipeline;
-pub mod profile;
 pub mod report;
 pub mod resolve;
 pub mod tables;

@@ -259,6 +259,21 @@ pub fn customer_relations() -> SchemaRef {
     schema(vec![text("golden_id"), text("relation"), text("other_golden_id"), text("evidence")])
 }
 
+/// The tables whose columns are the same in every pipeline, with their schemas, by name.
+pub fn fixed() -> Vec<(&'static str, SchemaRef)> {
+    vec![
+        (CUSTOMER_LINEAGE, customer_lineage()),
+        (CUSTOMER_RELATIONS, customer_relations()),
+        (DECISIONS, decisions()),
+        (ENTITY_EVENTS, entity_events()),
+        (ENTITY_MEMBERS, entity_members()),
+        (ID_REDIRECTS, id_redirects()),
+        (MATCH_LOG, match_log()),
+        (QUARANTINE, quarantine()),
+        (SCORED_PAIRS, scored_pairs()),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,18 +286,7 @@ mod tests {
 
     #[test]
     fn fixed_schemas_hold_their_sort_columns() {
-        let schemas = [
-            (QUARANTINE, quarantine()),
-            (ENTITY_MEMBERS, entity_members()),
-            (ENTITY_EVENTS, entity_events()),
-            (ID_REDIRECTS, id_redirects()),
-            (SCORED_PAIRS, scored_pairs()),
-            (MATCH_LOG, match_log()),
-            (DECISIONS, decisions()),
-            (CUSTOMER_LINEAGE, customer_lineage()),
-            (CUSTOMER_RELATIONS, customer_relations()),
-        ];
-        for (name, schema) in schemas {
+        for (name, schema) in fixed() {
             for column in table(name).expect("declared").sort {
                 assert!(schema.field_with_name(column).is_ok(), "{name}.{column}");
             }

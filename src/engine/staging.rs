@@ -34,7 +34,7 @@ pub struct StagedTable {
     pub growth: Growth,
     /// The columns that sort it.
     pub sort: Vec<String>,
-    /// Whether it is landed in the warehouse, or only handed over.
+    /// Whether it becomes a table of the warehouse, or a plain export.
     pub landed: bool,
     /// Its columns.
     pub schema: SchemaRef,
@@ -131,19 +131,17 @@ impl Attempt {
         growth: Growth,
         sort: &[String],
         unique: bool,
-        landed: bool,
         frame: DataFrame,
     ) -> Result<u64> {
         let path = format!("{}/{name}.parquet", self.folder());
         let options = WriteOptions { sort, unique, row_group: ROW_GROUP, keep: false };
-        let (file, schema) =
-            engine.write(frame, &self.staging.warehouse, &path, &options).await?;
+        let (file, schema) = engine.write(frame, &self.staging.warehouse, &path, &options).await?;
         let rows = file.rows;
         self.tables.push(StagedTable {
             name: name.to_owned(),
             growth,
             sort: sort.to_vec(),
-            landed,
+            landed: true,
             schema,
             file,
         });
@@ -184,8 +182,9 @@ impl Attempt {
             .map_err(|source| Error::bug("a stage's report cannot be written").because(source))?;
         match self.staging.warehouse.create(&path, bytes).await? {
             Created::Ours => Ok(done),
-            Created::Theirs(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|_| Error::data(format!("{path}: damaged"))),
+            Created::Theirs(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|_| Error::data(format!("{path}: damaged")))
+            }
         }
     }
 }

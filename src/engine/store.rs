@@ -293,10 +293,35 @@ pub fn store_error(what: &str, error: object_store::Error) -> Error {
             Error::data(format!("{what}: access denied"))
                 .help("check the credentials and the rights that docs/configuration.md asks for")
         }
-        error if transient => Error::retry(what.to_owned())
-            .help("the store did not answer as it should; run the same command again")
-            .because(error),
-        error => Error::data(what.to_owned()).because(error),
+        error => {
+            let answer = answer(&error);
+            let what = format!("{what}: {answer}");
+            if answer.contains("404") || answer.contains("NoSuchBucket") {
+                // An object that is absent is `NotFound`: this is the bucket itself.
+                Error::data(what).help("check the bucket's name, region and end point")
+            } else if transient {
+                Error::retry(what)
+                    .help("the store did not answer as it should; run the same command again")
+            } else {
+                Error::data(what)
+            }
+        }
+    }
+}
+
+/// What the store answered, without the document around it: the innermost cause's first words.
+fn answer(error: &object_store::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let text = cause.to_string();
+    let status = text.split(['<', '\n']).next().unwrap_or_default();
+    let code = text.split("<Code>").nth(1).and_then(|rest| rest.split('<').next());
+    let status = status.trim_end_matches([':', ' ']).to_owned();
+    match code {
+        Some(code) => format!("{status} ({code})"),
+        None => status,
     }
 }
 

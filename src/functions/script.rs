@@ -73,7 +73,7 @@ pub fn digits_ascii(text: &str) -> Cow<'_, str> {
 /// Characters that show nothing: marks of direction, joiners, byte-order marks, soft hyphens.
 fn is_invisible(character: char) -> bool {
     matches!(character,
-        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{115F}' | '\u{1160}' | '\u{180E}'
+        '\u{00AD}' | '\u{034F}' | '\u{061C}' | '\u{0640}' | '\u{115F}' | '\u{1160}' | '\u{180E}'
         | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}'
         | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
         | '\u{E0000}'..='\u{E007F}')
@@ -82,7 +82,8 @@ fn is_invisible(character: char) -> bool {
 /// The zero-width non-joiner: Persian spelling needs it inside words, so cleaning keeps it there.
 const NON_JOINER: char = '\u{200C}';
 
-/// The text in NFC without control and invisible characters, whitespace folded and trimmed. A
+/// The text in NFC without control and invisible characters and without tatweel, which only
+/// stretches a line; whitespace folded and trimmed. A
 /// zero-width non-joiner between two letters stays. `None` when nothing is left.
 pub fn text_clean(text: &str) -> Option<String> {
     let mut output = String::with_capacity(text.len());

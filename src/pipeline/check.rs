@@ -145,22 +145,12 @@ pub(super) async fn plan_all(
     sql_tables(loaded, &engine, parameters, "facts", &pipeline.facts, &mut know).await?;
     for (kind, settings) in &pipeline.resolve {
         let what = format!("resolve.{kind}");
-        engine.sql(&super::stages::resolution_sql(kind, &settings.expressions()), &what).await?;
+        engine.sql(&super::resolution::sql(kind, &settings.expressions()), &what).await?;
     }
-    for (name, schema) in [
-        (tables::QUARANTINE, tables::quarantine()),
-        (tables::ENTITY_MEMBERS, tables::entity_members()),
-        (tables::ENTITY_EVENTS, tables::entity_events()),
-        (tables::ID_REDIRECTS, tables::id_redirects()),
-        (tables::SCORED_PAIRS, tables::scored_pairs()),
-        (tables::MATCH_LOG, tables::match_log()),
-        (tables::DECISIONS, tables::decisions()),
-        (tables::CUSTOMER_LINEAGE, tables::customer_lineage()),
-        (tables::CUSTOMER_RELATIONS, tables::customer_relations()),
-        (tables::CUSTOMERS, customers(&records, &pipeline.golden)),
-    ] {
+    for (name, schema) in tables::fixed() {
         know(name, schema)?;
     }
+    know(tables::CUSTOMERS, customers(&records, &pipeline.golden))?;
     sql_tables(loaded, &engine, parameters, "enrich", &pipeline.enrich, &mut know).await?;
     sql_tables(loaded, &engine, parameters, "profile", &pipeline.profile, &mut know).await?;
     if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {

@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::run::{Request, prepare};
-use super::{stages, sql::Parameters};
+use super::{resolution, sql::Parameters, stages};
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
-use arrow::array::Array;
 use crate::resolve::{self, BlockingReport};
+use arrow::array::Array;
 
 /// What a run would do.
 #[derive(Debug, Clone, Serialize)]
@@ -73,9 +73,8 @@ pub async fn plan(request: &Request) -> Result<Plan> {
             entry.run_id == run.identity.run_id && entry.predecessor == run.identity.predecessor
         });
     let extract = stages::run("extract", &run, &[]).await?;
-    let count = |source: &str, what: &str| {
-        extract.report["sources"][source][what].as_u64().unwrap_or(0)
-    };
+    let count =
+        |source: &str, what: &str| extract.report["sources"][source][what].as_u64().unwrap_or(0);
     let sources = run
         .loaded
         .pipeline
@@ -97,14 +96,13 @@ pub async fn plan(request: &Request) -> Result<Plan> {
     stages::register(&run, &clean).await?;
     let mut kinds = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = stages::resolution_input(&run, kind, settings).await?;
+        let input = resolution::input(&run, kind, settings).await?;
         let blocking = resolve::estimate(&input)?;
         kinds.push(KindPlan { kind: kind.clone(), records: input.source.len(), blocking });
     }
     let parameters = Parameters::new(&run.loaded.pipeline, &run.identity.logical_date);
     let options = run.engine.options();
-    let tables =
-        super::check::plan_all(&run.loaded, &run.contracts, &parameters, options).await?;
+    let tables = super::check::plan_all(&run.loaded, &run.contracts, &parameters, options).await?;
     Ok(Plan {
         run_id: run.identity.run_id.clone(),
         logical_date: run.identity.logical_date.clone(),

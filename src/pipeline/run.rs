@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Input};
 use super::sql::Parameters;
-use super::{STAGES, stages};
+use super::{STAGES, landing, stages};
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
@@ -192,15 +192,10 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     land::check_format(&warehouse).await?;
 
     let predecessor = run.predecessor.as_ref().map(|entry| entry.seq);
-    if let Some(entry) = history.by_date(&run.identity.pipeline).get(date.to_string().as_str())
-        && entry.run_id == run.identity.run_id
-        && entry.predecessor == predecessor
-    {
-        run.staging.clear().await?;
+    if let Some(entry) = in_force(&run, &history) {
         // Published by this command all the same, if it rolled an earlier process's plan forward.
-        let outcome =
-            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
-        return Ok(finished(&warehouse, entry, &history, outcome, started).await);
+        let outcome = if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
+        return already(&run, entry, &history, outcome, started).await;
     }
     if run.identity.predecessor != predecessor {
         run.staging.clear().await?;
@@ -211,15 +206,69 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
         .help("run from the first stage again: it will build on the new one"));
     }
     claim(&warehouse, &run.staging, &run.identity).await?;
+    match work(&run, request, &progress, started).await {
+        Ok(result) => Ok(result),
+        Err(error) => {
+            // Another process of the same run may have been faster, and cleared what both staged.
+            let history = History::read(&warehouse).await?;
+            match in_force(&run, &history) {
+                Some(entry) => already(&run, entry, &history, Outcome::Unchanged, started).await,
+                None => Err(error),
+            }
+        }
+    }
+}
+
+/// The entry of this very run, if it is the one in force for its date.
+fn in_force<'a>(run: &Run, history: &'a History) -> Option<&'a Published> {
+    let dates = history.by_date(&run.identity.pipeline);
+    let entry = dates.get(run.identity.logical_date.as_str()).copied()?;
+    let before = run.predecessor.as_ref().map(|entry| entry.seq);
+    (entry.run_id == run.identity.run_id && entry.predecessor == before).then_some(entry)
+}
+
+/// The result of a run that is published already. Where its process died between publishing and
+/// reporting, its results are made of what its stages left.
+async fn already(
+    run: &Run,
+    entry: &Published,
+    history: &History,
+    outcome: Outcome,
+    started: Instant,
+) -> Result<RunResult> {
+    let mut result = base(entry, history, outcome, started);
+    if let Some(counts) = report::read_counts(&run.warehouse, &entry.run_id).await {
+        result.rows_read = counts.rows_read;
+        result.rows_accepted = counts.rows_accepted;
+        result.rows_quarantined = counts.rows_quarantined;
+    } else {
+        for name in STAGES {
+            if let Some(done) = run.staging.done(name).await? {
+                result.stages.push(stage_result(&done, None));
+            }
+        }
+        if !result.stages.is_empty() {
+            summarise(&mut result);
+            report::write(&run.warehouse, &result.run_id, &result).await?;
+        }
+    }
+    run.staging.clear().await?;
+    Ok(result)
+}
+
+/// Runs the stages asked for, on what is staged already, and publishes after the last.
+async fn work(
+    run: &Run,
+    request: &Request,
+    progress: &report::Progress,
+    started: Instant,
+) -> Result<RunResult> {
     let mut results = Vec::new();
     let mut before: Vec<Done> = Vec::new();
-    for (position, name) in STAGES.iter().enumerate() {
-        if position > *request.stages.end() {
-            break;
-        }
+    for (position, name) in STAGES.iter().enumerate().take(request.stages.end() + 1) {
         let clock = Instant::now();
-        let (done, resumed) = match run.staging.done(name).await? {
-            Some(done) => (done, true),
+        let (done, seconds) = match run.staging.done(name).await? {
+            Some(done) => (done, None),
             None if position < *request.stages.start() => {
                 return Err(Error::usage(format!(
                     "run {}: stage `{name}` has not been run yet",
@@ -229,7 +278,8 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
             }
             None => {
                 progress.say(name);
-                (stages::run(name, &run, &before).await?, false)
+                let done = stages::run(name, run, &before).await?;
+                (done, Some(clock.elapsed().as_secs_f64()))
             }
         };
         if done.predecessor != run.identity.predecessor {
@@ -239,21 +289,14 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
             ))
             .help("run the same command again"));
         }
-        results.push(StageResult {
-            stage: (*name).to_owned(),
-            seconds: if resumed { 0.0 } else { clock.elapsed().as_secs_f64() },
-            resumed,
-            rows: done.tables.iter().map(|t| (t.name.clone(), t.file.rows)).collect(),
-            report: done.report.clone(),
-        });
+        results.push(stage_result(&done, seconds));
         before.push(done);
     }
     if *request.stages.end() < STAGES.len() - 1 {
-        return Ok(staged(&run, results, started));
+        return Ok(staged(run, results, started));
     }
-
     progress.say("publishing");
-    let draft = stages::draft(&run, &before)?;
+    let draft = landing::draft(run, &before)?;
     let publication = land::publish(&run.warehouse, &draft).await?;
     let history = History::read(&run.warehouse).await?;
     let (entry, outcome) = match publication {
@@ -262,11 +305,21 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     };
     let mut result = RunResult { stages: results, ..base(&entry, &history, outcome, started) };
     summarise(&mut result);
-    report::write(&run.warehouse, &result).await?;
-    stages::clear_orphans(&run, &draft).await?;
+    report::write(&run.warehouse, &result.run_id, &result).await?;
+    landing::clear_orphans(run, &draft).await?;
     run.staging.clear().await?;
-    progress.finish();
     Ok(result)
+}
+
+/// What is told of a stage; without `seconds`, an earlier process did it.
+fn stage_result(done: &Done, seconds: Option<f64>) -> StageResult {
+    StageResult {
+        stage: done.stage.clone(),
+        seconds: seconds.unwrap_or(0.0),
+        resumed: seconds.is_none(),
+        rows: done.tables.iter().map(|t| (t.name.clone(), t.file.rows)).collect(),
+        report: done.report.clone(),
+    }
 }
 
 async fn identify(
@@ -309,11 +362,10 @@ async fn known(
 ) -> Result<Identity> {
     let path = format!("staging/{run_id}/manifest.json");
     let identity: Identity = match warehouse.get_if_exists(&path).await? {
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|_| {
-                Error::data(format!("{}: damaged", warehouse.url_of(&path)))
-                    .help("begin a new run: --stage extract, without --run-id")
-            })?,
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            Error::data(format!("{}: damaged", warehouse.url_of(&path)))
+                .help("begin a new run: --stage extract, without --run-id")
+        })?,
         None => match history.entries().iter().rev().find(|entry| entry.run_id == run_id) {
             // Published and cleared: enough to see that there is nothing left to do.
             Some(entry) => Identity {
@@ -361,22 +413,6 @@ async fn claim(warehouse: &Store, staging: &Staging, identity: &Identity) -> Res
     }
     Err(Error::retry(format!("run {}: another process is at it", identity.run_id))
         .help("run the same command again"))
-}
-
-async fn finished(
-    warehouse: &Store,
-    entry: &Published,
-    history: &History,
-    outcome: Outcome,
-    started: Instant,
-) -> RunResult {
-    let mut result = base(entry, history, outcome, started);
-    if let Some(counts) = report::read_counts(warehouse, &entry.run_id).await {
-        result.rows_read = counts.rows_read;
-        result.rows_accepted = counts.rows_accepted;
-        result.rows_quarantined = counts.rows_quarantined;
-    }
-    result
 }
 
 fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant) -> RunResult {

@@ -1,18 +1,15 @@
 //! What each stage is given, and where what it gives goes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
 use serde_json::json;
 
 use super::inputs;
 use super::run::Run;
-use crate::engine::{Attempt, Done, StagedTable, WriteOptions, refuse_unstable};
+use crate::engine::{Attempt, Done, refuse_unstable};
 use crate::error::{Error, Result};
-use crate::land::{Draft, delta};
-use crate::resolve::{self, Identified, RecordKey};
+use crate::land::delta;
 use crate::tables::{self, Growth, SqlTables};
 use crate::{clean, extract, golden};
 
@@ -25,11 +22,11 @@ pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> 
     let report = match name {
         "extract" => extract_stage(run, &mut attempt).await?,
         "clean" => clean_stage(run, &mut attempt).await?,
-        "resolve" => resolve_stage(run, &mut attempt).await?,
+        "resolve" => super::resolution::stage(run, &mut attempt).await?,
         "golden" => golden_stage(run, &mut attempt).await?,
         "enrich" => sql_stage(run, &mut attempt, "enrich", &run.loaded.pipeline.enrich).await?,
         "profile" => sql_stage(run, &mut attempt, "profile", &run.loaded.pipeline.profile).await?,
-        "land" => land_stage(run, &mut attempt, before).await?,
+        "land" => super::landing::stage(run, &mut attempt, before).await?,
         other => return Err(Error::bug(format!("stage `{other}` is not wired"))),
     };
     attempt.finish(report).await
@@ -55,24 +52,20 @@ async fn earlier(run: &Run, table: &str) -> Result<Option<Vec<RecordBatch>>> {
         return Ok(None);
     }
     let mut frame = run.engine.parquet(&run.warehouse, &files).await?;
-    if let Some(table) = tables::table(table) {
-        // Files are read side by side: the order in which they were written is gone.
-        frame = run.engine.sorted(frame, table.sort)?;
-    }
+    // Files are read side by side: the order in which they were written is gone.
+    frame = run.engine.sorted(frame, sort_of(table))?;
     run.engine.collect(frame, table).await.map(Some)
 }
 
 /// The rows of a table of the house as the run before left them, as one batch of its own schema.
-async fn earlier_as(
+pub(super) async fn earlier_as(
     run: &Run,
     table: &str,
     schema: arrow::datatypes::SchemaRef,
 ) -> Result<RecordBatch> {
     let batches = earlier(run, table).await?.unwrap_or_default();
-    let batches = batches
-        .iter()
-        .map(|batch| conform(batch, &schema, table))
-        .collect::<Result<Vec<_>>>()?;
+    let batches =
+        batches.iter().map(|batch| conform(batch, &schema, table)).collect::<Result<Vec<_>>>()?;
     arrow::compute::concat_batches(&schema, &batches)
         .map_err(|_| Error::bug(format!("{table}: batches of different schemas")))
 }
@@ -98,12 +91,17 @@ fn conform(
         .map_err(|_| Error::data(format!("{table}: does not hold what its schema says")))
 }
 
-fn owned(columns: &[&str]) -> Vec<String> {
+/// The columns that sort a table of the house; none for another's.
+pub(super) fn sort_of(table: &str) -> &'static [&'static str] {
+    tables::table(table).map_or(&[], |table| table.sort)
+}
+
+pub(super) fn owned(columns: &[&str]) -> Vec<String> {
     columns.iter().map(|column| (*column).to_owned()).collect()
 }
 
 /// Hands over a table of the house.
-async fn hand_over(
+pub(super) async fn hand_over(
     run: &Run,
     attempt: &mut Attempt,
     name: &str,
@@ -113,9 +111,7 @@ async fn hand_over(
     let table =
         tables::table(name).ok_or_else(|| Error::bug(format!("`{name}` is not declared")))?;
     let frame = run.engine.batches(schema, batches)?;
-    attempt
-        .write(&run.engine, name, table.growth, &owned(table.sort), false, true, frame)
-        .await
+    attempt.write(&run.engine, name, table.growth, &owned(table.sort), false, frame).await
 }
 
 async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
@@ -131,8 +127,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
-        let applied =
-            extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
+        let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
             name.clone(),
@@ -150,9 +145,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         warnings.extend(today.warnings.iter().map(|warning| format!("{name}: {warning}")));
         let frame = run.engine.batches(applied.schema, applied.batches)?;
         let key = owned(&contract.key());
-        attempt
-            .write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame)
-            .await?;
+        attempt.write(&run.engine, &table, Growth::Snapshot, &key, false, frame).await?;
     }
     hand_over(run, attempt, tables::QUARANTINE, tables::quarantine(), quarantine).await?;
     Ok(json!({ "sources": sources, "warnings": warnings }))
@@ -167,9 +160,8 @@ async fn clean_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Val
     }
     let records = clean::records(mappings, &run.identity.run_id)?;
     let key = owned(&["source", "record_id"]);
-    let rows = attempt
-        .write(&run.engine, tables::RECORDS, Growth::Snapshot, &key, true, true, records)
-        .await?;
+    let rows =
+        attempt.write(&run.engine, tables::RECORDS, Growth::Snapshot, &key, true, records).await?;
     sql_tables(run, attempt, "facts", &run.loaded.pipeline.facts).await?;
     Ok(json!({ "records": rows }))
 }
@@ -196,169 +188,12 @@ async fn sql_tables(
         let sql = run.loaded.statement(name, table)?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
-        attempt
-            .write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame)
-            .await?;
+        attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
     }
     Ok(())
-}
-
-async fn resolve_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
-    let mut kinds = serde_json::Map::new();
-    let mut warnings: Vec<String> = Vec::new();
-    let mut pairs = Vec::new();
-    let mut clusters: Vec<Vec<RecordKey>> = Vec::new();
-    let mut links = Vec::new();
-    let mut models = Vec::new();
-    for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = resolution_input(run, kind, settings).await?;
-        let options = resolve::Options { threads: run.engine.options().threads };
-        let resolved = resolve::resolve(&input, &[], None, options)?;
-        kinds.insert(kind.clone(), resolution_report(&resolved));
-        warnings.extend(resolved.warnings.iter().map(|text| format!("{kind}: {text}")));
-        clusters.extend(members(&input, &resolved.clusters));
-        // Named by its content, it can be written at once: nothing refers to it until the run is
-        // published.
-        let text = resolved.model.to_json()?;
-        let path = format!("models/{}.json", resolved.model.hash()?);
-        models.push(json!({
-            "kind": kind,
-            "path": path,
-            "blake3": blake3::hash(text.as_bytes()).to_hex().to_string(),
-        }));
-        run.warehouse.put(&path, text).await?;
-        pairs.push(resolved.pairs);
-        links.extend(resolved.links);
-    }
-    unresolved_kinds(run).await?;
-
-    let earlier_members = earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?;
-    let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
-    let earlier_redirects = earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?;
-    let previous = run.predecessor.as_ref().map(|_| resolve::Previous {
-        members: &earlier_members,
-        events: &earlier_events,
-        redirects: &earlier_redirects,
-    });
-    let identify = resolve::IdentifyRun {
-        pipeline: &run.identity.pipeline,
-        run_id: &run.identity.run_id,
-        logical_date: days(run.date),
-    };
-    let Identified { members, events, redirects, .. } =
-        resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
-    let schema = tables::scored_pairs();
-    let pairs = arrow::compute::concat_batches(&schema, &pairs)
-        .map_err(|_| Error::bug("scored pairs of different schemas"))?;
-    let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
-    let entities = golden_ids(&members);
-    hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
-    hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
-    hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
-        .await?;
-    hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
-    hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": models, "warnings": warnings }))
-}
-
-/// One kind's records: every expression that its settings name, evaluated in order of
-/// (source, record_id).
-pub(super) async fn resolution_input<'a>(
-    run: &Run,
-    kind: &'a str,
-    settings: &'a resolve::Resolve,
-) -> Result<resolve::Input<'a>> {
-    let what = format!("resolve.{kind}");
-    let frame = run.engine.sql(&resolution_sql(kind, &settings.expressions()), &what).await?;
-    let batch = run.engine.collect_one(frame, &what).await?;
-    let text = |index: usize| -> Result<StringArray> {
-        let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
-            .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
-        Ok(column.as_string::<i32>().clone())
-    };
-    let columns = batch.columns().iter().skip(2).map(Arc::clone);
-    Ok(resolve::Input {
-        kind,
-        settings,
-        source: text(0)?,
-        record_id: text(1)?,
-        expressions: settings.expressions().into_iter().zip(columns).collect(),
-    })
-}
-
-/// What a resolution did, in counts.
-fn resolution_report(resolved: &resolve::Resolved) -> serde_json::Value {
-    let mut guards: BTreeMap<&str, u64> = BTreeMap::new();
-    for guard in &resolved.guards {
-        *guards.entry(guard.guard.as_str()).or_default() += 1;
-    }
-    json!({
-        "blocking": resolved.blocking,
-        "pairs_compared": resolved.pairs_compared,
-        "pairs_scored": resolved.pairs.num_rows(),
-        "converged": resolved.converged,
-        "iterations": resolved.iterations,
-        "guards": guards,
-    })
-}
-
-/// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ...
-pub(super) fn resolution_sql(kind: &str, expressions: &[String]) -> String {
-    let mut sql = "SELECT source, record_id".to_owned();
-    for (index, expression) in expressions.iter().enumerate() {
-        sql.push_str(&format!(", ({expression}) AS e{index}"));
-    }
-    let kind = kind.replace('\'', "''");
-    sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")
-}
-
-/// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
-    let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
-    for (row, cluster) in clusters.iter().enumerate() {
-        let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
-        members.entry(*cluster).or_default().push(record);
-    }
-    members.into_values().collect()
-}
-
-/// Records whose kind no `resolve` entry names would belong to nobody: that is an error.
-async fn unresolved_kinds(run: &Run) -> Result<()> {
-    let known: Vec<String> =
-        run.loaded.pipeline.resolve.keys().map(|kind| format!("'{kind}'")).collect();
-    let sql = format!(
-        "SELECT source FROM records WHERE kind IS NULL OR kind NOT IN ({})",
-        known.join(", ")
-    );
-    let frame = run.engine.sql(&sql, "records of an unknown kind").await?;
-    let count = run.engine.count(frame, "records of an unknown kind").await?;
-    if count > 0 {
-        return Err(Error::data(format!(
-            "{count} records are of a kind that `resolve` does not name"
-        ))
-        .help(format!("the kinds are {}; mend the SQL of `records`", known.join(", "))));
-    }
-    Ok(())
-}
-
-fn golden_ids(members: &RecordBatch) -> u64 {
-    let Some(ids) = members
-        .column_by_name("golden_id")
-        .and_then(|column| column.as_any().downcast_ref::<StringArray>())
-    else {
-        return 0;
-    };
-    ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
-}
-
-fn days(date: jiff::civil::Date) -> i32 {
-    jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
 }
 
 async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
@@ -392,214 +227,4 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
     )
     .await?;
     Ok(json!({ "customers": rows, "warnings": made.warnings }))
-}
-
-/// Rewrites every staged table as the file that its Delta table will hold, and the plain exports.
-async fn land_stage(
-    run: &Run,
-    attempt: &mut Attempt,
-    before: &[Done],
-) -> Result<serde_json::Value> {
-    let mut warnings: Vec<String> = Vec::new();
-    for table in landed(before) {
-        let path = format!(
-            "{}/{}-{}.parquet",
-            delta::folder(&table.name),
-            run.identity.run_id,
-            attempt.id()
-        );
-        let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-        let options = WriteOptions {
-            sort: &table.sort,
-            unique: false,
-            row_group: row_group(table.file.rows),
-            keep: true,
-        };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, ..table.clone() });
-    }
-    for name in &run.loaded.pipeline.land.export {
-        let Some(table) = landed(before).find(|table| table.name == *name) else {
-            return Err(Error::configuration(format!("land.export: `{name}` is not a table")));
-        };
-        let path = format!("{}/exports/{name}.parquet", attempt.folder());
-        let frame = export(run, table, before).await?;
-        let options = WriteOptions {
-            sort: &table.sort,
-            unique: false,
-            row_group: row_group(table.file.rows),
-            keep: true,
-        };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
-    }
-    for table in landed(before) {
-        if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-            let batches = run.engine.collect(frame, &table.name).await?;
-            for violation in crate::contract::check(&batches, &contract)? {
-                warnings.push(format!(
-                    "{}: {} rows break `{}` of `{}`",
-                    table.name,
-                    violation.count,
-                    violation.rule.as_str(),
-                    violation.column
-                ));
-            }
-        }
-    }
-    if !warnings.is_empty() {
-        return Err(Error::data(format!(
-            "landed tables break {} rules of their contracts: {}",
-            warnings.len(),
-            warnings.join("; ")
-        ))
-        .help("mend the SQL that makes the table, or its contract; nothing was published"));
-    }
-    Ok(json!({ "warnings": warnings }))
-}
-
-/// A plain export: facts carry the golden id of their record.
-async fn export(
-    run: &Run,
-    table: &StagedTable,
-    before: &[Done],
-) -> Result<datafusion::dataframe::DataFrame> {
-    let plain = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-    let has = |name: &str| plain.schema().field_with_unqualified_name(name).is_ok();
-    let fact = run.loaded.pipeline.facts.contains_key(&table.name);
-    if !fact || has("golden_id") || !(has("source") && has("record_id")) {
-        return Ok(plain);
-    }
-    let members = before
-        .iter()
-        .flat_map(|done| &done.tables)
-        .any(|table| table.name == tables::ENTITY_MEMBERS);
-    if !members {
-        return Ok(plain);
-    }
-    let sql = format!(
-        "SELECT m.golden_id, t.* FROM \"{}\" t LEFT JOIN entity_members m \
-         ON t.source = m.source AND t.record_id = m.record_id",
-        table.name
-    );
-    run.engine.sql(&sql, &format!("land.export: {}", table.name)).await
-}
-
-fn landed(before: &[Done]) -> impl Iterator<Item = &StagedTable> {
-    before.iter().flat_map(|done| &done.tables).filter(|table| table.landed)
-}
-
-/// Row groups of at least 122,880 rows where there are as many, and about one million at most:
-/// the rows are divided evenly, so that no small group is left over.
-fn row_group(rows: u64) -> usize {
-    const LEAST: u64 = 122_880;
-    let groups = (rows / (8 * LEAST)).max(1);
-    usize::try_from(rows.div_ceil(groups).max(LEAST)).unwrap_or(usize::MAX)
-}
-
-/// What the run wants published, from what its stages handed over.
-pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
-    let land = done
-        .iter()
-        .find(|done| done.stage == "land")
-        .ok_or_else(|| Error::bug("nothing was landed"))?;
-    let mut commits = Vec::new();
-    let mut exports = Vec::new();
-    let mut leaves = BTreeMap::new();
-    for table in &land.tables {
-        if !table.landed {
-            let to = format!(
-                "exports/{}/date={}/{}.parquet",
-                table.name, run.identity.logical_date, table.name
-            );
-            leaves.insert(to.clone(), table.file.blake3.clone());
-            exports.push((table.file.path.clone(), to));
-            continue;
-        }
-        leaves.insert(table.file.path.clone(), table.file.blake3.clone());
-        let keep = match table.growth {
-            Growth::Snapshot => None,
-            Growth::Log => run
-                .predecessor
-                .as_ref()
-                .and_then(|entry| entry.tables.get(&table.name).copied()),
-        };
-        let contract = super::check::landed_contract(&run.loaded, &table.name)?;
-        commits.push(crate::land::delta::TableCommit {
-            table: table.name.clone(),
-            schema: table.schema.as_ref().clone(),
-            description: contract.and_then(|contract| contract.description).unwrap_or_default(),
-            keep,
-            statistics: statistics(table),
-            files: vec![table.file.clone()],
-            written_at: now(),
-        });
-    }
-    let mut manifest = serde_json::Map::new();
-    manifest.insert("run_id".to_owned(), run.identity.run_id.clone().into());
-    manifest.insert("pipeline".to_owned(), run.identity.pipeline.clone().into());
-    manifest.insert("logical_date".to_owned(), run.identity.logical_date.clone().into());
-    manifest.insert(
-        "predecessor".to_owned(),
-        run.predecessor.as_ref().map(|entry| entry.run_id.clone()).into(),
-    );
-    manifest.insert("inputs".to_owned(), json!(run.identity.inputs));
-    manifest.insert("configuration".to_owned(), run.identity.configuration.clone().into());
-    manifest.insert(
-        "program".to_owned(),
-        format!("simurgh {}", run.identity.program).into(),
-    );
-    let models = done
-        .iter()
-        .find(|done| done.stage == "resolve")
-        .map(|done| done.report["models"].clone())
-        .unwrap_or_default();
-    for model in models.as_array().into_iter().flatten() {
-        if let (Some(path), Some(hash)) = (model["path"].as_str(), model["blake3"].as_str()) {
-            leaves.insert(path.to_owned(), hash.to_owned());
-        }
-    }
-    manifest.insert("leaves".to_owned(), json!(leaves));
-    Ok(Draft {
-        run_id: run.identity.run_id.clone(),
-        pipeline: run.identity.pipeline.clone(),
-        logical_date: run.identity.logical_date.clone(),
-        predecessor: run.identity.predecessor,
-        commits,
-        exports,
-        manifest,
-    })
-}
-
-/// Columns whose least and greatest values may stand in Delta's log: keys that are not personal.
-fn statistics(table: &StagedTable) -> Vec<String> {
-    let keys = ["golden_id", "run_id"];
-    keys.iter()
-        .filter(|name| table.schema.field_with_name(name).is_ok())
-        .map(|name| (*name).to_owned())
-        .collect()
-}
-
-/// Milliseconds since 1970, for Delta's log, which no table's rows depend on.
-fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))
-}
-
-/// Removes files that an attempt of this run landed and that were not published.
-pub(super) async fn clear_orphans(run: &Run, draft: &Draft) -> Result<()> {
-    for commit in &draft.commits {
-        let prefix = format!("{}/{}-", delta::folder(&commit.table), run.identity.run_id);
-        for listed in run.warehouse.list(&delta::folder(&commit.table)).await? {
-            if listed.path.starts_with(&prefix)
-                && run.first_publication
-                && !commit.files.iter().any(|file| file.path == listed.path)
-            {
-                run.warehouse.delete(&listed.path).await?;
-            }
-        }
-    }
-    Ok(())
 }

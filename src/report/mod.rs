@@ -5,11 +5,10 @@ mod dictionary;
 mod html;
 mod progress;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::Store;
 use crate::error::{Error, Result};
-use crate::pipeline::RunResult;
 
 pub use dictionary::markdown;
 pub use progress::{Progress, set_quiet};
@@ -17,9 +16,9 @@ pub use progress::{Progress, set_quiet};
 /// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.
 const VERSION: u32 = 1;
 
-/// Writes `runs/<run_id>/run_results.json` and `report.html`.
-pub async fn write(warehouse: &Store, result: &RunResult) -> Result<()> {
-    let folder = format!("runs/{}", result.run_id);
+/// Writes `runs/<run_id>/run_results.json` and `report.html`: what a run came to.
+pub async fn write(warehouse: &Store, run_id: &str, result: &impl Serialize) -> Result<()> {
+    let folder = format!("runs/{run_id}");
     let mut json = serde_json::json!({ "version": VERSION });
     let body = serde_json::to_value(result)
         .map_err(|source| Error::bug("run results cannot be written").because(source))?;

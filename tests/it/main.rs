@@ -19,6 +19,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
 
+mod architecture;
+mod backfill;
 mod fault;
 mod kill;
 mod program;

@@ -104,8 +104,21 @@ impl Warehouse {
 
     /// The rows of a published table, by column name, as text; null is empty.
     pub(crate) fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
+        self.rows_at(name, self.versions()[name])
+    }
+
+    /// The latest version of a table, published or not.
+    pub(crate) fn latest(&self, name: &str) -> u64 {
+        let log = self.folder.join("tables").join(name).join("_delta_log");
+        let numbers = files_below(&log);
+        let number = |file: &PathBuf| file.file_stem()?.to_str()?.parse::<u64>().ok();
+        numbers.iter().filter_map(number).max().expect("the table has a log")
+    }
+
+    /// The rows of a table at a version, by column name, as text; null is empty.
+    pub(crate) fn rows_at(&self, name: &str, version: u64) -> Vec<BTreeMap<String, String>> {
         let mut rows = Vec::new();
-        for batch in self.batches(name, self.versions()[name]) {
+        for batch in self.batches(name, version) {
             let columns = formatters(&batch, &[]);
             rows.extend((0..batch.num_rows()).map(|row| {
                 let cell = |(name, format): &(String, ArrayFormatter<'_>)| {

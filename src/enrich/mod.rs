@@ -1,1 +1,0 @@
-//! Enrichment: environment and social attributes, as tables made by SQL.
