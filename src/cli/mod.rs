@@ -169,9 +169,7 @@ fn misused(error: &clap::Error) -> ExitCode {
         if error.kind() == E::DisplayHelpOnMissingArgumentOrSubcommand {
             let _ = error.print();
         }
-        let command = Cli::command();
-        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let help = format!("name one of {}; `simurgh --help` says what they do", names.join(", "));
+        let help = "name one: `simurgh --help` lists them";
         return ExitCode::from(fail(&Error::usage("no command was named").help(help)));
     }
     let text = error.to_string();

@@ -161,7 +161,14 @@ impl Engine {
         self.context
             .read_parquet(urls, ParquetReadOptions::default())
             .await
-            .map_err(|error| translate(&folder, error))
+            .map_err(|error| match root(&error) {
+                // Nothing but paths is planned here: what is not found is a file.
+                DataFusionError::Plan(_) => {
+                    Error::data(format!("{folder}: a file that the table names is missing"))
+                        .help("restore it from a copy, or begin a new warehouse from the exports")
+                }
+                _ => translate(&folder, error),
+            })
     }
 
     /// A plan with its rows in ascending order of these columns.

@@ -275,9 +275,12 @@ impl Setup {
                 text = text.replace(&format!("{prefix}{}", path.display()), word);
             }
         }
-        // The ids of runs: 32 hexadecimal digits.
-        let id = regex::Regex::new(r"\b[0-9a-f]{32}\b").unwrap();
-        id.replace_all(&text, "RUN").into_owned()
+        // The ids of runs, 32 hexadecimal digits, and of their attempts.
+        let id = regex::Regex::new(r"\b[0-9a-f]{32}(-[0-9a-f]+-[0-9a-f]+-[0-9]+)?\b").unwrap();
+        let text = id.replace_all(&text, "RUN");
+        // Which file meets a full disk depends on the machine.
+        let file = regex::Regex::new(r"writing \S+\.parquet").unwrap();
+        file.replace_all(&text, "writing FILE.parquet").into_owned()
     }
 
     #[track_caller]
