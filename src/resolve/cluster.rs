@@ -414,7 +414,11 @@ mod tests {
         // Rows 0 and 2 contradict each other; row 1 is too poor to tell.
         let weight = |l: &[u32], r: &[u32]| {
             let holds = |row: &u32| l.contains(row) || r.contains(row);
-            if holds(&0) && holds(&2) { -1 } else { 9 }
+            match (holds(&0), holds(&2)) {
+                (true, true) => -1,
+                (true, false) => 9 << 20,
+                _ => 3 << 20,
+            }
         };
         let guards =
             Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: 0 };

@@ -1,6 +1,6 @@
 //! The match log: what a run added to, changed in and removed from `scored_pairs`.
 //!
-//! Knows two sorted tables of pairs; refuses to know why they differ.
+//! Knows two tables of pairs; refuses to know why they differ.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -19,8 +19,17 @@ fn keys(batch: &RecordBatch) -> Vec<&StringArray> {
     (0..KEYS).map(|column| batch.column(column).as_string::<i32>()).collect()
 }
 
+/// The rows in the order of their keys: pairs of several kinds come kind after kind.
+fn sorted(keys: &[&StringArray], rows: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    order.sort_by(|a, b| {
+        keys.iter().map(|column| column.value(*a)).cmp(keys.iter().map(|column| column.value(*b)))
+    });
+    order
+}
+
 /// Compares the pairs of the run before with those of this one, both as `tables::scored_pairs()`
-/// sorted by key. Gives `tables::match_log()`, sorted by key: rows as they are now, and removed
+/// in any order. Gives `tables::match_log()`, sorted by key: rows as they are now, and removed
 /// ones as they were. A pair is changed where any column but its key is.
 pub fn match_log(
     previous: Option<&RecordBatch>,
@@ -35,6 +44,8 @@ pub fn match_log(
     let old_values = converter.convert_columns(&old.columns()[KEYS..]).map_err(bug)?;
     let new_values = converter.convert_columns(&now.columns()[KEYS..]).map_err(bug)?;
     let (old_keys, new_keys) = (keys(old), keys(now));
+    let (old_order, new_order) =
+        (sorted(&old_keys, old.num_rows()), sorted(&new_keys, now.num_rows()));
     let (mut l, mut r) = (0, 0);
     let mut rows: Vec<(usize, usize)> = Vec::new();
     let mut changes: Vec<&str> = Vec::new();
@@ -44,23 +55,23 @@ pub fn match_log(
         } else if r == now.num_rows() {
             Ordering::Less
         } else {
-            let own = old_keys.iter().map(|column| column.value(l));
-            own.cmp(new_keys.iter().map(|column| column.value(r)))
+            let own = old_keys.iter().map(|column| column.value(old_order[l]));
+            own.cmp(new_keys.iter().map(|column| column.value(new_order[r])))
         };
         match order {
             Ordering::Less => {
-                rows.push((0, l));
+                rows.push((0, old_order[l]));
                 changes.push("removed");
                 l += 1;
             }
             Ordering::Greater => {
-                rows.push((1, r));
+                rows.push((1, new_order[r]));
                 changes.push("added");
                 r += 1;
             }
             Ordering::Equal => {
-                if old_values.row(l) != new_values.row(r) {
-                    rows.push((1, r));
+                if old_values.row(old_order[l]) != new_values.row(new_order[r]) {
+                    rows.push((1, new_order[r]));
                     changes.push("changed");
                 }
                 l += 1;

@@ -32,7 +32,7 @@ struct Name {
     text: String,
     skeleton: Option<String>,
     root: Option<String>,
-    /// Skeletons of its words, where there are several.
+    /// Skeletons of its words that are long enough to tell.
     words: Vec<String>,
     /// The one letter of an initial.
     initial: bool,
@@ -116,7 +116,9 @@ fn part(l: &Name, r: &Name) -> bool {
             (Some(short), Some(long)) => long.starts_with(short.as_str()),
             _ => false,
         },
-        false => long.words.len() > 1 && short.words.iter().any(|word| long.words.contains(word)),
+        false => {
+            long.text.contains(' ') && short.words.iter().any(|word| long.words.contains(word))
+        }
     };
     (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
 }
