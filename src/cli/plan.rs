@@ -44,33 +44,19 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             (false, Some(before)) => println!("builds on the run of {before}"),
             (false, None) => println!("the first of its warehouse"),
         }
-        println!(
-            "\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-            "source", "files", "bytes", "rows", "accepted", "quarantined"
-        );
+        println!("\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}", "source", "files", "bytes", "rows", "accepted", "quarantined");
         for source in &plan.sources {
             println!(
                 "  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-                source.name,
-                source.files,
-                source.bytes,
-                source.rows_read,
-                source.rows_accepted,
-                source.rows_quarantined
+                source.name, source.files, source.bytes, source.rows_read, source.rows_accepted, source.rows_quarantined
             );
         }
         println!("\nresolves");
         for kind in &plan.kinds {
             println!("  {}: {} records", kind.kind, kind.records);
-            println!(
-                "    {:<28} {:>10} {:>12} {:>13}",
-                "blocking rule", "blocks", "pairs", "largest block"
-            );
+            println!("    {:<28} {:>10} {:>12} {:>13}", "blocking rule", "blocks", "pairs", "largest block");
             for rule in &kind.blocking {
-                println!(
-                    "    {:<28} {:>10} {:>12} {:>13}",
-                    rule.rule, rule.blocks, rule.pairs, rule.largest_block
-                );
+                println!("    {:<28} {:>10} {:>12} {:>13}", rule.rule, rule.blocks, rule.pairs, rule.largest_block);
             }
         }
         println!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));

@@ -86,8 +86,10 @@ async fn search(
         let glob = glob::Pattern::new(&pattern).map_err(|source| {
             Error::configuration(format!("sources.{name}.path: not a valid glob")).because(source)
         })?;
-        let options =
-            glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
+        let options = glob::MatchOptions {
+            require_literal_separator: true,
+            ..glob::MatchOptions::default()
+        };
         let found: Vec<String> = listings[&folder]
             .iter()
             .filter(|path| glob.matches_with(path, options))

@@ -197,7 +197,8 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     {
         run.staging.clear().await?;
         // Published by this command all the same, if it rolled an earlier process's plan forward.
-        let outcome = if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
+        let outcome =
+            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
         return Ok(finished(&warehouse, entry, &history, outcome, started).await);
     }
     if run.identity.predecessor != predecessor {

@@ -69,8 +69,10 @@ async fn earlier_as(
     schema: arrow::datatypes::SchemaRef,
 ) -> Result<RecordBatch> {
     let batches = earlier(run, table).await?.unwrap_or_default();
-    let batches =
-        batches.iter().map(|batch| conform(batch, &schema, table)).collect::<Result<Vec<_>>>()?;
+    let batches = batches
+        .iter()
+        .map(|batch| conform(batch, &schema, table))
+        .collect::<Result<Vec<_>>>()?;
     arrow::compute::concat_batches(&schema, &batches)
         .map_err(|_| Error::bug(format!("{table}: batches of different schemas")))
 }
@@ -111,7 +113,9 @@ async fn hand_over(
     let table =
         tables::table(name).ok_or_else(|| Error::bug(format!("`{name}` is not declared")))?;
     let frame = run.engine.batches(schema, batches)?;
-    attempt.write(&run.engine, name, table.growth, &owned(table.sort), false, true, frame).await
+    attempt
+        .write(&run.engine, name, table.growth, &owned(table.sort), false, true, frame)
+        .await
 }
 
 async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
@@ -127,7 +131,8 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
-        let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
+        let applied =
+            extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
             name.clone(),
@@ -145,7 +150,9 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         warnings.extend(today.warnings.iter().map(|warning| format!("{name}: {warning}")));
         let frame = run.engine.batches(applied.schema, applied.batches)?;
         let key = owned(&contract.key());
-        attempt.write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame).await?;
+        attempt
+            .write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame)
+            .await?;
     }
     hand_over(run, attempt, tables::QUARANTINE, tables::quarantine(), quarantine).await?;
     Ok(json!({ "sources": sources, "warnings": warnings }))
@@ -189,7 +196,9 @@ async fn sql_tables(
         let sql = run.loaded.statement(name, table)?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
-        attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame).await?;
+        attempt
+            .write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame)
+            .await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
@@ -511,9 +520,10 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         leaves.insert(table.file.path.clone(), table.file.blake3.clone());
         let keep = match table.growth {
             Growth::Snapshot => None,
-            Growth::Log => {
-                run.predecessor.as_ref().and_then(|entry| entry.tables.get(&table.name).copied())
-            }
+            Growth::Log => run
+                .predecessor
+                .as_ref()
+                .and_then(|entry| entry.tables.get(&table.name).copied()),
         };
         let contract = super::check::landed_contract(&run.loaded, &table.name)?;
         commits.push(crate::land::delta::TableCommit {
@@ -536,7 +546,10 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
     );
     manifest.insert("inputs".to_owned(), json!(run.identity.inputs));
     manifest.insert("configuration".to_owned(), run.identity.configuration.clone().into());
-    manifest.insert("program".to_owned(), format!("simurgh {}", run.identity.program).into());
+    manifest.insert(
+        "program".to_owned(),
+        format!("simurgh {}", run.identity.program).into(),
+    );
     let models = done
         .iter()
         .find(|done| done.stage == "resolve")
