@@ -158,17 +158,16 @@ impl Engine {
         // The engine does not say which file it was; all are of one folder.
         let first = paths.first().map_or("", String::as_str);
         let folder = store.url_of(first.rsplit_once('/').map_or("", |(folder, _)| folder));
-        self.context
-            .read_parquet(urls, ParquetReadOptions::default())
-            .await
-            .map_err(|error| match root(&error) {
+        self.context.read_parquet(urls, ParquetReadOptions::default()).await.map_err(|error| {
+            match root(&error) {
                 // Nothing but paths is planned here: what is not found is a file.
                 DataFusionError::Plan(_) => {
                     Error::data(format!("{folder}: a file that the table names is missing"))
                         .help("restore it from a copy, or begin a new warehouse from the exports")
                 }
                 _ => translate(&folder, error),
-            })
+            }
+        })
     }
 
     /// A plan with its rows in ascending order of these columns.

@@ -83,10 +83,8 @@ pub async fn files(warehouse: &Store, table: &str, version: u64) -> Result<Vec<S
         Error::data(format!("{}: not a Delta table", warehouse.url_of(&folder(table))))
             .help("restore the table's folder from a copy: a published run names it")
     })?;
-    let mut paths: Vec<String> = active(&delta, warehouse, table)?
-        .into_keys()
-        .map(|path| format!("{}/{path}", folder(table)))
-        .collect();
+    let mut paths: Vec<String> =
+        active(&delta, warehouse, table)?.into_keys().map(|path| format!("{}/{path}", folder(table))).collect();
     paths.sort();
     Ok(paths)
 }
@@ -126,32 +124,32 @@ pub async fn commit(warehouse: &Store, plan: &TableCommit, mark: &Mark) -> Resul
         }
     }
     Err(last.unwrap_or_else(|| {
-        Error::retry(format!(
-            "{}: the commit did not succeed",
-            warehouse.url_of(&folder(&plan.table))
-        ))
-        .help("run the same command again")
+        Error::retry(format!("{}: the commit did not succeed", warehouse.url_of(&folder(&plan.table))))
+            .help("run the same command again")
     }))
 }
 
 fn log_store(warehouse: &Store, table: &str) -> Result<deltalake::logstore::LogStoreRef> {
     let place = warehouse.folder(&folder(table))?;
-    Ok(default_logstore(place.object_store(), place.root(), place.url(), &StorageConfig::default()))
+    Ok(default_logstore(
+        place.object_store(),
+        place.root(),
+        place.url(),
+        &StorageConfig::default(),
+    ))
 }
 
 fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) -> Error {
     // Delta's errors may quote rows: only what is certain not to is passed on.
     let place = warehouse.url_of(&folder(table));
     match error {
-        DeltaTableError::InvalidVersion(version) => {
-            Error::data(format!("{place}: version {version} cannot be read"))
-                .help("it may have been vacuumed: name a later run")
-        }
+        DeltaTableError::InvalidVersion(version) => Error::data(format!(
+            "{place}: version {version} cannot be read"
+        ))
+        .help("it may have been vacuumed: name a later run"),
         DeltaTableError::ObjectStore { .. } | DeltaTableError::Transaction { .. } => {
-            Error::retry(format!(
-                "{place}: cannot {doing} the table: the store failed or another writer was first"
-            ))
-            .help("run the same command again")
+            Error::retry(format!("{place}: cannot {doing} the table: the store failed or another writer was first"))
+                .help("run the same command again")
         }
         _ => Error::retry(format!("{place}: cannot {doing} the Delta table"))
             .help("run the same command again; if it persists, the table's log is damaged: restore its folder from a copy"),
@@ -160,11 +158,9 @@ fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) 
 
 /// Active files by their path in the table.
 fn active(delta: &DeltaTable, warehouse: &Store, table: &str) -> Result<BTreeMap<String, Add>> {
-    let snapshot = delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
-    #[expect(
-        deprecated,
-        reason = "the commit needs `Add` actions, and there is no other way to them"
-    )]
+    let snapshot =
+        delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
+    #[expect(deprecated, reason = "the commit needs `Add` actions, and there is no other way to them")]
     let files = snapshot
         .log_data()
         .iter()
@@ -270,10 +266,7 @@ async fn change(
     let mut wanted = adds(plan);
     if let Some(keep) = plan.keep {
         let kept = open(warehouse, &plan.table, Some(keep)).await?.ok_or_else(|| {
-            Error::data(format!(
-                "{}: version {keep} is gone",
-                warehouse.url_of(&folder(&plan.table))
-            ))
+            Error::data(format!("{}: version {keep} is gone", warehouse.url_of(&folder(&plan.table))))
         })?;
         for (path, add) in active(&kept, warehouse, &plan.table)? {
             wanted.entry(path).or_insert(Add { data_change: true, ..add });

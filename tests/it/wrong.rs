@@ -3,7 +3,7 @@
 //!
 //! After each: the exit code, one JSON object as the last line with its outcome, the place and a
 //! `help:` on standard error, nothing published, and no value of an export in what was printed.
-//! `SIMURGH_WRITE_DOCS=1` writes the rows; without it they must be there.
+//! `SIMURGH_UPDATE=1` writes the rows; without it they must be there.
 
 mod configuration;
 mod exports;
@@ -371,7 +371,7 @@ fn document(section: &str, rows: &[String]) {
     let to = from + text[from..].find(&end).expect("the section ends");
     let head: String = text[from..to].lines().take(2).map(|line| format!("{line}\n")).collect();
     let wanted = head + &rows.iter().map(|row| format!("{row}\n")).collect::<String>();
-    if std::env::var_os("SIMURGH_WRITE_DOCS").is_some() {
+    if std::env::var_os("SIMURGH_UPDATE").is_some() {
         fs::write(&path, format!("{}{wanted}{}", &text[..from], &text[to..])).unwrap();
     } else {
         for row in rows {
@@ -383,7 +383,7 @@ fn document(section: &str, rows: &[String]) {
         assert_eq!(
             text[from..to],
             wanted,
-            "{DOCUMENT}: {section} has other rows; SIMURGH_WRITE_DOCS=1"
+            "{DOCUMENT}: {section} has other rows; SIMURGH_UPDATE=1"
         );
     }
 }
