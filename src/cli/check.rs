@@ -18,8 +18,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let loaded = arguments.file.load(global)?;
     // Any date does: what is planned does not depend on it.
-    let checked =
-        run_blocking(pipeline::check(&loaded, "2000-01-01", &Options::default()))?;
+    let checked = run_blocking(pipeline::check(&loaded, "2000-01-01", &Options::default()))?;
     if !global.json {
         say!(
             "{}: {} sources, {} tables; nothing is wrong",

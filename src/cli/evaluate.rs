@@ -31,7 +31,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     // Records of other days, which are in the truth and not among those published, say nothing.
     let judged: Vec<(&str, &str)> = members
         .iter()
-        .filter_map(|(record, golden)| truth.get(record).map(|known| (golden.as_str(), known.as_str())))
+        .filter_map(|(record, golden)| {
+            truth.get(record).map(|known| (golden.as_str(), known.as_str()))
+        })
         .collect();
     if judged.is_empty() {
         return Err(Error::data(format!(
@@ -50,21 +52,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             found.found,
             found.entities
         );
-<<<<<<< HEAD
         say!("{:<12} {:>9} {:>9} {:>9}", "", "precision", "recall", "F1");
         for (name, score) in
             [("pairwise", found.pairwise), ("clusters", found.clusters), ("B-cubed", found.b_cubed)]
         {
             say!("{name:<12} {:>9.4} {:>9.4} {:>9.4}", score.precision, score.recall, score.f1);
-=======
-        println!("{:<12} {:>9} {:>9} {:>9}", "", "precision", "recall", "F1");
-        for (name, score) in [
-            ("pairwise", found.pairwise),
-            ("clusters", found.clusters),
-            ("B-cubed", found.b_cubed),
-        ] {
-            println!("{name:<12} {:>9.4} {:>9.4} {:>9.4}", score.precision, score.recall, score.f1);
->>>>>>> resolve
         }
     }
     let score = |score: Score| json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1 });
@@ -91,10 +83,12 @@ fn read_truth(path: &std::path::Path) -> Result<HashMap<Record, String>> {
     let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
     let headers = reader.headers().map_err(unreadable)?.clone();
     let column = |name: &str| {
-        headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name).ok_or_else(|| {
-            Error::data(format!("{}: column `{name}` is missing", path.display()))
-                .help("the columns are source, record_id, customer")
-        })
+        headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name).ok_or_else(
+            || {
+                Error::data(format!("{}: column `{name}` is missing", path.display()))
+                    .help("the columns are source, record_id, customer")
+            },
+        )
     };
     let (source, record_id, customer) =
         (column("source")?, column("record_id")?, column("customer")?);

@@ -45,7 +45,13 @@ struct Cli {
 #[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Where tables live: a folder, or a URL such as s3://bucket/prefix
-    #[arg(long, global = true, env = "SIMURGH_WAREHOUSE", default_value = "./warehouse", value_name = "URI")]
+    #[arg(
+        long,
+        global = true,
+        env = "SIMURGH_WAREHOUSE",
+        default_value = "./warehouse",
+        value_name = "URI"
+    )]
     warehouse: String,
     /// Overrides a key of the pipeline file, such as sources.crm.max_removed=20%
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
@@ -94,8 +100,12 @@ impl PipelineFile {
         match &self.pipeline {
             Some(path) => Ok(path.clone()),
             None if PathBuf::from("pipeline.yaml").exists() => Ok(PathBuf::from("pipeline.yaml")),
-            None => Err(Error::usage("no pipeline file was named, and there is no pipeline.yaml here")
-                .help("name one: simurgh run pipelines/customer360.yaml; or make one: simurgh init DIR")),
+            None => Err(Error::usage(
+                "no pipeline file was named, and there is no pipeline.yaml here",
+            )
+            .help(
+                "name one: simurgh run pipelines/customer360.yaml; or make one: simurgh init DIR",
+            )),
         }
     }
 

@@ -45,7 +45,6 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             (false, Some(before)) => say!("builds on the run of {before}"),
             (false, None) => say!("the first of its warehouse"),
         }
-<<<<<<< HEAD
         say!(
             "\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
             "source",
@@ -55,18 +54,19 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             "accepted",
             "quarantined"
         );
-=======
-        println!("\nreads\n  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}", "source", "files", "bytes", "rows", "accepted", "quarantined");
->>>>>>> resolve
         for source in &plan.sources {
             say!(
                 "  {:<28} {:>6} {:>12} {:>9} {:>9} {:>11}",
-                source.name, source.files, source.bytes, source.rows_read, source.rows_accepted, source.rows_quarantined
+                source.name,
+                source.files,
+                source.bytes,
+                source.rows_read,
+                source.rows_accepted,
+                source.rows_quarantined
             );
         }
         say!("\nresolves");
         for kind in &plan.kinds {
-<<<<<<< HEAD
             say!("  {}: {} records", kind.kind, kind.records);
             say!(
                 "    {:<28} {:>10} {:>12} {:>13}",
@@ -83,12 +83,6 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
                     rule.pairs,
                     rule.largest_block
                 );
-=======
-            println!("  {}: {} records", kind.kind, kind.records);
-            println!("    {:<28} {:>10} {:>12} {:>13}", "blocking rule", "blocks", "pairs", "largest block");
-            for rule in &kind.blocking {
-                println!("    {:<28} {:>10} {:>12} {:>13}", rule.rule, rule.blocks, rule.pairs, rule.largest_block);
->>>>>>> resolve
             }
         }
         say!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));

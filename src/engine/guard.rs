@@ -12,8 +12,20 @@ use crate::error::{Error, Result};
 /// they change with the order in which rows arrive.
 pub fn refuse_unstable(frame: &DataFrame, what: &str) -> Result<()> {
     const SUMS: &[&str] = &[
-        "sum", "avg", "mean", "stddev", "stddev_pop", "stddev_samp", "var", "var_pop", "var_samp",
-        "covar_pop", "covar_samp", "corr", "regr_slope", "regr_intercept",
+        "sum",
+        "avg",
+        "mean",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "var",
+        "var_pop",
+        "var_samp",
+        "covar_pop",
+        "covar_samp",
+        "corr",
+        "regr_slope",
+        "regr_intercept",
     ];
     let mut refused = None;
     let walked = frame.logical_plan().apply_with_subqueries(|plan| {

@@ -135,8 +135,7 @@ impl Attempt {
     ) -> Result<u64> {
         let path = format!("{}/{name}.parquet", self.folder());
         let options = WriteOptions { sort, unique, row_group: ROW_GROUP, keep: false };
-        let (file, schema) =
-            engine.write(frame, &self.staging.warehouse, &path, &options).await?;
+        let (file, schema) = engine.write(frame, &self.staging.warehouse, &path, &options).await?;
         let rows = file.rows;
         self.tables.push(StagedTable {
             name: name.to_owned(),
@@ -183,8 +182,9 @@ impl Attempt {
             .map_err(|source| Error::bug("a stage's report cannot be written").because(source))?;
         match self.staging.warehouse.create(&path, bytes).await? {
             Created::Ours => Ok(done),
-            Created::Theirs(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|_| Error::data(format!("{path}: damaged"))),
+            Created::Theirs(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|_| Error::data(format!("{path}: damaged")))
+            }
         }
     }
 }

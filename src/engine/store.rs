@@ -15,9 +15,7 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{
-    ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig,
-};
+use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -115,8 +113,10 @@ impl Store {
                     .map_err(unusable)?,
             ),
             scheme => {
-                return Err(Error::usage(format!("{url}: `{scheme}` is not a known kind of store"))
-                    .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
+                return Err(Error::usage(format!(
+                    "{url}: `{scheme}` is not a known kind of store"
+                ))
+                .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
             }
         };
         let prefix = Path::from_url_path(url.path())

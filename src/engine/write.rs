@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::compute::cast;
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use bytes::Bytes;
@@ -82,7 +82,9 @@ impl Engine {
         let sink = HashingWriter::new(store, path);
         let counters = Arc::clone(&sink.counters);
         let mut writer = AsyncArrowWriter::try_new(sink, Arc::clone(&schema), Some(properties))
-            .map_err(|_| Error::configuration(format!("{what}: Parquet cannot hold this schema")))?;
+            .map_err(|_| {
+                Error::configuration(format!("{what}: Parquet cannot hold this schema"))
+            })?;
         let mut rows = 0;
         let mut key = options.unique.then(|| KeyCheck::new(&schema, options.sort)).transpose()?;
         let mut stream = stream;
@@ -95,9 +97,8 @@ impl Engine {
             writer.write(&batch).await.map_err(|error| failed(&what, error))?;
         }
         writer.close().await.map_err(|error| failed(&what, error))?;
-        let counted = counters
-            .lock()
-            .map_err(|_| Error::bug(format!("{what}: the writer broke off")))?;
+        let counted =
+            counters.lock().map_err(|_| Error::bug(format!("{what}: the writer broke off")))?;
         let written = Written {
             path: path.to_owned(),
             rows,
@@ -276,12 +277,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().to_str().unwrap())?;
         let engine = Engine::new(&Options { threads: 2, memory: 64 << 20 })?;
-        let options = WriteOptions {
-            sort: &["k".to_owned()],
-            unique,
-            row_group: ROW_GROUP,
-            keep: true,
-        };
+        let options =
+            WriteOptions { sort: &["k".to_owned()], unique, row_group: ROW_GROUP, keep: true };
         let (written, _) =
             engine.write(engine.sql(sql, "a test").await?, &store, "t.parquet", &options).await?;
         let bytes = store.get("t.parquet").await?;

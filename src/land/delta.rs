@@ -83,8 +83,10 @@ pub async fn files(warehouse: &Store, table: &str, version: u64) -> Result<Vec<S
         Error::data(format!("{}: not a Delta table", warehouse.url_of(&folder(table))))
             .help("restore the table's folder from a copy: a published run names it")
     })?;
-    let mut paths: Vec<String> =
-        active(&delta, warehouse, table)?.into_keys().map(|path| format!("{}/{path}", folder(table))).collect();
+    let mut paths: Vec<String> = active(&delta, warehouse, table)?
+        .into_keys()
+        .map(|path| format!("{}/{path}", folder(table)))
+        .collect();
     paths.sort();
     Ok(paths)
 }
@@ -124,19 +126,17 @@ pub async fn commit(warehouse: &Store, plan: &TableCommit, mark: &Mark) -> Resul
         }
     }
     Err(last.unwrap_or_else(|| {
-        Error::retry(format!("{}: the commit did not succeed", warehouse.url_of(&folder(&plan.table))))
-            .help("run the same command again")
+        Error::retry(format!(
+            "{}: the commit did not succeed",
+            warehouse.url_of(&folder(&plan.table))
+        ))
+        .help("run the same command again")
     }))
 }
 
 fn log_store(warehouse: &Store, table: &str) -> Result<deltalake::logstore::LogStoreRef> {
     let place = warehouse.folder(&folder(table))?;
-    Ok(default_logstore(
-        place.object_store(),
-        place.root(),
-        place.url(),
-        &StorageConfig::default(),
-    ))
+    Ok(default_logstore(place.object_store(), place.root(), place.url(), &StorageConfig::default()))
 }
 
 fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) -> Error {
@@ -158,9 +158,11 @@ fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) 
 
 /// Active files by their path in the table.
 fn active(delta: &DeltaTable, warehouse: &Store, table: &str) -> Result<BTreeMap<String, Add>> {
-    let snapshot =
-        delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
-    #[expect(deprecated, reason = "the commit needs `Add` actions, and there is no other way to them")]
+    let snapshot = delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
+    #[expect(
+        deprecated,
+        reason = "the commit needs `Add` actions, and there is no other way to them"
+    )]
     let files = snapshot
         .log_data()
         .iter()
@@ -266,7 +268,10 @@ async fn change(
     let mut wanted = adds(plan);
     if let Some(keep) = plan.keep {
         let kept = open(warehouse, &plan.table, Some(keep)).await?.ok_or_else(|| {
-            Error::data(format!("{}: version {keep} is gone", warehouse.url_of(&folder(&plan.table))))
+            Error::data(format!(
+                "{}: version {keep} is gone",
+                warehouse.url_of(&folder(&plan.table))
+            ))
         })?;
         for (path, add) in active(&kept, warehouse, &plan.table)? {
             wanted.entry(path).or_insert(Add { data_change: true, ..add });

@@ -51,8 +51,9 @@ impl History {
             }
             let bytes = warehouse.get(&listed.path).await?;
             let entry: Published = serde_json::from_slice(&bytes).map_err(|_| {
-                Error::data(format!("{}: damaged", warehouse.url_of(&listed.path)))
-                    .help("restore the file from a copy: it says which table versions belong together")
+                Error::data(format!("{}: damaged", warehouse.url_of(&listed.path))).help(
+                    "restore the file from a copy: it says which table versions belong together",
+                )
             })?;
             entries.push(entry);
         }

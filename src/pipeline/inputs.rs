@@ -88,10 +88,8 @@ async fn search(
                 .help("mend it: `*` and `?` stand for other letters, `[` begins a set of letters")
                 .because(source)
         })?;
-        let options = glob::MatchOptions {
-            require_literal_separator: true,
-            ..glob::MatchOptions::default()
-        };
+        let options =
+            glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::default() };
         let found: Vec<String> = listings[&folder]
             .iter()
             .filter(|path| glob.matches_with(path, options))

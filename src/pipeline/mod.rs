@@ -19,8 +19,7 @@ pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.
-pub const STAGES: &[&str] =
-    &["extract", "clean", "resolve", "golden", "enrich", "profile", "land"];
+pub const STAGES: &[&str] = &["extract", "clean", "resolve", "golden", "enrich", "profile", "land"];
 
 /// The stages that a command asks for, as positions in [`STAGES`].
 ///
@@ -44,10 +43,7 @@ pub fn select(
     };
     let (first, last) = match only {
         Some(stage) => (position(stage)?, position(stage)?),
-        None => (
-            from.map_or(Ok(0), position)?,
-            to.map_or(Ok(STAGES.len() - 1), position)?,
-        ),
+        None => (from.map_or(Ok(0), position)?, to.map_or(Ok(STAGES.len() - 1), position)?),
     };
     if first > last {
         return Err(crate::Error::usage("--from names a stage after that of --to")

@@ -4,15 +4,11 @@
 use serde::Serialize;
 
 use super::run::{Request, prepare};
-<<<<<<< HEAD
 use super::{resolution, sql::Parameters, stages};
-=======
-use super::{stages, sql::Parameters};
->>>>>>> resolve
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
-use arrow::array::Array;
 use crate::resolve::{self, BlockingReport};
+use arrow::array::Array;
 
 /// What a run would do.
 #[derive(Debug, Clone, Serialize)]
@@ -77,9 +73,8 @@ pub async fn plan(request: &Request) -> Result<Plan> {
             entry.run_id == run.identity.run_id && entry.predecessor == run.identity.predecessor
         });
     let extract = stages::run("extract", &run, &[]).await?;
-    let count = |source: &str, what: &str| {
-        extract.report["sources"][source][what].as_u64().unwrap_or(0)
-    };
+    let count =
+        |source: &str, what: &str| extract.report["sources"][source][what].as_u64().unwrap_or(0);
     let sources = run
         .loaded
         .pipeline
@@ -107,8 +102,7 @@ pub async fn plan(request: &Request) -> Result<Plan> {
     }
     let parameters = Parameters::new(&run.loaded.pipeline, &run.identity.logical_date);
     let options = run.engine.options();
-    let tables =
-        super::check::plan_all(&run.loaded, &run.contracts, &parameters, options).await?;
+    let tables = super::check::plan_all(&run.loaded, &run.contracts, &parameters, options).await?;
     Ok(Plan {
         run_id: run.identity.run_id.clone(),
         logical_date: run.identity.logical_date.clone(),

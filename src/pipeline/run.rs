@@ -194,14 +194,8 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     let predecessor = run.predecessor.as_ref().map(|entry| entry.seq);
     if let Some(entry) = in_force(&run, &history) {
         // Published by this command all the same, if it rolled an earlier process's plan forward.
-<<<<<<< HEAD
         let outcome = if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
         return already(&run, entry, &history, outcome, started).await;
-=======
-        let outcome =
-            if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
-        return Ok(finished(&warehouse, entry, &history, outcome, started).await);
->>>>>>> resolve
     }
     if run.identity.predecessor != predecessor {
         run.staging.clear().await?;

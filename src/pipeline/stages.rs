@@ -64,10 +64,8 @@ pub(super) async fn earlier_as(
     schema: arrow::datatypes::SchemaRef,
 ) -> Result<RecordBatch> {
     let batches = earlier(run, table).await?.unwrap_or_default();
-    let batches = batches
-        .iter()
-        .map(|batch| conform(batch, &schema, table))
-        .collect::<Result<Vec<_>>>()?;
+    let batches =
+        batches.iter().map(|batch| conform(batch, &schema, table)).collect::<Result<Vec<_>>>()?;
     arrow::compute::concat_batches(&schema, &batches)
         .map_err(|_| Error::bug(format!("{table}: batches of different schemas")))
 }
@@ -113,13 +111,7 @@ pub(super) async fn hand_over(
     let table =
         tables::table(name).ok_or_else(|| Error::bug(format!("`{name}` is not declared")))?;
     let frame = run.engine.batches(schema, batches)?;
-<<<<<<< HEAD
     attempt.write(&run.engine, name, table.growth, &owned(table.sort), false, frame).await
-=======
-    attempt
-        .write(&run.engine, name, table.growth, &owned(table.sort), false, true, frame)
-        .await
->>>>>>> resolve
 }
 
 async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
@@ -135,8 +127,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
-        let applied =
-            extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
+        let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
             name.clone(),
@@ -154,13 +145,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
         warnings.extend(today.warnings.iter().map(|warning| format!("{name}: {warning}")));
         let frame = run.engine.batches(applied.schema, applied.batches)?;
         let key = owned(&contract.key());
-<<<<<<< HEAD
         attempt.write(&run.engine, &table, Growth::Snapshot, &key, false, frame).await?;
-=======
-        attempt
-            .write(&run.engine, &table, Growth::Snapshot, &key, false, true, frame)
-            .await?;
->>>>>>> resolve
     }
     hand_over(run, attempt, tables::QUARANTINE, tables::quarantine(), quarantine).await?;
     Ok(json!({ "sources": sources, "warnings": warnings }))
@@ -203,13 +188,7 @@ async fn sql_tables(
         let sql = run.loaded.statement(name, table)?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
-<<<<<<< HEAD
         attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
-=======
-        attempt
-            .write(&run.engine, name, Growth::Snapshot, &table.key, true, true, frame)
-            .await?;
->>>>>>> resolve
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
@@ -249,216 +228,3 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
     .await?;
     Ok(json!({ "customers": rows, "warnings": made.warnings }))
 }
-<<<<<<< HEAD
-=======
-
-/// Rewrites every staged table as the file that its Delta table will hold, and the plain exports.
-async fn land_stage(
-    run: &Run,
-    attempt: &mut Attempt,
-    before: &[Done],
-) -> Result<serde_json::Value> {
-    let mut warnings: Vec<String> = Vec::new();
-    for table in landed(before) {
-        let path = format!(
-            "{}/{}-{}.parquet",
-            delta::folder(&table.name),
-            run.identity.run_id,
-            attempt.id()
-        );
-        let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-        let options = WriteOptions {
-            sort: &table.sort,
-            unique: false,
-            row_group: row_group(table.file.rows),
-            keep: true,
-        };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, ..table.clone() });
-    }
-    for name in &run.loaded.pipeline.land.export {
-        let Some(table) = landed(before).find(|table| table.name == *name) else {
-            return Err(Error::configuration(format!("land.export: `{name}` is not a table")));
-        };
-        let path = format!("{}/exports/{name}.parquet", attempt.folder());
-        let frame = export(run, table, before).await?;
-        let options = WriteOptions {
-            sort: &table.sort,
-            unique: false,
-            row_group: row_group(table.file.rows),
-            keep: true,
-        };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
-    }
-    for table in landed(before) {
-        if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-            let batches = run.engine.collect(frame, &table.name).await?;
-            for violation in crate::contract::check(&batches, &contract)? {
-                warnings.push(format!(
-                    "{}: {} rows break `{}` of `{}`",
-                    table.name,
-                    violation.count,
-                    violation.rule.as_str(),
-                    violation.column
-                ));
-            }
-        }
-    }
-    if !warnings.is_empty() {
-        return Err(Error::data(format!(
-            "landed tables break {} rules of their contracts: {}",
-            warnings.len(),
-            warnings.join("; ")
-        ))
-        .help("mend the SQL that makes the table, or its contract; nothing was published"));
-    }
-    Ok(json!({ "warnings": warnings }))
-}
-
-/// A plain export: facts carry the golden id of their record.
-async fn export(
-    run: &Run,
-    table: &StagedTable,
-    before: &[Done],
-) -> Result<datafusion::dataframe::DataFrame> {
-    let plain = run.engine.parquet(run.staging.store(), &[table.file.path.clone()]).await?;
-    let has = |name: &str| plain.schema().field_with_unqualified_name(name).is_ok();
-    let fact = run.loaded.pipeline.facts.contains_key(&table.name);
-    if !fact || has("golden_id") || !(has("source") && has("record_id")) {
-        return Ok(plain);
-    }
-    let members = before
-        .iter()
-        .flat_map(|done| &done.tables)
-        .any(|table| table.name == tables::ENTITY_MEMBERS);
-    if !members {
-        return Ok(plain);
-    }
-    let sql = format!(
-        "SELECT m.golden_id, t.* FROM \"{}\" t LEFT JOIN entity_members m \
-         ON t.source = m.source AND t.record_id = m.record_id",
-        table.name
-    );
-    run.engine.sql(&sql, &format!("land.export: {}", table.name)).await
-}
-
-fn landed(before: &[Done]) -> impl Iterator<Item = &StagedTable> {
-    before.iter().flat_map(|done| &done.tables).filter(|table| table.landed)
-}
-
-/// Row groups of at least 122,880 rows where there are as many, and about one million at most:
-/// the rows are divided evenly, so that no small group is left over.
-fn row_group(rows: u64) -> usize {
-    const LEAST: u64 = 122_880;
-    let groups = (rows / (8 * LEAST)).max(1);
-    usize::try_from(rows.div_ceil(groups).max(LEAST)).unwrap_or(usize::MAX)
-}
-
-/// What the run wants published, from what its stages handed over.
-pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
-    let land = done
-        .iter()
-        .find(|done| done.stage == "land")
-        .ok_or_else(|| Error::bug("nothing was landed"))?;
-    let mut commits = Vec::new();
-    let mut exports = Vec::new();
-    let mut leaves = BTreeMap::new();
-    for table in &land.tables {
-        if !table.landed {
-            let to = format!(
-                "exports/{}/date={}/{}.parquet",
-                table.name, run.identity.logical_date, table.name
-            );
-            leaves.insert(to.clone(), table.file.blake3.clone());
-            exports.push((table.file.path.clone(), to));
-            continue;
-        }
-        leaves.insert(table.file.path.clone(), table.file.blake3.clone());
-        let keep = match table.growth {
-            Growth::Snapshot => None,
-            Growth::Log => run
-                .predecessor
-                .as_ref()
-                .and_then(|entry| entry.tables.get(&table.name).copied()),
-        };
-        let contract = super::check::landed_contract(&run.loaded, &table.name)?;
-        commits.push(crate::land::delta::TableCommit {
-            table: table.name.clone(),
-            schema: table.schema.as_ref().clone(),
-            description: contract.and_then(|contract| contract.description).unwrap_or_default(),
-            keep,
-            statistics: statistics(table),
-            files: vec![table.file.clone()],
-            written_at: now(),
-        });
-    }
-    let mut manifest = serde_json::Map::new();
-    manifest.insert("run_id".to_owned(), run.identity.run_id.clone().into());
-    manifest.insert("pipeline".to_owned(), run.identity.pipeline.clone().into());
-    manifest.insert("logical_date".to_owned(), run.identity.logical_date.clone().into());
-    manifest.insert(
-        "predecessor".to_owned(),
-        run.predecessor.as_ref().map(|entry| entry.run_id.clone()).into(),
-    );
-    manifest.insert("inputs".to_owned(), json!(run.identity.inputs));
-    manifest.insert("configuration".to_owned(), run.identity.configuration.clone().into());
-    manifest.insert(
-        "program".to_owned(),
-        format!("simurgh {}", run.identity.program).into(),
-    );
-    let models = done
-        .iter()
-        .find(|done| done.stage == "resolve")
-        .map(|done| done.report["models"].clone())
-        .unwrap_or_default();
-    for model in models.as_array().into_iter().flatten() {
-        if let (Some(path), Some(hash)) = (model["path"].as_str(), model["blake3"].as_str()) {
-            leaves.insert(path.to_owned(), hash.to_owned());
-        }
-    }
-    manifest.insert("leaves".to_owned(), json!(leaves));
-    Ok(Draft {
-        run_id: run.identity.run_id.clone(),
-        pipeline: run.identity.pipeline.clone(),
-        logical_date: run.identity.logical_date.clone(),
-        predecessor: run.identity.predecessor,
-        commits,
-        exports,
-        manifest,
-    })
-}
-
-/// Columns whose least and greatest values may stand in Delta's log: keys that are not personal.
-fn statistics(table: &StagedTable) -> Vec<String> {
-    let keys = ["golden_id", "run_id"];
-    keys.iter()
-        .filter(|name| table.schema.field_with_name(name).is_ok())
-        .map(|name| (*name).to_owned())
-        .collect()
-}
-
-/// Milliseconds since 1970, for Delta's log, which no table's rows depend on.
-fn now() -> i64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))
-}
-
-/// Removes files that an attempt of this run landed and that were not published.
-pub(super) async fn clear_orphans(run: &Run, draft: &Draft) -> Result<()> {
-    for commit in &draft.commits {
-        let prefix = format!("{}/{}-", delta::folder(&commit.table), run.identity.run_id);
-        for listed in run.warehouse.list(&delta::folder(&commit.table)).await? {
-            if listed.path.starts_with(&prefix)
-                && run.first_publication
-                && !commit.files.iter().any(|file| file.path == listed.path)
-            {
-                run.warehouse.delete(&listed.path).await?;
-            }
-        }
-    }
-    Ok(())
-}
->>>>>>> resolve

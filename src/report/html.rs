@@ -14,11 +14,10 @@ pub(super) fn page(results: &serde_json::Value) -> Result<String> {
     environment.add_template("report.html", TEMPLATE).map_err(failed)?;
     let template = environment.get_template("report.html").map_err(failed)?;
     let stages = results["stages"].as_array().cloned().unwrap_or_default();
-    let longest = stages
-        .iter()
-        .filter_map(|stage| stage["seconds"].as_f64())
-        .fold(0.001, f64::max);
-    template.render(context! { run => Value::from(Serde(results)), longest => longest }).map_err(failed)
+    let longest = stages.iter().filter_map(|stage| stage["seconds"].as_f64()).fold(0.001, f64::max);
+    template
+        .render(context! { run => Value::from(Serde(results)), longest => longest })
+        .map_err(failed)
 }
 
 #[cfg(test)]

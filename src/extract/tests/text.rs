@@ -149,7 +149,7 @@ fn torn_text_is_refused_whole() {
     assert!(fault(read_one("", "p.csv", quoted)).contains("quoted field, in row 2: it is torn"));
     let short = format!("{HEADER}\n{GOOD}\nP2,a@b");
     let message = fault(read_one("", "p.csv", short));
-    assert!(message.contains("inside a row 2") && !message.contains("a@b"), "{message}");
+    assert!(message.contains("inside row 2") && !message.contains("a@b"), "{message}");
     let json = "{\"id\":\"P1\",\"at\":\"2026-01-01\"}\n{\"id\":\"P2\",\"em";
     assert!(fault(read_one("", "p.ndjson", json)).contains("inside row 2"));
     // A whole last row needs no line end.
