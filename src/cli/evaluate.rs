@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let loaded = arguments.file.load(global)?;
     let truth = read_truth(&arguments.truth)?;
-    let members = run_blocking(members(global, &loaded.pipeline.name))?;
+    let (date, members) = run_blocking(members(global, &loaded.pipeline.name))?;
     // Records of other days, which are in the truth and not among those published, say nothing.
     let judged: Vec<(&str, &str)> = members
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let found = evaluate(judged.iter().copied());
     if !global.json {
         say!(
-            "{} records judged, {unjudged} that the truth does not name; {} entities found, {} true",
+            "{date}: {} records judged, {unjudged} that the truth does not name; {} entities found, {} true",
             found.records,
             found.found,
             found.entities
@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let score = |score: Score| json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1 });
     Ok(Done::with(json!({
         "outcome": "evaluated",
+        "logical_date": date,
         "records": found.records,
         "unjudged": unjudged,
         "found": found.found,
@@ -101,17 +102,17 @@ fn read_truth(path: &std::path::Path) -> Result<HashMap<Record, String>> {
     Ok(truth)
 }
 
-async fn members(global: &Global, pipeline: &str) -> Result<Vec<(Record, String)>> {
+/// The newest date that is published, and its records with their golden ids.
+async fn members(global: &Global, pipeline: &str) -> Result<(String, Vec<(Record, String)>)> {
     let warehouse = Store::open(&global.warehouse)?;
     land::refuse_other_formats(&warehouse).await?;
     let history = History::read(&warehouse).await?;
-    let version = history
-        .current(pipeline)
-        .and_then(|entry| entry.tables.get(ENTITY_MEMBERS))
-        .ok_or_else(|| {
-            Error::data(format!("{}: nothing is published yet", warehouse.url()))
-                .help("run the pipeline first: simurgh run PIPELINE --date DATE")
-        })?;
+    let current = history.current(pipeline);
+    let date = current.map(|entry| entry.logical_date.clone()).unwrap_or_default();
+    let version = current.and_then(|entry| entry.tables.get(ENTITY_MEMBERS)).ok_or_else(|| {
+        Error::data(format!("{}: nothing is published yet", warehouse.url()))
+            .help("run the pipeline first: simurgh run PIPELINE --date DATE")
+    })?;
     let engine = Engine::new(&Options::default())?;
     let files = land::delta::files(&warehouse, ENTITY_MEMBERS, *version).await?;
     let mut members = Vec::new();
@@ -128,5 +129,5 @@ async fn members(global: &Global, pipeline: &str) -> Result<Vec<(Record, String)
             members.push((key, golden.value(row).to_owned()));
         }
     }
-    Ok(members)
+    Ok((date, members))
 }
