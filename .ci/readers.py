@@ -104,10 +104,12 @@ def problems_of(warehouse, name, version, written):
 
     keys = [c for c in ("golden_id", "source", "record_id", "old_golden_id") if c in types]
     if three is not None and keys:
-        expected = sorted(zip(*(one[key].to_pylist() for key in keys)))
-        if sorted(two.select(keys).rows()) != expected:
+        # By their text: a fact without a record has a null key, which Python does not order.
+        expected = sorted(zip(*(one[key].to_pylist() for key in keys)), key=repr)
+        if sorted(two.select(keys).rows(), key=repr) != expected:
             yield "polars reads other keys"
-        if sorted(three.select(*map(duckdb.ColumnExpression, keys)).fetchall()) != expected:
+        duck = three.select(*map(duckdb.ColumnExpression, keys)).fetchall()
+        if sorted(duck, key=repr) != expected:
             yield "DuckDB reads other keys"
 
 
