@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::run::{Request, prepare};
-use super::{resolution, sql::Parameters, stages};
+use super::{resolution, stages};
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
 use crate::resolve::{self, BlockingReport};
@@ -100,9 +100,6 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         let blocking = resolve::estimate(&input)?;
         kinds.push(KindPlan { kind: kind.clone(), records: input.source.len(), blocking });
     }
-    let parameters = Parameters::new(&run.loaded.pipeline, &run.identity.logical_date);
-    let options = run.engine.options();
-    let tables = super::check::plan_all(&run.loaded, &run.contracts, &parameters, options).await?;
     Ok(Plan {
         run_id: run.identity.run_id.clone(),
         logical_date: run.identity.logical_date.clone(),
@@ -110,7 +107,7 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         published,
         sources,
         kinds,
-        tables: tables.into_keys().collect(),
+        tables: run.tables,
     })
 }
 

@@ -117,6 +117,8 @@ pub(super) struct Run {
     pub identity: Identity,
     pub date: Date,
     pub parameters: Parameters,
+    /// The tables that the run makes, by name.
+    pub tables: Vec<String>,
     pub engine: Engine,
     pub warehouse: Store,
     pub inputs: Store,
@@ -155,7 +157,7 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
     let inputs = Store::open(&loaded.pipeline.inputs)?;
     let engine = Engine::new(&request.engine)?;
     let parameters = Parameters::new(&loaded.pipeline, &date.to_string());
-    super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
+    let tables = super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
     let history = History::read(&warehouse).await?;
     let predecessor = history.predecessor(&loaded.pipeline.name, &date.to_string()).cloned();
     let identity = match &request.run_id {
@@ -170,6 +172,7 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         identity,
         date,
         parameters,
+        tables: tables.into_keys().collect(),
         engine,
         warehouse,
         inputs,
