@@ -21,7 +21,7 @@ use super::kernel::{Pair, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
-use super::settings::{Resolve, Verdict};
+use super::settings::{LinkType, Resolve, Verdict};
 use super::train::{Counts, Trainee, mix, train};
 use crate::error::{Error, Result};
 use crate::tables;
@@ -108,6 +108,8 @@ struct Ready<'a> {
     rules: Rules,
     /// By row, a number for a duplicate-free source.
     sources: Vec<u32>,
+    /// Where only some links are asked for: by row, a number for its source.
+    every_source: Vec<u32>,
     threads: usize,
 }
 
@@ -216,6 +218,16 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         let number = |row| place(input.source.value(row)).map_or(MISSING, |place| place as u32);
         (0..rows).map(number).collect()
     };
+    // Rows are sorted by source.
+    let mut every_source = Vec::new();
+    if settings.link != LinkType::LinkAndDedupe {
+        let mut number = 0;
+        for row in 0..rows {
+            let other = row > 0 && input.source.value(row) != input.source.value(row - 1);
+            number += u32::from(other);
+            every_source.push(number);
+        }
+    }
     let comparisons = Arc::new(Comparisons { list });
     Ok(Ready {
         input,
@@ -224,13 +236,21 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
         comparisons,
         sources,
+        every_source,
         threads: options.threads,
     })
 }
 
 impl Ready<'_> {
-    /// Two records of a source that holds each entity once are never compared.
+    /// Two records of a source that holds each entity once are never compared, nor are those whose
+    /// link is not asked for.
     fn skip(&self, l: u32, r: u32) -> bool {
+        let one_source = || self.every_source[l as usize] == self.every_source[r as usize];
+        match self.input.settings.link {
+            LinkType::DedupeOnly if !one_source() => return true,
+            LinkType::LinkOnly if one_source() => return true,
+            _ => {}
+        }
         !self.sources.is_empty()
             && self.sources[l as usize] != MISSING
             && self.sources[l as usize] == self.sources[r as usize]
