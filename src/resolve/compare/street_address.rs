@@ -106,7 +106,7 @@ mod tests {
             ("12 Maine Street", "same number, similar street"),
             ("14 Main Street", "same street"),
             ("Main Street", "same street"),
-            ("14 Main Road", "similar street"),
+            ("14 Main Street West", "similar street"),
             ("12 Mill Lane", "else"),
             ("--", "missing"),
         ];
