@@ -49,11 +49,7 @@ fn a_trained_model_comes_with_its_probabilities() {
     assert!(email[1].contains("NULLIF(regexp_extract(l.\"email\", '^[^@]+', 0), '')"), "{email:?}");
     let given = &imported.resolve.training.given;
     let names: Vec<&str> = given.keys().map(String::as_str).collect();
-    // A level of the e-mail was never seen in training.
-    assert_eq!(names, ["first_name", "surname", "dob", "city"]);
-    assert!(
-        imported.notes.iter().any(|note| note.contains("`email`") && note.contains("trained anew"))
-    );
+    assert_eq!(names, ["first_name", "surname", "dob", "city", "email"]);
     for own in given.values() {
         let sum = |list: &[f64]| (list.iter().sum::<f64>() - 1.0).abs() < 1e-9;
         assert!(sum(&own.m) && sum(&own.u) && own.m.len() == own.u.len());
@@ -127,6 +123,22 @@ fn null_and_else_are_needed_for_nothing_to_be_guessed() {
         assert!(error.contains("comparison `name`, level 1"), "{error}");
         assert!(error.contains(why), "{sql}: {error}");
     }
+}
+
+#[test]
+fn a_comparison_of_which_a_level_is_untrained_is_trained_anew() {
+    let settings = r#"{"link_type": "dedupe_only", "comparisons": [{"output_column_name": "name",
+        "comparison_levels": [
+            {"sql_condition": "name_l IS NULL OR name_r IS NULL", "is_null_level": true},
+            {"sql_condition": "name_l = name_r", "m_probability": 0.9},
+            {"sql_condition": "ELSE", "m_probability": 0.1, "u_probability": 0.9}]}]}"#;
+    let imported = read(settings).unwrap();
+    assert!(imported.resolve.training.given.is_empty());
+    assert_eq!(imported.notes.len(), 1, "{:?}", imported.notes);
+    let whole =
+        settings.replace(r#""m_probability": 0.9"#, r#""m_probability": 0, "u_probability": 2"#);
+    let given = read(&whole).unwrap().resolve.training.given;
+    assert!(given["name"].m[0] > 0.0 && (given["name"].u[0] - 2.0 / 2.9).abs() < 1e-12);
 }
 
 #[test]
