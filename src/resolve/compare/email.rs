@@ -11,7 +11,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["email"],
     levels: &["exact", "one edit", "same user, other domain", "user jaro_winkler >= 0.9", "else"],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| {
         // A mailbox has one spelling by its provider's rules; what is no address is kept too.
         let text = fold::email_normalise(text).unwrap_or_else(|| text.trim().to_lowercase());

@@ -24,7 +24,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| fold::text_fold(text),
     build,
 };
