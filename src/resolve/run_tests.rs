@@ -99,6 +99,7 @@ fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]]) -> Input<'a> {
             .iter()
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
+        conditions: None,
     }
 }
 
