@@ -4,7 +4,7 @@
 
 use super::nearest::suggestion;
 use super::validate::{Check, KINDS};
-use crate::resolve::{Resolve, Verdict};
+use crate::resolve::{ComparisonKind, Resolve, Verdict};
 
 /// Checks the model of each kind.
 pub(crate) fn check(check: &mut Check<'_>) {
@@ -53,15 +53,16 @@ impl Check<'_> {
             let at = [&at[..], &["comparisons", &index]].concat();
             let path = [&at[..], &["type"]].concat();
             self.refers(&path, &comparison.kind, self.known.comparisons, "comparison types");
-            self.not_empty(&at, "columns", comparison.columns.len());
-            let falls = comparison.levels.windows(2).all(|pair| pair[0] > pair[1]);
-            if !falls || comparison.levels.iter().any(|level| !(0.0..=1.0).contains(level)) {
+            let kind = ComparisonKind::find(&comparison.kind);
+            if !kind.is_some_and(ComparisonKind::of_conditions) {
+                self.not_empty(&at, "columns", comparison.columns.len());
+            }
+            let asked = kind.map(|kind| kind.thresholds_of(&comparison.levels));
+            if let Some(Err(what)) = asked {
                 let path = [&at[..], &["levels"]].concat();
-                self.at(
-                    &path,
-                    "levels must go from strict to loose",
-                    "similarities between 0 and 1, each less than the one before it",
-                );
+                let help = "levels go from strict to loose: similarities fall, distances rise, \
+                            conditions are SQL";
+                self.at(&path, what, help);
             }
         }
         for (index, rule) in resolve.rules.iter().enumerate() {
@@ -72,9 +73,15 @@ impl Check<'_> {
                 let path = [&at[..], &["unlike", &place]].concat();
                 self.refers(&path, name, &comparisons, "comparisons");
             }
-            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
-                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or `unlike`");
-            } else if rule.then == Verdict::Merge && rule.same.is_empty() {
+            let condition = rule.condition.is_some();
+            if rule.same.is_empty()
+                && rule.differ.is_empty()
+                && rule.unlike.is_empty()
+                && !condition
+            {
+                let help = "give `same`, `differ`, `unlike` or `where`";
+                self.at(&at, "this rule holds of every pair", help);
+            } else if rule.then == Verdict::Merge && rule.same.is_empty() && !condition {
                 self.at(&at, "records are not the same because they differ", "give `same` too");
             }
         }
