@@ -57,10 +57,10 @@ enum About {
 
 fn about(comparison: &Comparison) -> About {
     match comparison.kind {
-        "person_name" | "organisation_name" => About::Name,
-        "jaro_winkler" if comparison.term_frequency => About::Name,
+        "person_name" | "full_name" | "organisation_name" => About::Name,
+        "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
         "email" => About::Address,
-        "date" => About::Own,
+        "date" | "date_difference" => About::Own,
         _ => About::Else,
     }
 }

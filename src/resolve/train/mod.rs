@@ -29,10 +29,10 @@ use std::collections::BTreeMap;
 
 use self::classes::{Class, begin, candidates, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
-use self::random::{random_levels, u_probabilities};
 #[cfg(test)]
 pub(crate) use self::random::SplitMix64;
 pub(crate) use self::random::mix;
+use self::random::{random_levels, u_probabilities};
 use super::compare::{Comparisons, MAX_LEVELS};
 use super::model::{
     Candidate, Classes, ComparisonModel, LargestMove, LevelModel, Model, TermFrequency,
@@ -107,8 +107,7 @@ impl Material<'_> {
     fn train(&self, classes: &[Class]) -> Trained {
         let compared = self.vectors.pairs();
         let estimated = |class: &Class| {
-            let (holds, own) =
-                begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
+            let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
             let given = self.same.filter(|_| *class == Class::Same);
             let share = if *class == Class::Same { START_SAME } else { START_OTHER };
             Estimated {
@@ -197,9 +196,10 @@ pub(crate) fn train(
         pairs: counts.values().sum(),
         patterns: counts.len() as u64,
         random_pairs,
-        labelled_pairs: trainee.labelled.as_ref().map_or(0, |own| {
-            own.iter().map(|levels| levels.iter().sum()).max().unwrap_or(0)
-        }),
+        labelled_pairs: trainee
+            .labelled
+            .as_ref()
+            .map_or(0, |own| own.iter().map(|levels| levels.iter().sum()).max().unwrap_or(0)),
         iterations: best.iterations,
         converged: best.ended.converged,
         largest_move: largest_move(&best, comparisons),
@@ -214,9 +214,8 @@ pub(crate) fn train(
 fn of_labels(levels: &[u64; MAX_LEVELS + 1], start: &[f64]) -> Vec<f64> {
     let pairs: u64 = levels[1..].iter().sum();
     let sum = pairs as f64 + LABELLED_PRIOR;
-    let of = |(level, start): (usize, &f64)| {
-        (levels[level + 1] as f64 + LABELLED_PRIOR * start) / sum
-    };
+    let of =
+        |(level, start): (usize, &f64)| (levels[level + 1] as f64 + LABELLED_PRIOR * start) / sum;
     start.iter().enumerate().map(of).collect()
 }
 
