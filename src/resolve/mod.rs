@@ -13,6 +13,7 @@
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
 //! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
+//! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
@@ -28,6 +29,7 @@ mod identify;
 mod kernel;
 mod log;
 mod model;
+mod quality;
 mod record;
 mod redirect;
 mod rules;
@@ -45,6 +47,7 @@ pub use model::{
     Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
     TrainingReport,
 };
+pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
-pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
+pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};
 pub use settings::*;

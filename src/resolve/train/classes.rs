@@ -11,12 +11,14 @@
 //! |---|---|---|---|---|
 //! | the same entity | free | free | free | free |
 //! | a household | free | half by chance | half by chance | free |
-//! | namesakes | free | half by chance | by chance | by chance |
+//! | namesakes | as the same entity | half by chance | by chance | by chance |
 //!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
-//! Without dates and e-mail addresses names are what tells members of a household apart. Where
-//! nothing does, or nobody has a name, there is no such class.
+//! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
+//! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
+//! e-mail addresses names are what tells members of a household apart; where nothing does, there
+//! are none.
 
 use super::Probabilities;
 use crate::resolve::compare::{Comparison, Comparisons};
@@ -38,6 +40,8 @@ pub(super) enum Hold {
     HalfByChance,
     /// As coincidence has it.
     ByChance,
+    /// As the same entity has it.
+    AsSame,
     /// Given: it stays as it began.
     Given,
 }
@@ -85,9 +89,9 @@ fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
 /// The sets of classes that can be told apart by these comparisons, the fewest classes first.
 pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
     let has = |what: About| comparisons.list.iter().any(|own| about(own) == what);
-    let own = has(About::Own) || has(About::Address);
-    let household = comparisons.list.len() >= 3 && has(About::Else) && (own || has(About::Name));
-    let namesake = comparisons.list.len() >= 3 && has(About::Name);
+    let own = has(About::Own) || has(About::Address) || has(About::Name);
+    let household = comparisons.list.len() >= 3 && has(About::Else) && own;
+    let namesake = comparisons.list.len() >= 3 && has(About::Name) && has(About::Address);
     let mut sets = vec![vec![Class::Same]];
     if household {
         sets.push(vec![Class::Same, Class::Household]);
@@ -119,7 +123,7 @@ pub(super) fn begin(
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
             (Class::Household, About::Name) if !own => (Hold::HalfByChance, u.clone()),
             (Class::Household, _) => (Hold::Free, between(m, u)),
-            (Class::Namesake, About::Name) => (Hold::Free, m.clone()),
+            (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
             (Class::Namesake, About::Address) => (Hold::HalfByChance, u.clone()),
             (Class::Namesake, _) => (Hold::ByChance, u.clone()),
         }

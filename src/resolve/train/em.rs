@@ -69,16 +69,6 @@ impl Estimated {
     fn trains(&self, comparison: usize) -> bool {
         matches!(self.holds[comparison], Hold::Free | Hold::HalfByChance)
     }
-
-    /// The probability of a level; `u` is coincidence.
-    pub(super) fn probability(&self, u: &Probabilities, comparison: usize, level: usize) -> f64 {
-        let (own, chance) = (self.own[comparison][level], u[comparison][level]);
-        match self.holds[comparison] {
-            Hold::Free | Hold::Given => own,
-            Hold::HalfByChance => 0.5 * (own + chance),
-            Hold::ByChance => chance,
-        }
-    }
 }
 
 /// The largest move of the last step.
@@ -139,6 +129,18 @@ impl Tables {
 }
 
 impl Mixture {
+    /// The probability of a level in a class.
+    pub(super) fn probability(&self, class: usize, comparison: usize, level: usize) -> f64 {
+        let class = &self.classes[class];
+        let (own, chance) = (class.own[comparison][level], self.u[comparison][level]);
+        match class.holds[comparison] {
+            Hold::Free | Hold::Given => own,
+            Hold::HalfByChance => 0.5 * (own + chance),
+            Hold::ByChance => chance,
+            Hold::AsSame => self.classes[0].own[comparison][level],
+        }
+    }
+
     fn tables(&self) -> Tables {
         let table = |of: &dyn Fn(usize, usize) -> f64| -> Vec<[f64; PLACES]> {
             let row = |(comparison, own): (usize, &Vec<f64>)| {
@@ -148,7 +150,7 @@ impl Mixture {
             };
             self.u.iter().enumerate().map(row).collect()
         };
-        let classes = self.classes.iter().map(|own| table(&|c, l| own.probability(&self.u, c, l)));
+        let classes = (0..self.classes.len()).map(|at| table(&|c, l| self.probability(at, c, l)));
         let sizes = self.classes.iter().map(|own| own.size).chain([self.all]).collect();
         Tables { sizes, levels: classes.chain([table(&|c, l| self.u[c][l])]).collect() }
     }
@@ -223,6 +225,15 @@ impl Mixture {
                 sizes[class] += expected;
                 for (own, level) in sums[class].iter_mut().zip(vector) {
                     own[usize::from(*level) & (PLACES - 1)] += expected;
+                }
+            }
+        }
+        // What is estimated as one is counted as one.
+        for class in 1..classes {
+            for comparison in 0..self.u.len() {
+                if self.classes[class].holds[comparison] == Hold::AsSame {
+                    let counted = sums[class][comparison];
+                    sums[0][comparison].iter_mut().zip(counted).for_each(|(to, own)| *to += own);
                 }
             }
         }

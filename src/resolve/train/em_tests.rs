@@ -47,6 +47,7 @@ proptest! {
             vec![],
             vec![(Class::Household, Hold::Free)],
             vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::ByChance)],
+            vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::AsSame)],
         ]),
     ) {
         let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();
@@ -135,6 +136,6 @@ fn what_is_by_chance_or_given_does_not_move() {
     assert_eq!(mixture.classes[0].own[1], before.classes[0].own[1]);
     assert_eq!(mixture.classes[0].size, before.classes[0].size);
     assert_ne!(mixture.classes[0].own[0], before.classes[0].own[0]);
-    let u = |level| mixture.classes[1].probability(&mixture.u, 0, level);
+    let u = |level| mixture.probability(1, 0, level);
     assert_eq!([u(0), u(1), u(2), u(3)], CHANCE);
 }

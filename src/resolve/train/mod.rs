@@ -274,12 +274,6 @@ fn check_given(training: &Training, comparisons: &Comparisons) -> Result<()> {
             }
         }
     }
-    for (name, share) in [("prior", training.prior), ("rules_recall", training.rules_recall)] {
-        if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
-            return Err(Error::configuration(format!("training.{name}: not a share"))
-                .help("give a number over 0 and at most 1"));
-        }
-    }
     Ok(())
 }
 
@@ -293,9 +287,7 @@ fn document(
     let place = |class: Class| mixture.classes.iter().position(|own| own.class == class);
     let (household, namesake) = (place(Class::Household), place(Class::Namesake));
     let level = |comparison: usize, level: usize, name: &String| {
-        let of = |class: usize| {
-            mixture.classes[class].probability(&mixture.u, comparison, level).max(LEAST)
-        };
+        let of = |class: usize| mixture.probability(class, comparison, level).max(LEAST);
         let u = mixture.u[comparison][level].max(LEAST);
         LevelModel::new(name.clone(), of(0), u, household.map(of), namesake.map(of))
     };
