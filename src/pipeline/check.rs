@@ -99,6 +99,9 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
     for (name, table) in pipeline.facts.iter().chain(&pipeline.enrich).chain(&pipeline.profile) {
         add(&loaded.statement(name, table)?);
     }
+    for model in pipeline.resolve.values().filter_map(|own| own.training.model.as_ref()) {
+        add(&super::models::text(loaded, model)?);
+    }
     for source in pipeline.sources.values() {
         let path = loaded.directory.join(&source.contract);
         add(&std::fs::read_to_string(&path).map_err(|cause| {
