@@ -26,8 +26,9 @@ use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{LinkType, Resolve, Verdict};
-use super::train::{Counts, Labelled, Trainee, mix, train};
+use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::random::mix;
 use crate::tables;
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.

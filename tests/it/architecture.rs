@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["error", "functions", "tables"]),
     ("error", &[]),
     ("extract", &["contract", "error", "tables"]),
-    ("functions", &["error"]),
+    ("functions", &["error", "random"]),
     ("golden", &["error", "tables"]),
     ("land", &["engine", "error", "tables"]),
     (
