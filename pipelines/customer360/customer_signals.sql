@@ -2,6 +2,11 @@
 --
 -- Signals of events look back $signal_days; those of a state (an open case, a habit) hold at the
 -- logical date. evidence = table:key of the row that shows it, or the customer's own table.
+--
+-- spend_shift: the revenue of the last 30 days against that of the twelve 30 days before, those
+-- that the customer was one throughout: robust z = (x - median) / (1.4826 MAD), null for MAD 0.
+-- near_store: addresses have no coordinates, so a customer's place is the middle of the stores of
+-- its city; the nearest of these counts.
 with
 carts as (
   select m.golden_id, w.event_id, w.category, w.occurred_at
@@ -87,6 +92,71 @@ responses as (
       / cast(a.sent + 20 as decimal(18, 2)) as decimal(9, 6)) as smoothed
   from answers a
   cross join overall o
+),
+spend as (
+  select
+    m.golden_id,
+    cast($logical_date - t.occurred_on as bigint) / 30 as months_ago,
+    sum(t.reporting_net) as amount
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.counted and t.occurred_on <= $logical_date and t.occurred_on > $logical_date - 390
+  group by m.golden_id, cast($logical_date - t.occurred_on as bigint) / 30
+),
+-- Months are counted back from the logical date; 0 is the last.
+months as (
+  select c.golden_id, n.months_ago, coalesce(s.amount, cast(0 as decimal(18, 2))) as amount
+  from customer_economics c
+  cross join (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12))
+    as n (months_ago)
+  left join spend s on s.golden_id = c.golden_id and s.months_ago = n.months_ago
+  where n.months_ago = 0
+    or cast($logical_date - c.first_purchase_on as bigint) >= 30 * n.months_ago + 29
+),
+middles as (
+  select golden_id, median(cast(amount as decimal(18, 2))) as middle, count(*) as known
+  from months
+  where months_ago > 0
+  group by golden_id
+),
+deviations as (
+  select m.golden_id,
+    median(abs(cast(m.amount - d.middle as decimal(18, 2)))) as deviation
+  from months m
+  join middles d on d.golden_id = m.golden_id
+  where m.months_ago > 0
+  group by m.golden_id
+),
+shifts as (
+  select m.golden_id,
+    cast(cast(m.amount - d.middle as decimal(24, 8))
+      / (cast(1.4826 as decimal(5, 4)) * cast(v.deviation as decimal(18, 2)))
+      as decimal(18, 4)) as z
+  from months m
+  join middles d on d.golden_id = m.golden_id
+  join deviations v on v.golden_id = m.golden_id
+  where m.months_ago = 0 and d.known >= $spend_shift_months and v.deviation > 0
+),
+cities as (
+  select
+    lower(trim(city)) as city,
+    upper(trim(country)) as country,
+    avg(cast(latitude as decimal(9, 6))) as latitude,
+    avg(cast(longitude as decimal(9, 6))) as longitude
+  from raw_ref_stores
+  group by lower(trim(city)), upper(trim(country))
+),
+distances as (
+  select c.city, c.country, s.store_id,
+    cast(great_circle_km(c.latitude, c.longitude, s.latitude, s.longitude) as decimal(9, 3))
+      as km
+  from cities c
+  join raw_ref_stores s on upper(trim(s.country)) = c.country
+),
+nearest as (
+  select city, country, store_id, km,
+    row_number() over (partition by city, country order by km asc, store_id asc) as place
+  from distances
 )
 select c.golden_id, 'cart_left' as signal, c.category as value,
   'web_activity:' || c.event_id as evidence, c.occurred_at as at
@@ -115,6 +185,19 @@ union all
 select golden_id, 'returned', cast(cast(amount as decimal(18, 2)) as varchar),
   'transactions:' || document, at
 from returns
+union all
+select golden_id, 'spend_shift', cast(z as varchar), 'customer_economics:' || golden_id,
+  arrow_cast($logical_date, 'Timestamp(Microsecond, Some("UTC"))')
+from shifts
+where abs(z) > $spend_shift_z
+union all
+select c.golden_id, 'near_store', n.store_id || ' ' || cast(n.km as varchar) || ' km',
+  'ref_stores:' || n.store_id,
+  arrow_cast($logical_date, 'Timestamp(Microsecond, Some("UTC"))')
+from customers c
+join nearest n
+  on n.city = lower(trim(c.city)) and n.country = upper(trim(c.country)) and n.place = 1
+where n.km < $near_store_km
 union all
 select b.golden_id, 'reward_only', cast(b.reward_share as varchar),
   'customer_behaviour:' || b.golden_id,

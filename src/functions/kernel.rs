@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of what any function means. A kernel is a function pointer, so that no SQL
 //! function can capture state: a worker that registers the table under the same names computes
-//! the same values. Every function takes text (numbers, dates and booleans are cast to it, nested
+//! the same values. Functions take text, some beside numbers or a date (what is not text is cast to it, nested
 //! and binary types are refused when a query is planned), is immutable, and answers null to null.
 
 use std::hash::{Hash, Hasher};
@@ -13,7 +13,7 @@ use arrow::array::{
     ListBuilder, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -36,6 +36,7 @@ enum Kernel {
     TimestampBy(fn(&str, Option<&str>) -> Option<i64>),
     Money(fn(&str) -> Option<i128>),
     DateFlag(fn(i32) -> Option<bool>),
+    Numbers(fn([f64; 4]) -> Option<f64>),
 }
 
 /// `name(text) -> text`.
@@ -114,6 +115,11 @@ pub(crate) fn date_flag(name: &'static str, function: fn(i32) -> Option<bool>) -
     build(name, Kernel::DateFlag(function))
 }
 
+/// `name(number, number, number, number) -> number`.
+pub(crate) fn numbers(name: &'static str, function: fn([f64; 4]) -> Option<f64>) -> ScalarUDF {
+    build(name, Kernel::Numbers(function))
+}
+
 fn build(name: &'static str, kernel: Kernel) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
     ScalarUDF::from(KernelFunction { name, kernel, signature })
@@ -134,6 +140,7 @@ impl Kernel {
             }
             Kernel::NumberOfTwo(_) => (vec![DataType::Utf8, DataType::Utf8], 2),
             Kernel::DateFlag(_) => (vec![DataType::Date32], 1),
+            Kernel::Numbers(_) => (vec![DataType::Float64; 4], 4),
             Kernel::Texts(_) => (vec![DataType::Utf8], 1),
         }
     }
@@ -151,6 +158,7 @@ impl Kernel {
             }
             Kernel::Money(_) => DataType::Decimal128(MONEY.0, MONEY.1),
             Kernel::DateFlag(_) => DataType::Boolean,
+            Kernel::Numbers(_) => DataType::Float64,
         }
     }
 }
@@ -240,6 +248,7 @@ fn castable(given: &DataType, wanted: &DataType) -> bool {
     };
     match wanted {
         DataType::Int64 => given.is_integer() || given.is_null(),
+        DataType::Float64 => given.is_numeric() || given.is_null(),
         DataType::Date32 => given.is_temporal() || given.is_null(),
         _ => {
             given.is_string()
@@ -364,6 +373,23 @@ impl KernelFunction {
                     Decimal128Array::from_iter(amounts)
                         .with_precision_and_scale(MONEY.0, MONEY.1)?,
                 )
+            }
+            Kernel::Numbers(function) => {
+                let columns = arguments
+                    .iter()
+                    .map(|value| Ok(cast(&value.to_array(rows)?, &DataType::Float64)?))
+                    .collect::<Result<Vec<_>>>()?;
+                let columns: Vec<_> =
+                    columns.iter().map(|column| column.as_primitive::<Float64Type>()).collect();
+                let [a, b, c, d] = columns.as_slice() else {
+                    return exec_err!("{} takes 4 arguments", self.name);
+                };
+                let place = |row| {
+                    let known =
+                        |column: &Float64Array| column.is_valid(row).then(|| column.value(row));
+                    function([known(a)?, known(b)?, known(c)?, known(d)?])
+                };
+                Arc::new((0..rows).map(place).collect::<Float64Array>())
             }
             Kernel::DateFlag(function) => {
                 let dates = cast(&first.to_array(rows)?, &DataType::Date32)?;

@@ -14,6 +14,7 @@ pub mod country;
 pub mod currency;
 pub mod date;
 mod date_words;
+pub mod distance;
 pub mod email;
 pub mod hash;
 mod kernel;
@@ -68,6 +69,7 @@ pub const FUNCTIONS: &[Function] = &[
     email::EMAIL_DOMAIN,
     email::EMAIL_NORMALISE,
     email::EMAIL_USER,
+    distance::GREAT_CIRCLE_KM,
     hash::HASH_TEXT,
     similarity::JACCARD_SIMILARITY,
     similarity::JARO_SIMILARITY,
@@ -107,7 +109,7 @@ pub fn all() -> Vec<ScalarUDF> {
 pub fn markdown() -> String {
     let mut text = String::from(
         "# SQL functions\n\n\
-         Beside DataFusion's own. All take text (numbers and dates are cast to it) in any script, \
+         Beside DataFusion's own. All but those of numbers take text (numbers and dates are cast to it) in any script, \
          answer null to null and to what cannot be read, and never fail on a value.\n\n\
          Made from the table in `src/functions/mod.rs`; \
          `SIMURGH_UPDATE=1 cargo test --lib functions::` writes it anew.\n",

@@ -97,8 +97,11 @@ fn lloyd(points: &Matrix, mut centres: Matrix) -> Clusters {
             }
         }
         // An empty cluster begins anew at the point that is farthest from its centre.
-        let mut far: Vec<usize> = (0..points.len()).collect();
-        far.sort_by(|l, r| found[*r].1.total_cmp(&found[*l].1));
+        let mut far: Vec<usize> = Vec::new();
+        if counts.contains(&0) {
+            far.extend(0..points.len());
+            far.sort_by(|l, r| found[*r].1.total_cmp(&found[*l].1));
+        }
         let mut far = far.into_iter();
         for (label, count) in counts.iter().enumerate() {
             let sum = &mut sums[label * width..(label + 1) * width];

@@ -253,6 +253,39 @@ pub(super) const CASES: &[Case] = &[
         setup.append(PIPELINE, &format!("{ENRICH}{sql}"));
     }),
     case(
+        "an unknown computation",
+        1,
+        &[IN_FILE, "`page_rank`", "`pagerank`"],
+        "correct its name",
+        |setup| {
+            let sql =
+                "SELECT golden_id, golden_id AS other_golden_id, 1 AS weight FROM customers\n";
+            setup.append(PIPELINE, &format!("{ENRICH}{sql}    compute: page_rank\n"));
+        },
+    ),
+    case(
+        "a computation without a column that it reads",
+        1,
+        &["enrich.sums", "`weight`"],
+        "select it",
+        |setup| {
+            let sql = "SELECT golden_id, golden_id AS other_golden_id FROM customers\n";
+            setup.append(PIPELINE, &format!("{ENRICH}{sql}    compute: pagerank\n"));
+        },
+    ),
+    case(
+        "a setting of a computation out of range",
+        1,
+        &["enrich.sums.settings.damping", "from 0 to 0.99"],
+        "give a number of the range",
+        |setup| {
+            let sql =
+                "SELECT golden_id, golden_id AS other_golden_id, 1 AS weight FROM customers\n";
+            let settings = "    compute: pagerank\n    settings: {damping: 2}\n";
+            setup.append(PIPELINE, &format!("{ENRICH}{sql}{settings}"));
+        },
+    ),
+    case(
         "SQL whose file is not there",
         1,
         &[IN_FILE, "sums.sql"],
