@@ -9,6 +9,7 @@ pub mod dedupe;
 mod inputs;
 mod landing;
 mod plan;
+mod published;
 mod resolution;
 mod run;
 mod sql;
@@ -17,6 +18,7 @@ mod stages;
 pub use check::{Checked, check};
 pub use inputs::Input;
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
+pub use published::PublishedTables;
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.

@@ -9,7 +9,9 @@
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
+//! | `look` | commands that look at one customer |
 //! | `kill` | runs killed at any moment |
+//! | `verify` | what is found of a warehouse that was altered |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -23,9 +25,11 @@ mod architecture;
 mod backfill;
 mod fault;
 mod kill;
+mod look;
 mod program;
 mod s3;
 mod store;
 mod suite;
+mod verify;
 mod warehouse;
 mod wrong;
