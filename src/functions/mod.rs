@@ -19,6 +19,7 @@ pub mod email;
 pub mod hash;
 mod kernel;
 pub mod latin;
+mod letters;
 pub mod minhash;
 pub mod money;
 pub mod names;
@@ -26,6 +27,7 @@ pub mod nickname;
 pub mod organisation;
 mod person_words;
 pub mod phone;
+pub mod phonemes;
 pub mod phonetic;
 pub mod postcode;
 pub mod regular;
@@ -76,6 +78,7 @@ pub const FUNCTIONS: &[Function] = &[
     similarity::JARO_WINKLER_SIMILARITY,
     minhash::MINHASH_BANDS,
     money::MONEY_PARSE,
+    similarity::NAME_SIMILARITY,
     skeleton::NAME_SKELETON,
     tokens::NGRAMS,
     nickname::NICKNAME_ROOT,

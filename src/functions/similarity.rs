@@ -1,9 +1,8 @@
 //! How alike two texts are, as numbers: for SQL comparisons and conditions on pairs.
 //!
-//! Knows letters; refuses to know what a text means, but for `name_similarity`, which is in
-//! `name_similarity`. Each is symmetric.
+//! Knows letters and, of names, sounds; refuses to know what a text means. Each is symmetric.
 
-use super::{Function, kernel};
+use super::{Function, kernel, phonemes::Sounds};
 
 pub(crate) const DAMERAU_LEVENSHTEIN: Function = Function {
     name: "damerau_levenshtein",
@@ -47,6 +46,25 @@ pub(crate) const JARO_WINKLER_SIMILARITY: Function = Function {
     examples: &[("jaro_winkler_similarity('martha', 'marhta') > 0.96", "true")],
     make: || kernel::number_of_two("jaro_winkler_similarity", jaro_winkler_similarity),
 };
+
+pub(crate) const NAME_SIMILARITY: Function = Function {
+    name: "name_similarity",
+    group: "names",
+    signature: "name_similarity(name, name)",
+    returns: "number",
+    summary: "How alike two names sound, 0 to 1, in Latin, Arabic and Persian letters: short vowels that one script leaves out, articles and spellings of one sound cost little.",
+    examples: &[
+        ("name_similarity('Mohamed', 'محمد') > 0.9", "true"),
+        ("name_similarity('Karim', 'فاطمة') < 0.5", "true"),
+        ("name_similarity('Ana', '-')", ""),
+    ],
+    make: || kernel::number_of_two("name_similarity", name_similarity),
+};
+
+/// How alike two names sound ([`Sounds::similarity`]); `None` where one has no letters.
+pub fn name_similarity(a: &str, b: &str) -> Option<f64> {
+    Some(Sounds::of(a)?.similarity(&Sounds::of(b)?))
+}
 
 /// strsim's similarities are greedy from the left text: the lesser one is always the left.
 fn ordered<'a>(a: &'a str, b: &'a str) -> (&'a str, &'a str) {
