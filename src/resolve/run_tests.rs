@@ -168,13 +168,56 @@ fn weights_are_fixed_point_and_add_up_to_the_match_weight() {
         let list = lists.value(row);
         let parts: f64 = list.as_primitive::<Float64Type>().values().iter().sum();
         let sum = parts + found.model.prior_weight;
-        // The share of the other classes is taken off, which only lowers a weight.
+        // The share of households and namesakes is taken off, which only lowers a weight.
         assert!(total <= sum + 1e-9, "{total} {sum}");
-        let model = &found.model;
-        if model.household_prior_weight.is_none() && model.namesake_prior_weight.is_none() {
+        let others = [found.model.household_prior_weight, found.model.namesake_prior_weight];
+        if others == [None, None] {
             assert_eq!(total, sum);
         }
     }
+}
+
+#[test]
+fn m_is_counted_from_labels_where_there_are_any() {
+    let (rows, settings) = (people(), settings());
+    let input = input(&settings, &rows);
+    let label = |row: &[String; 6], same| StewardDecision {
+        a: RecordKey::new("crm", row[1].clone()),
+        b: RecordKey::new("pos", row[1].clone()),
+        same,
+        by: "lea".to_owned(),
+    };
+    let both = |row: &&[String; 6]| {
+        row[0] == "crm" && rows.iter().any(|other| other[0] == "pos" && other[1] == row[1])
+    };
+    let labels: Vec<StewardDecision> =
+        rows.iter().filter(both).map(|row| label(row, true)).collect();
+    let options = Options { threads: 2 };
+    let model = train_from_labels(&input, &labels, options).unwrap();
+    assert_eq!(model.training.labelled_pairs, labels.len() as u64);
+    // Seven of eight records keep the day of birth.
+    let exact = model.comparison("born").unwrap().level("exact").unwrap();
+    assert!((0.65..0.9).contains(&exact.m), "{}", exact.m);
+    let different: Vec<StewardDecision> = rows.iter().map(|row| label(row, false)).collect();
+    assert!(train_from_labels(&input, &different, options).is_err());
+}
+
+#[test]
+fn a_precision_that_is_asked_for_is_what_merged_pairs_are_expected_to_have() {
+    let mut strict = settings();
+    strict.thresholds.precision = Some(0.99999);
+    let (plain, strict) = (run(&settings(), &[], 2), run(&strict, &[], 2));
+    assert!(strict.merge_threshold > plain.merge_threshold);
+    let merged: Vec<f64> = text(&strict.pairs, "decision")
+        .iter()
+        .zip(
+            strict.pairs.column_by_name("match_probability").unwrap().as_primitive::<Float64Type>(),
+        )
+        .filter(|(decision, _)| **decision == "merge")
+        .filter_map(|(_, probability)| probability)
+        .collect();
+    assert!(!merged.is_empty());
+    assert!(merged.iter().sum::<f64>() / merged.len() as f64 >= 0.99999);
 }
 
 #[test]
