@@ -57,6 +57,7 @@ select
   coalesce(n.weighted_degree, 0) as weighted_degree,
   coalesce(n.following, 0) as following,
   coalesce(n.followers, 0) as followers,
+  cast(null as decimal(18, 12)) as pagerank,
   coalesce(r.referrals, 0) > 0
     or coalesce(d.shares, 0) + coalesce(d.posts, 0) >= $advocate_shares as advocate
 from accounts a

@@ -5,9 +5,11 @@
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
 mod check;
+mod checks;
 mod inputs;
 mod landing;
 mod plan;
+mod previous;
 mod resolution;
 mod run;
 mod sql;

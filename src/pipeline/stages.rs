@@ -186,9 +186,10 @@ async fn sql_tables(
     for (name, table) in settings {
         let what = format!("{section}.{name}");
         let sql = run.loaded.statement(name, table)?;
+        super::previous::register(run, &sql).await?;
         let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
-        attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
+        attempt.write(&run.engine, name, table.growth, &table.key, true, frame).await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
