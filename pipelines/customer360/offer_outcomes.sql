@@ -23,9 +23,7 @@ counts as (
   group by segment, tier, kind, channel
 ),
 overall as (
-  select cast(cast(count(*) filter (where response = 'accepted') as decimal(18, 6))
-    / nullif(count(*), 0) as decimal(9, 6)) as rate
-  from sent
+  select count(*) as sent, count(*) filter (where response = 'accepted') as accepted from sent
 ),
 bought as (
   select distinct s.segment, s.tier, s.kind, s.channel, t.document_source, t.document, t.line_no,
@@ -53,9 +51,11 @@ select
   cast(cast(c.accepted as decimal(18, 4)) / c.sent as decimal(5, 4)) as rate,
   cast(coalesce(e.revenue, 0) as decimal(18, 2)) as revenue_14,
   $reporting_currency as currency,
-  cast((cast(c.accepted as decimal(18, 6)) + cast($smoothing as decimal(9, 2)) * o.rate)
-    / (cast(c.sent as decimal(18, 2)) + cast($smoothing as decimal(9, 2)))
-    as decimal(5, 4)) as predicted_rate
+  -- Both sides times all offers sent, so that nothing is rounded on the way.
+  cast((cast(c.accepted * o.sent as decimal(18, 2))
+      + cast($smoothing as decimal(9, 2)) * cast(o.accepted as decimal(12, 0)))
+    / ((cast(c.sent as decimal(12, 2)) + cast($smoothing as decimal(12, 2)))
+      * cast(o.sent as decimal(12, 0))) as decimal(5, 4)) as predicted_rate
 from counts c
 cross join overall o
 left join earned e on e.segment = c.segment and e.tier = c.tier and e.kind = c.kind
