@@ -6,6 +6,7 @@
 
 mod check;
 mod checks;
+pub mod dedupe;
 mod inputs;
 mod landing;
 mod plan;

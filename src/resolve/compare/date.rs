@@ -18,7 +18,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| parse(text).map(|date| date.to_string()),
     build,
 };

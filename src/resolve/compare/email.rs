@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["email"],
     levels: &["exact", "one edit", "same user, other domain", "user jaro_winkler >= 0.9", "else"],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| {
         let text = text.trim().to_lowercase();
         let (user, domain) = text.rsplit_once('@')?;

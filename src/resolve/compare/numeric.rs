@@ -9,7 +9,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["number"],
     levels: &["exact", "nearness >= {}", "else"],
     thresholds: &[0.99, 0.9],
-    expensive: false,
     normalise,
     build,
 };

@@ -22,7 +22,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| fold::text_fold(text),
     build,
 };
