@@ -16,8 +16,10 @@
 //! | [`resolve`] | records to entities: block, compare, score, cluster, identify |
 //! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
 //! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
+//! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML |
+//! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
 //! What the program leaves on disk, under the warehouse, and who owns it:
@@ -28,7 +30,7 @@
 //! | `exports/<name>/date=.../` | [`land`]: plain Parquet |
 //! | `runs/seq/<n>.json`, `runs/plan/<n>.json`, `runs/current.json` | [`land`]: what is published, and what is being published |
 //! | `runs/<run_id>/manifest.json` | [`land`] |
-//! | `runs/<run_id>/run_results.json`, `report.html` | [`report`] |
+//! | `runs/<run_id>/run_results.json`, `report.html`, `results.b3` | [`report`] |
 //! | `models/<hash>.json` | [`resolve`], written by [`land`] |
 //! | `staging/<run_id>/<stage>/<attempt>/` | [`engine`]: what stages hand over |
 //! | `format.json` | [`land`]: the layout's version |
@@ -44,6 +46,8 @@ pub mod functions;
 pub mod golden;
 pub mod land;
 pub mod pipeline;
+pub mod profile;
+mod random;
 pub mod report;
 pub mod resolve;
 pub mod tables;

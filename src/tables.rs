@@ -17,6 +17,9 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
+/// The file beside a run's results that holds their BLAKE3.
+pub const RESULT_SUMS: &str = "results.b3";
+
 /// Money: `Decimal128(18, 2)`, beside a `currency` column.
 pub const MONEY: DataType = DataType::Decimal128(18, 2);
 
@@ -126,6 +129,12 @@ pub struct SqlTable {
     /// How its rows relate to those of the run before: `snapshot` replaces them, `log` adds to them.
     #[serde(default)]
     pub growth: Growth,
+    /// What is computed of the SELECT's rows, where SQL cannot say it: a name of
+    /// `docs/computations.md`. Else the rows are the table.
+    pub compute: Option<String>,
+    /// Settings of the computation, numbers by name.
+    #[serde(default)]
+    pub settings: IndexMap<String, f64>,
 }
 
 /// In SQL, `previous_<table>` is that table as the run before left it.

@@ -92,13 +92,16 @@ def outreach(ledger, economics, behaviours, segments):
         channel = preferred if reaches.get(preferred) else "email" if customer["email"] else "call" if phone else "visit"
         hour = 9 if habit["preferred_hour"] is None else min(max(habit["preferred_hour"], 9), 19)
         week = sorted((d for d in contacts[golden] if ledger.day - timedelta(7) < d <= ledger.day), reverse=True)
+        returned = [
+            line["occurred_on"] for line in ledger.lines[golden]
+            if line["kind"] == "return" and line["occurred_on"] > ledger.day - timedelta(14)
+        ]
         reason = until = None
         if priority > 2:
             if signal["case_critical"]:
                 reason = "case_critical"
-            elif signal["returned"]:
-                reason = "returned"
-                until = max(r["at"].date() for r in signal["returned"]) + timedelta(14)
+            elif returned:
+                reason, until = "returned", max(returned) + timedelta(14)
             elif not consent[channel].get(golden, False):
                 reason = "no_consent"
             elif len(week) >= 2:

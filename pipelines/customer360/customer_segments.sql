@@ -1,4 +1,4 @@
--- Tier, service level and journey stage of each customer. Key: golden_id.
+-- Tier, service level, journey stage, micro-segment and persona of each customer. Key: golden_id.
 select
   t.golden_id,
   t.tier,
@@ -8,8 +8,10 @@ select
   t.whale_share,
   coalesce(s.stage, 'prospect') as stage,
   s.entered_on as stage_since,
-  cast(1 as bigint) as micro_segment,
-  cast('all' as varchar) as persona
+  g.micro_segment,
+  n.persona
 from customer_tiers t
 left join customer_stages s on s.golden_id = t.golden_id and s.left_on is null
+join micro_segments g on g.golden_id = t.golden_id
+join personas n on n.micro_segment = g.micro_segment
 where t.day = $logical_date

@@ -106,8 +106,12 @@ capped as (
   where contacts >= $contacts_a_week and place = $contacts_a_week
 ),
 returned as (
-  select golden_id, max(cast(at as date)) as day
-  from customer_signals where signal = 'returned' group by golden_id
+  select m.golden_id, max(t.occurred_on) as day
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.kind = 'return' and t.occurred_on > $logical_date - $return_days
+    and t.occurred_on <= $logical_date
+  group by m.golden_id
 ),
 critical as (
   select distinct golden_id from customer_signals where signal = 'case_critical'

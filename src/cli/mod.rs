@@ -13,7 +13,9 @@ mod interrupt;
 mod out;
 mod plan;
 mod run;
+mod show;
 mod tables;
+mod verify;
 
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -86,6 +88,10 @@ enum Command {
     Functions(functions::Arguments),
     /// Lists the published tables, shows one, or queries them with SQL
     Tables(tables::Arguments),
+    /// Shows one customer: values and where they come from, records, history
+    Show(show::Arguments),
+    /// Compares every file of the warehouse with the chain of manifests
+    Verify(verify::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -137,6 +143,8 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
+        Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {

@@ -11,6 +11,7 @@ mod inputs;
 mod landing;
 mod plan;
 mod previous;
+mod published;
 mod resolution;
 mod run;
 mod sql;
@@ -19,6 +20,7 @@ mod stages;
 pub use check::{Checked, check};
 pub use inputs::Input;
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
+pub use published::PublishedTables;
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.

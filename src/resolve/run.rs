@@ -22,8 +22,9 @@ use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{Resolve, Verdict};
-use super::train::{Counts, Trainee, mix, train};
+use super::train::{Counts, Trainee, train};
 use crate::error::{Error, Result};
+use crate::random::mix;
 use crate::tables;
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.

@@ -4,9 +4,9 @@ use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
 use super::*;
+use crate::random::SplitMix64;
 use crate::resolve::match_log;
 use crate::resolve::settings::*;
-use crate::resolve::train::SplitMix64;
 
 const GIVEN: &[&str] =
     &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];

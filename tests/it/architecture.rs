@@ -18,11 +18,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "clean", "config", "contract", "engine", "error", "extract", "golden", "land",
-            "report", "resolve", "tables",
+            "profile", "report", "resolve", "tables",
         ],
     ),
+    ("profile", &["error", "random"]),
+    ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "tables"]),
+    ("resolve", &["error", "functions", "random", "tables"]),
     ("tables", &["error"]),
 ];
 

@@ -10,7 +10,9 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
+//! | `look` | commands that look at one customer |
 //! | `kill` | runs killed at any moment |
+//! | `verify` | what is found of a warehouse that was altered |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -25,9 +27,11 @@ mod backfill;
 mod fault;
 mod history;
 mod kill;
+mod look;
 mod program;
 mod s3;
 mod store;
 mod suite;
+mod verify;
 mod warehouse;
 mod wrong;
