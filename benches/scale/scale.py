@@ -50,11 +50,11 @@ def run(arguments, environment=None):
 
 
 def multiply(connection, source, target, name, copies, lines):
-    """Writes so many copies of a staged table, sorted as the original is not needed to be."""
-    columns = [row[0] for row in connection.sql(f"DESCRIBE SELECT * FROM read_parquet('{source}')").fetchall()]
+    """Writes so many copies of a staged table, in no order."""
+    columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM read_parquet('{source}')").fetchall()]
     if name in ONCE or name in NOT_READ:
         shutil.copy(source, target)
-        return connection.sql(f"SELECT count(*) FROM read_parquet('{target}')").fetchone()[0]
+        return connection.execute(f"SELECT count(*) FROM read_parquet('{target}')").fetchall()[0][0]
     documents, repeated = LINES.get(name, ()), lines if name in LINES else 1
     chosen = []
     for column in columns:
@@ -65,11 +65,11 @@ def multiply(connection, source, target, name, copies, lines):
         else:
             chosen.append(f'"{column}"')
     only = f"WHERE l.line = 0 OR {till(name)}" if name in LINES else ""
-    connection.sql(
+    connection.execute(
         f"COPY (SELECT {', '.join(chosen)} FROM read_parquet('{source}') t, range({copies}) c(copy), range({repeated}) l(line) {only}) "
         f"TO '{target}' (FORMAT parquet, ROW_GROUP_SIZE 122880)"
     )
-    return connection.sql(f"SELECT count(*) FROM read_parquet('{target}')").fetchone()[0]
+    return connection.execute(f"SELECT count(*) FROM read_parquet('{target}')").fetchall()[0][0]
 
 
 def till(name):
@@ -89,7 +89,7 @@ def staged(work, arguments):
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(plain, copy)
     connection = duckdb.connect()
-    connection.sql("SET memory_limit = '4GB'; SET preserve_insertion_order = false")
+    connection.execute("SET memory_limit = '4GB'; SET preserve_insertion_order = false")
     files, counts = {}, {}
     for note in (large / run_folder.relative_to(small)).glob("*/done.json"):
         done = json.loads(note.read_text())
@@ -117,9 +117,9 @@ def by_duckdb(files, memory, threads):
     """The SELECTs of enrich and profile that DuckDB can run, timed one by one."""
     document, literals = parameters()
     connection = duckdb.connect()
-    connection.sql(f"SET memory_limit = '{memory}'; SET threads = {threads}")
+    connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
     for name, path in files.items():
-        connection.sql(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
     times = {}
     for section in ("enrich", "profile"):
         for name, table in document[section].items():
@@ -129,7 +129,7 @@ def by_duckdb(files, memory, threads):
             text = re.sub(r"\$(\w+)", lambda found: literals[found[1]], text)
             before = resource.getrusage(resource.RUSAGE_SELF)
             try:
-                connection.sql(f"CREATE TABLE {name} AS {text}")
+                connection.execute(f"CREATE TABLE {name} AS {text}")
             except duckdb.Error as error:
                 print(f"  {name}: not by DuckDB ({type(error).__name__})")
                 continue

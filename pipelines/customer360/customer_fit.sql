@@ -49,7 +49,7 @@ served as (
   group by l.golden_id
 ),
 medians as (
-  select g.micro_segment, 
+  select g.micro_segment,
     cast(median(cast(e.revenue_365 as decimal(20, 4))) as decimal(18, 2)) as median_revenue
   from customer_segments g
   join customer_economics e on e.golden_id = g.golden_id
