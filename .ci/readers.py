@@ -48,7 +48,7 @@ TABLES = {
 }
 
 # Tables that keep the rows of earlier runs; of all others a run's rows are the table's.
-LOGS = {"entity_events", "match_log", "quarantine"}
+LOGS = {"customer_history", "entity_events", "match_log", "quarantine"}
 
 # What DuckDB calls the types above.
 DUCKDB = {TEXT: "VARCHAR", DOUBLE: "DOUBLE", DATE: "DATE", TIME: "TIMESTAMP WITH TIME ZONE"}

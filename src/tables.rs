@@ -24,10 +24,11 @@ pub const RESULT_SUMS: &str = "results.b3";
 pub const MONEY: DataType = DataType::Decimal128(18, 2);
 
 /// How a table's rows relate to those of the run before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// A run replaces all rows.
+    #[default]
     Snapshot,
     /// A run adds rows; the earlier ones stay.
     Log,
@@ -128,12 +129,28 @@ pub struct SqlTable {
     pub file: Option<String>,
     /// The columns that sort the table and are its key: no two rows share all of them.
     pub key: Vec<String>,
+    /// How its rows relate to those of the run before: `snapshot` replaces them, `log` adds to them.
+    #[serde(default)]
+    pub growth: Growth,
     /// What is computed of the SELECT's rows, where SQL cannot say it: a name of
     /// `docs/computations.md`. Else the rows are the table.
     pub compute: Option<String>,
     /// Settings of the computation, numbers by name.
     #[serde(default)]
     pub settings: IndexMap<String, f64>,
+}
+
+/// In SQL, `previous_<table>` is that table as the run before left it.
+pub const PREVIOUS: &str = "previous_";
+
+/// One thing that must be true of a run's tables: an entry of `checks`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableCheck {
+    /// What is checked, as a plain name.
+    pub name: String,
+    /// A SELECT over any table of the run that gives what is wrong: a row stops the run.
+    pub sql: String,
 }
 
 /// Tables made by SQL, by name, in the order in which they are made.

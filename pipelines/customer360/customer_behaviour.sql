@@ -2,16 +2,17 @@
 --
 -- Recency, frequency and monetary value over 365 days; quintiles by rank among buyers, ties by
 -- golden_id, 5 best. Preferred hour, weekday, channel, device: the greatest weight over
--- interactions and purchases, each weighing 0.5^(age in days / 90), ties to the smaller. Weights
--- are integers of 10^-9, so that their sum does not depend on its order. Weekday 1 is Monday.
+-- interactions and purchases, each weighing 0.5^(age in days / $half_life_days), ties to the
+-- smaller. Weights are integers of 10^-9, so that their sum does not depend on its order. Weekday
+-- 1 is the one that weeks start with: Monday, unless $week_start is another ISO weekday.
 with
 purchases as (
   select
     m.golden_id,
     t.document_source,
     t.document,
-    min(t.occurred_at) as occurred_at,
     min(t.occurred_on) as occurred_on,
+    min(t.occurred_hour) as occurred_hour,
     max(case when t.discount > 0 then 1 else 0 end) as discounted,
     max(case when t.reward_used then 1 else 0 end) as rewarded
   from transactions t
@@ -22,6 +23,9 @@ purchases as (
 buying as (
   select
     golden_id,
+    count(*) as purchases,
+    sum(discounted) as discounted,
+    sum(rewarded) as rewarded,
     cast(cast(sum(discounted) as decimal(18, 4)) / count(*) as decimal(5, 4)) as discount_share,
     cast(cast(sum(rewarded) as decimal(18, 4)) / count(*) as decimal(5, 4)) as reward_share
   from purchases
@@ -42,38 +46,39 @@ category_places as (
     count(*) over (partition by golden_id) as categories
   from spend
 ),
+-- Days and hours are local to the store, the site, the CRM.
 touches as (
-  select
-    m.golden_id, i.started_at as occurred_at, i.channel, i.device
+  select m.golden_id, i.started_on as occurred_on, i.started_hour as occurred_hour, i.channel,
+    i.device
   from interactions i
   join entity_members m on m.source = i.source and m.record_id = i.record_id
-  where cast(i.started_at as date) <= $logical_date
+  where i.started_on <= $logical_date
   union all
-  select golden_id, occurred_at,
+  select golden_id, occurred_on, occurred_hour,
     case when document_source = 'pos_sales' then 'store' end as channel,
     cast(null as varchar) as device
   from purchases
-  where document_source = 'pos_sales'
   union all
-  select m.golden_id, w.occurred_at, 'web' as channel, w.device
+  select m.golden_id, w.occurred_on, w.occurred_hour, 'web' as channel, w.device
   from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
-  where w.kind = 'purchase' and cast(w.occurred_at as date) <= $logical_date
+  where w.kind = 'purchase' and w.occurred_on <= $logical_date
 ),
 weighed as (
   select
     golden_id,
-    lpad(cast(cast(date_part('hour', occurred_at) as bigint) as varchar), 2, '0') as hour,
-    cast(cast(date_part('isodow', occurred_at) as bigint) as varchar) as weekday,
+    lpad(cast(occurred_hour as varchar), 2, '0') as hour,
+    cast((cast(date_part('isodow', occurred_on) as bigint) - $week_start + 7) % 7 + 1 as varchar)
+      as weekday,
     channel,
     device,
     cast(round(power(cast(0.5 as double),
-      cast($logical_date - cast(occurred_at as date) as double) / 90.0) * 1000000000) as bigint)
-      as weight
+      cast($logical_date - occurred_on as double) / cast($half_life_days as double))
+      * 1000000000) as bigint) as weight
   from touches
 ),
 habits as (
-  select golden_id, 'hour' as habit, hour as choice, weight from weighed
+  select golden_id, 'hour' as habit, hour as choice, weight from weighed where hour is not null
   union all
   select golden_id, 'weekday' as habit, weekday as choice, weight from weighed
   union all
@@ -110,10 +115,11 @@ answered as (
     count(*) as interactions,
     cast(cast(count(*) filter (where i.direction = 'out' and i.outcome <> 'no_answer')
         as decimal(18, 4))
-      / nullif(count(*) filter (where i.direction = 'out'), 0) as decimal(5, 4)) as answer_share
+      / nullif(count(*) filter (where i.direction = 'out'), 0) as decimal(5, 4)) as answer_share,
+    count(*) filter (where i.direction = 'out') as contacted
   from interactions i
   join entity_members m on m.source = i.source and m.record_id = i.record_id
-  where cast(i.started_at as date) <= $logical_date
+  where i.started_on <= $logical_date
   group by m.golden_id
 ),
 responses as (
@@ -124,7 +130,7 @@ responses as (
       as decimal(5, 4)) as offer_response
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
-  where cast(o.sent_at as date) <= $logical_date
+  where o.sent_on <= $logical_date
   group by m.golden_id
 ),
 quintiles as (
@@ -149,9 +155,13 @@ select
   p.preferred_channel,
   p.preferred_device,
   coalesce(a.interactions, 0) as interactions,
+  coalesce(a.contacted, 0) as contacted,
   a.answer_share,
   coalesce(r.offers, 0) as offers,
   r.offer_response,
+  coalesce(b.purchases, 0) as purchases,
+  coalesce(b.discounted, 0) as discounted,
+  coalesce(b.rewarded, 0) as rewarded,
   b.discount_share,
   b.reward_share,
   coalesce(g.categories, 0) as categories,

@@ -4,10 +4,7 @@
 -- by then. won_back: the purchase that followed a loss.
 with
 days as (
-  select distinct m.golden_id, t.occurred_on
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
+  select golden_id, day as occurred_on from customer_days where purchases > 0
 ),
 gaps as (
   select

@@ -1,46 +1,47 @@
--- What came of offers, by tier of the customer, kind and channel. Key: (tier, kind, channel).
+-- What came of offers, by micro-segment and tier of the customer, kind and channel.
+-- Key: (segment, tier, kind, channel).
 --
--- revenue_14 = what the customers bought within 14 days of an offer that they accepted, each
--- purchase once a row of this table. predicted_rate = (accepted + 20 x overall rate) / (sent + 20).
+-- revenue_14 = what the customers bought within $offer_days of an offer that they accepted, each
+-- purchase once a row of this table. predicted_rate = (accepted + $smoothing x overall rate) / (sent +
+-- $smoothing): the mean of a Beta prior at the overall rate, of that strength, after these offers.
 with
 sent as (
-  select o.offer_id, m.golden_id, g.tier, o.kind, o.channel, o.response,
-    cast(o.sent_at as date) as sent_on
+  select o.offer_id, m.golden_id, g.micro_segment as segment, g.tier, o.kind, o.channel,
+    o.response, o.sent_on
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
   join customer_segments g on g.golden_id = m.golden_id
-  where cast(o.sent_at as date) <= $logical_date
+  where o.sent_on <= $logical_date
 ),
 counts as (
   select
-    tier, kind, channel,
+    segment, tier, kind, channel,
     count(*) as sent,
     count(*) filter (where response <> 'none') as answered,
     count(*) filter (where response = 'accepted') as accepted
   from sent
-  group by tier, kind, channel
+  group by segment, tier, kind, channel
 ),
 overall as (
-  select cast(cast(count(*) filter (where response = 'accepted') as decimal(18, 6))
-    / nullif(count(*), 0) as decimal(9, 6)) as rate
-  from sent
+  select count(*) as sent, count(*) filter (where response = 'accepted') as accepted from sent
 ),
 bought as (
-  select distinct s.tier, s.kind, s.channel, t.document_source, t.document, t.line_no,
+  select distinct s.segment, s.tier, s.kind, s.channel, t.document_source, t.document, t.line_no,
     t.reporting_net
   from sent s
   join entity_members m on m.golden_id = s.golden_id
   join transactions t on t.source = m.source and t.record_id = m.record_id
   where s.response = 'accepted' and t.counted and t.kind in ('sale', 'invoice')
-    and t.occurred_on >= s.sent_on and t.occurred_on <= s.sent_on + 14
+    and t.occurred_on >= s.sent_on and t.occurred_on <= s.sent_on + $offer_days
     and t.occurred_on <= $logical_date
 ),
 earned as (
-  select tier, kind, channel, sum(reporting_net) as revenue
+  select segment, tier, kind, channel, sum(reporting_net) as revenue
   from bought
-  group by tier, kind, channel
+  group by segment, tier, kind, channel
 )
 select
+  c.segment,
   c.tier,
   c.kind,
   c.channel,
@@ -50,8 +51,12 @@ select
   cast(cast(c.accepted as decimal(18, 4)) / c.sent as decimal(5, 4)) as rate,
   cast(coalesce(e.revenue, 0) as decimal(18, 2)) as revenue_14,
   $reporting_currency as currency,
-  cast((cast(c.accepted as decimal(18, 6)) + 20 * o.rate) / cast(c.sent + 20 as decimal(18, 2))
-    as decimal(5, 4)) as predicted_rate
+  -- Both sides times all offers sent, so that nothing is rounded on the way.
+  cast((cast(c.accepted * o.sent as decimal(18, 2))
+      + cast($smoothing as decimal(9, 2)) * cast(o.accepted as decimal(12, 0)))
+    / ((cast(c.sent as decimal(12, 2)) + cast($smoothing as decimal(12, 2)))
+      * cast(o.sent as decimal(12, 0))) as decimal(5, 4)) as predicted_rate
 from counts c
 cross join overall o
-left join earned e on e.tier = c.tier and e.kind = c.kind and e.channel = c.channel
+left join earned e on e.segment = c.segment and e.tier = c.tier and e.kind = c.kind
+  and e.channel = c.channel

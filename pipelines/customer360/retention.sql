@@ -1,34 +1,42 @@
 -- Cohorts by the month of the first purchase: how many of them bought so many months later, and
 -- for how much. Key: (cohort, months_since); a row for each month up to the logical date's.
+--
+-- revenue is of that month: sales and invoices - returns - credit notes - discounts.
 with
-purchases as (
+days as (
   select
-    m.golden_id,
-    cast(date_trunc('month', cast(t.occurred_on as timestamp)) as date) as bought_in,
-    cast(date_part('year', t.occurred_on) as bigint) * 12
-      + cast(date_part('month', t.occurred_on) as bigint) as month_no,
-    t.reporting_net
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
+    golden_id,
+    purchases > 0 as bought,
+    cast(date_trunc('month', cast(day as timestamp)) as date) as month,
+    cast(date_part('year', day) as bigint) * 12 + cast(date_part('month', day) as bigint)
+      as month_no,
+    revenue
+  from customer_days
 ),
 firsts as (
-  select golden_id, min(bought_in) as cohort, min(month_no) as cohort_no
-  from purchases
+  select golden_id, min(month) as cohort, min(month_no) as cohort_no
+  from days
+  where bought
   group by golden_id
 ),
 sizes as (
   select cohort, cohort_no, count(*) as customers from firsts group by cohort, cohort_no
 ),
+months as (
+  select golden_id, month_no, max(case when bought then 1 else 0 end) as bought,
+    sum(revenue) as revenue
+  from days
+  group by golden_id, month_no
+),
 returned as (
   select
     f.cohort,
-    p.month_no - f.cohort_no as months_since,
-    count(distinct p.golden_id) as buyers,
-    sum(p.reporting_net) as revenue
-  from purchases p
-  join firsts f on f.golden_id = p.golden_id
-  group by f.cohort, p.month_no - f.cohort_no
+    n.month_no - f.cohort_no as months_since,
+    sum(n.bought) as buyers,
+    sum(n.revenue) as revenue
+  from months n
+  join firsts f on f.golden_id = n.golden_id
+  group by f.cohort, n.month_no - f.cohort_no
 ),
 grid as (
   select s.cohort, s.customers, unnest(generate_series(

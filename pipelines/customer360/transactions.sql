@@ -1,6 +1,8 @@
 -- All money of customers in one fact: till lines (sale, return), invoices and credit notes.
 --
--- Key: (document_source, document, line_no). Times of tills are local to the store.
+-- Key: (document_source, document, line_no). occurred_on and occurred_hour are local to the store;
+-- occurred_at is the instant. A document without a time of day has no hour, and its day's first
+-- instant.
 --
 -- A purchase belongs to the customer who is billed: a till line whose sale has an invoice is put
 -- under the debtor of that invoice, and the invoice itself is not counted, for it is the same
@@ -31,8 +33,12 @@ lines as (
     case when d.customer_no is not null then 'accounting_customers' else 'pos_sales' end as source,
     coalesce(d.customer_no, p.card_id, lower(p.email), p.phone) as record_id,
     case when p.return_of is null then 'sale' else 'return' end as kind,
-    arrow_cast(p.sold_at, 'Timestamp(Microsecond, Some("UTC"))') as occurred_at,
+    -- The till writes the store's own time: without its mark, and read in the store's zone.
+    timestamp_parse(
+      cast(arrow_cast(p.sold_at, 'Timestamp(Microsecond, None)') as varchar), s.time_zone)
+      as occurred_at,
     cast(p.sold_at as date) as occurred_on,
+    cast(date_part('hour', p.sold_at) as bigint) as occurred_hour,
     p.store_id,
     p.product,
     p.category,
@@ -46,6 +52,7 @@ lines as (
     d.invoice_no,
     true as counted
   from raw_pos_sales p
+  left join raw_ref_stores s on s.store_id = p.store_id
   left join debtors d on d.document = coalesce(p.return_of, p.transaction_id)
 ),
 invoices as (
@@ -58,6 +65,7 @@ invoices as (
     'invoice' as kind,
     arrow_cast(i.issued_on, 'Timestamp(Microsecond, Some("UTC"))') as occurred_at,
     i.issued_on as occurred_on,
+    cast(null as bigint) as occurred_hour,
     cast(null as varchar) as store_id,
     cast(null as varchar) as product,
     i.category,
@@ -83,6 +91,7 @@ credit_notes as (
     'credit_note' as kind,
     arrow_cast(n.issued_on, 'Timestamp(Microsecond, Some("UTC"))') as occurred_at,
     n.issued_on as occurred_on,
+    cast(null as bigint) as occurred_hour,
     cast(null as varchar) as store_id,
     cast(null as varchar) as product,
     i.category,
@@ -104,27 +113,6 @@ documents as (
   select * from invoices
   union all
   select * from credit_notes
-),
--- The rate of a day is the newest one not after it.
-days as (
-  select distinct currency, occurred_on from documents
-),
-rated as (
-  select
-    d.currency,
-    d.occurred_on,
-    r.rate,
-    row_number() over (partition by d.currency, d.occurred_on order by r."on" desc) as place
-  from days d
-  join raw_ref_rates r on r.currency = d.currency and r."on" <= d.occurred_on
-),
-rates as (
-  select d.currency, d.occurred_on,
-    case when d.currency = $reporting_currency then cast(1 as decimal(20, 12))
-         else cast(r.rate as decimal(20, 12)) end as rate
-  from days d
-  left join rated r
-    on r.currency = d.currency and r.occurred_on = d.occurred_on and r.place = 1
 )
 select
   d.source,
@@ -135,6 +123,7 @@ select
   d.kind,
   d.occurred_at,
   d.occurred_on,
+  d.occurred_hour,
   d.store_id,
   d.product,
   d.category,
@@ -155,4 +144,4 @@ select
   d.invoice_no,
   d.counted
 from documents d
-left join rates r on r.currency = d.currency and r.occurred_on = d.occurred_on
+left join rates r on r.currency = d.currency and r.day = d.occurred_on

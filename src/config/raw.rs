@@ -9,7 +9,7 @@ use crate::extract::Source;
 use crate::golden::Golden;
 use crate::land::Land;
 use crate::resolve::Resolve;
-use crate::tables::SqlTables;
+use crate::tables::{SqlTables, TableCheck};
 
 /// A simurgh pipeline: exports in, golden customers out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -41,6 +41,9 @@ pub struct Pipeline {
     /// The customer 360: tables made by SQL over all of these.
     #[serde(default)]
     pub profile: SqlTables,
+    /// What must be true before anything is landed: queries that must give no rows.
+    #[serde(default)]
+    pub checks: Vec<TableCheck>,
     /// Settings that SQL may read as `$name`: thresholds of the customer 360.
     #[serde(default)]
     pub parameters: IndexMap<String, Scalar>,

@@ -7,6 +7,7 @@ use serde_saphyr::granit_parser::ScalarStyle;
 
 use super::nearest::suggestion;
 use super::problem::{Place, Problem, Sources};
+use super::raw::Pipeline;
 use super::sql::{self, References, Refusal};
 use super::tree::{Node, Scalar};
 use super::validate::Check;
@@ -33,7 +34,23 @@ pub(crate) fn check(check: &mut Check<'_>) {
     let later = names(&pipeline.profile).collect::<Vec<_>>();
     made(check, "enrich", &pipeline.enrich, &mut readable, &later);
     made(check, "profile", &pipeline.profile, &mut readable, &[]);
+    let names: Vec<&str> = pipeline.checks.iter().map(|entry| entry.name.as_str()).collect();
+    check.distinct(&["checks"], "name", &names);
+    for (index, entry) in pipeline.checks.iter().enumerate() {
+        let node = loaded.tree.along(&["checks", &index.to_string(), "sql"]);
+        statement(check, &Text::value(node), &entry.sql, &readable, &[]);
+    }
     expressions(check);
+}
+
+/// Whether this is a landed table as the run before left it.
+fn is_previous(pipeline: &Pipeline, name: &str) -> bool {
+    name.strip_prefix(tables::PREVIOUS).is_some_and(|table| {
+        tables::table(table).is_some()
+            || [&pipeline.facts, &pipeline.enrich, &pipeline.profile]
+                .iter()
+                .any(|section| section.contains_key(table))
+    })
 }
 
 fn names(tables: &SqlTables) -> impl Iterator<Item = &str> {
@@ -120,6 +137,10 @@ fn table_name(check: &mut Check<'_>, at: &[&str], name: &str, readable: &[String
     if tables::table(name).is_some() {
         let help = "simurgh makes a table of this name itself: choose another";
         check.at_key(at, format!("`{name}` is a table of the house"), help);
+    } else if name.starts_with(tables::PREVIOUS) {
+        let help =
+            "`previous_` begins the names of tables as the run before left them: choose another";
+        check.at_key(at, format!("`{name}` looks like a table of the run before"), help);
     } else if name.starts_with("raw_") {
         let help = "`raw_` begins the names of sources' tables: choose another";
         check.at_key(at, format!("`{name}` looks like a source's table"), help);
@@ -201,7 +222,7 @@ fn statement(
 ) {
     let references = judged(check, text, sql, sql::look_at_query(sql));
     for table in &references.tables {
-        if readable.contains(&table.name) {
+        if readable.contains(&table.name) || is_previous(&check.loaded.pipeline, &table.name) {
             continue;
         }
         let known: Vec<&str> = readable.iter().map(String::as_str).collect();

@@ -160,6 +160,7 @@ pub(super) async fn plan_all(
     know(tables::CUSTOMERS, customers(&records, &pipeline.golden))?;
     sql_tables(loaded, &engine, parameters, "enrich", &pipeline.enrich, &mut know).await?;
     sql_tables(loaded, &engine, parameters, "profile", &pipeline.profile, &mut know).await?;
+    super::checks::plan(loaded, &engine, parameters).await?;
     if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {
         return Err(Error::configuration(format!("land.export: `{missing}` is not a table")));
     }
@@ -177,6 +178,7 @@ async fn sql_tables(
     for (name, table) in settings {
         let what = format!("{section}.{name}");
         let sql = loaded.statement(name, table)?;
+        super::previous::register_empty(loaded, engine, &sql)?;
         let frame = engine.sql(&parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
         let selected: SchemaRef = Arc::new(frame.schema().as_arrow().clone());

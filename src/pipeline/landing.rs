@@ -17,6 +17,7 @@ pub(super) async fn stage(
     attempt: &mut Attempt,
     before: &[Done],
 ) -> Result<serde_json::Value> {
+    super::checks::run(run).await?;
     let mut warnings: Vec<String> = Vec::new();
     for table in landed(before) {
         let path = format!(

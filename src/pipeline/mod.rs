@@ -5,11 +5,13 @@
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
 mod check;
+mod checks;
 pub mod dedupe;
 mod inputs;
 mod landing;
 mod models;
 mod plan;
+mod previous;
 mod published;
 mod resolution;
 mod run;

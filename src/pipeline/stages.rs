@@ -180,6 +180,7 @@ async fn sql_stage(
     for (name, table) in settings {
         let what = format!("{section}.{name}");
         let sql = run.loaded.statement(name, table)?;
+        super::previous::register(run, &sql).await?;
         let mut frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
         if let Some((computation, settings)) = super::check::computation(table, &what)? {
@@ -191,7 +192,7 @@ async fn sql_stage(
             warnings.extend(made.warnings.iter().map(|warning| format!("{what}: {warning}")));
             frame = run.engine.batches(made.rows.schema(), vec![made.rows])?;
         }
-        attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
+        attempt.write(&run.engine, name, table.growth, &table.key, true, frame).await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;

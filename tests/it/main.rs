@@ -9,6 +9,7 @@
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
+//! | `history` | tables that grow by what each run adds |
 //! | `look` | commands that look at one customer |
 //! | `kill` | runs killed at any moment |
 //! | `verify` | what is found of a warehouse that was altered |
@@ -24,6 +25,7 @@
 mod architecture;
 mod backfill;
 mod fault;
+mod history;
 mod kill;
 mod look;
 mod program;

@@ -8,6 +8,9 @@ const IN_FILE: &str = "pipelines/tiny.yaml:";
 /// Adds a table to `enrich`.
 const ENRICH: &str = "\nenrich:\n  sums:\n    key: [golden_id]\n    sql: ";
 
+/// Adds a check.
+const CHECK: &str = "\nchecks:\n  - name: nobody\n    sql: ";
+
 pub(super) const CASES: &[Case] = &[
     case(
         "no such pipeline file",
@@ -359,6 +362,72 @@ pub(super) const CASES: &[Case] = &[
         "mend the regular expression",
         |setup| {
             setup.replace(CONTRACT, "^C-[0-9]{6}$", "^C-[0-9{6}$");
+        },
+    ),
+    case(
+        "a check that gives rows",
+        1,
+        &["`nobody`"],
+        "look at what the check finds; nothing was published",
+        |setup| {
+            setup.append(PIPELINE, CHECK);
+            setup.append(PIPELINE, "SELECT full_name FROM customers\n");
+        },
+    ),
+    case(
+        "a check of a table that is not there",
+        1,
+        &[IN_FILE, "custmers", "customers"],
+        "name a table that is",
+        |setup| {
+            setup.append(PIPELINE, CHECK);
+            setup.append(PIPELINE, "SELECT full_name FROM custmers\n");
+        },
+    ),
+    case(
+        "a check of a column that is not there",
+        1,
+        &["checks.nobody", "last_name"],
+        "name a column that is",
+        |setup| {
+            setup.append(PIPELINE, CHECK);
+            setup.append(PIPELINE, "SELECT last_name FROM customers\n");
+        },
+    ),
+    case("a check twice", 1, &[IN_FILE, "`nobody`"], "name each once", |setup| {
+        setup.append(PIPELINE, CHECK);
+        setup.append(
+            PIPELINE,
+            "SELECT 1 WHERE false\n  - name: nobody\n    sql: SELECT 1 WHERE false\n",
+        );
+    }),
+    case(
+        "the table of the run before, without a contract",
+        1,
+        &["previous_sums", "sums.odcs.yaml"],
+        "write the table's contract",
+        |setup| {
+            setup.append(PIPELINE, ENRICH);
+            setup.append(PIPELINE, "SELECT golden_id FROM previous_sums\n");
+        },
+    ),
+    case(
+        "the table of the run before, of a name that nobody has",
+        1,
+        &[IN_FILE, "previous_totals"],
+        "name a table of the pipeline",
+        |setup| {
+            setup.append(PIPELINE, ENRICH);
+            setup.append(PIPELINE, "SELECT golden_id FROM previous_totals\n");
+        },
+    ),
+    case(
+        "a table named as one of the run before",
+        1,
+        &[IN_FILE, "previous_sums"],
+        "choose another name",
+        |setup| {
+            setup.append(PIPELINE, "\nenrich:\n  previous_sums:\n    key: [golden_id]\n    sql: SELECT golden_id FROM customers\n");
         },
     ),
 ];
