@@ -6,11 +6,12 @@
 //! | file | knows |
 //! |---|---|
 //! | `settings` | what a pipeline says |
-//! | `columns` | dictionary codes |
+//! | `columns`, `intern` | dictionary codes |
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
+//! | `sample` | levels among random records |
 //! | `train`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `run` | all of these, in order, for one kind |
@@ -25,6 +26,7 @@ mod compare;
 mod evaluate;
 mod fold;
 mod identify;
+mod intern;
 mod kernel;
 mod log;
 mod model;
@@ -32,6 +34,7 @@ mod record;
 mod redirect;
 mod rules;
 mod run;
+mod sample;
 mod settings;
 mod similarity;
 mod train;

@@ -179,7 +179,7 @@ pub enum Verdict {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
-    /// Random pairs from which u probabilities are counted.
+    /// Random pairs from which u probabilities are counted: all pairs of a sample of records that has so many.
     pub random_pairs: u64,
     /// The seed of every random draw.
     pub seed: u64,
@@ -196,7 +196,7 @@ pub struct Training {
 impl Default for Training {
     fn default() -> Self {
         Self {
-            random_pairs: 250_000,
+            random_pairs: 1_000_000,
             seed: 42,
             max_iterations: 1000,
             tolerance: 1e-6,

@@ -26,11 +26,11 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{Comparison, Comparisons, MAX_LEVELS, Scratch, UNKNOWN, agreement, level_of};
-use super::kernel::parallel;
+use super::compare::{Comparison, Comparisons, UNKNOWN, agreement, level_of};
 use super::model::{
     Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport, fixed, float,
 };
+use super::sample::{Tally, sample_levels};
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
 
@@ -48,8 +48,6 @@ const PRIOR_PAIRS: f64 = 4.0;
 const LEAST: f64 = 1e-9;
 /// Fewer pairs than this cannot tell households from coincidence.
 const HOUSEHOLD_PAIRS: u64 = 50;
-/// Pairs of a task of random draws.
-const DRAWS: u64 = 1 << 16;
 
 /// The generator of Steele, Lea and Flood (2014): one 64-bit state, every seed good.
 #[derive(Debug, Clone)]
@@ -68,7 +66,7 @@ impl SplitMix64 {
     }
 
     /// A number under `bound`, near enough uniform for bounds far under 2^64.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 }
@@ -78,62 +76,6 @@ pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Levels among random pairs: by comparison and level, level 0 first; and the number of pairs.
-/// Where there are no more pairs than asked for, all of them.
-fn random_levels(
-    comparisons: &Comparisons,
-    rows: u32,
-    training: &Training,
-    skip: &(dyn Fn(u32, u32) -> bool + Sync),
-    threads: usize,
-) -> Result<(Vec<[u64; MAX_LEVELS + 1]>, u64)> {
-    type Tally = (Vec<[u64; MAX_LEVELS + 1]>, u64);
-    let all = u64::from(rows) * u64::from(rows).saturating_sub(1) / 2;
-    let everything = all <= training.random_pairs;
-    let tasks = if everything { u64::from(rows) } else { training.random_pairs.div_ceil(DRAWS) };
-    let tallies = parallel(
-        tasks as usize,
-        threads,
-        || (Scratch::default(), Vec::new(), Vec::new()),
-        |(scratch, left, right), task| {
-            left.clear();
-            right.clear();
-            let mut draw = |l: u32, r: u32| {
-                if l != r && !skip(l, r) {
-                    left.push(l);
-                    right.push(r);
-                }
-            };
-            if everything {
-                (task as u32 + 1..rows).for_each(|r| draw(task as u32, r));
-            } else {
-                let mut random = SplitMix64::new(mix(training.seed ^ mix(task as u64 + 1)));
-                let draws = DRAWS.min(training.random_pairs - task as u64 * DRAWS);
-                for _ in 0..draws {
-                    let (l, r) = (random.below(u64::from(rows)), random.below(u64::from(rows)));
-                    draw(l as u32, r as u32);
-                }
-            }
-            let mut tally: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
-            tally.1 = left.len() as u64;
-            for pattern in comparisons.patterns(scratch, left, right) {
-                for (place, level) in tally.0.iter_mut().enumerate() {
-                    level[level_of(*pattern, place) as usize] += 1;
-                }
-            }
-            tally
-        },
-    )?;
-    let mut sum: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
-    for (levels, pairs) in tallies {
-        sum.1 += pairs;
-        for (total, own) in sum.0.iter_mut().zip(levels) {
-            total.iter_mut().zip(own).for_each(|(total, own)| *total += own);
-        }
-    }
-    Ok(sum)
 }
 
 /// The probability that two records drawn at random agree exactly: from frequencies, since random
@@ -152,10 +94,10 @@ fn exact_u(comparison: &Comparison) -> Option<f64> {
 /// u of each comparison's levels.
 fn u_probabilities(
     comparisons: &Comparisons,
-    levels: &[[u64; MAX_LEVELS + 1]],
+    levels: &[Tally],
     training: &Training,
 ) -> Probabilities {
-    let of = |comparison: &Comparison, tally: &[u64; MAX_LEVELS + 1]| {
+    let of = |comparison: &Comparison, tally: &Tally| {
         if let Some(given) = training.given.get(&comparison.name) {
             return given.u.clone();
         }
@@ -424,8 +366,8 @@ pub(crate) struct Trainee<'a> {
     pub(crate) settings: &'a Resolve,
     /// The number of records.
     pub(crate) rows: u32,
-    /// Pairs that can never be of one entity and are not compared.
-    pub(crate) skip: &'a (dyn Fn(u32, u32) -> bool + Sync),
+    /// Pairs that can never be of one entity and are not compared; where there may be any.
+    pub(crate) skip: Option<&'a (dyn Fn(u32, u32) -> bool + Sync)>,
     /// Threads for random pairs.
     pub(crate) threads: usize,
 }
@@ -438,8 +380,9 @@ pub(crate) fn train(
 ) -> Result<Model> {
     let training = &trainee.settings.training;
     check_given(training, comparisons)?;
+    let drawn = (training.random_pairs, training.seed);
     let (levels, random_pairs) =
-        random_levels(comparisons, trainee.rows, training, trainee.skip, trainee.threads)?;
+        sample_levels(comparisons, trainee.rows, drawn, trainee.skip, trainee.threads)?;
     let u = u_probabilities(comparisons, &levels, training);
     let pairs: u64 = counts.values().sum();
     let rows = u64::from(trainee.rows);

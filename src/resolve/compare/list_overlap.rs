@@ -18,7 +18,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["list"],
     levels: &["same elements", ">= {} shared", "else"],
     thresholds: &[2.0, 1.0],
-    expensive: false,
     normalise: |_, text| elements(text),
     build,
 };
@@ -83,7 +82,7 @@ struct Overlap {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     Box::new(Overlap { sets: element_sets(tuples), thresholds: thresholds.to_vec() })
 }
 
