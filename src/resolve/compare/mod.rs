@@ -32,8 +32,6 @@ mod tokens;
 
 use std::sync::{Arc, Mutex};
 
-use arrow::array::ArrayRef;
-
 use super::columns::{Columns, Dictionary, MISSING, Tuples};
 use super::kernel::parallel;
 use super::settings::{ComparisonSettings, Level};
@@ -267,8 +265,12 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Prepares a comparison over its columns' arrays.
-    pub(crate) fn new(settings: &ComparisonSettings, arrays: &[&ArrayRef]) -> Result<Self> {
+    /// Prepares a comparison over its columns' arrays, as tests do.
+    #[cfg(test)]
+    pub(crate) fn new(
+        settings: &ComparisonSettings,
+        arrays: &[&arrow::array::ArrayRef],
+    ) -> Result<Self> {
         let (kind, thresholds) = Self::asked(settings, arrays.len())?;
         let columns = arrays
             .iter()
