@@ -140,16 +140,15 @@ impl Sounds {
             if is_arabic(letter) {
                 latin_word(&std::mem::take(&mut latin), &mut sounds);
                 vowelless = true;
-                match arabic(letter) {
+                if let Some(sound) = arabic(letter) {
                     // تش is the Arabic spelling of ch, دج of a j that is no g; إي and أو before a
                     // consonant are one vowel.
-                    Some(sound) => match (sounds.as_slice(), sound) {
+                    match (sounds.as_slice(), sound) {
                         ([.., T], Sh) => replace(&mut sounds, Ch),
                         ([.., D], J) => replace(&mut sounds, J),
                         ([I], Y) => {}
                         _ => sounds.push(sound),
-                    },
-                    None => {}
+                    }
                 }
             } else if let Some(sound) = marked(letter) {
                 latin_word(&std::mem::take(&mut latin), &mut sounds);

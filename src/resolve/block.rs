@@ -5,10 +5,12 @@
 //! over its records sorted by (refine keys, row), each record with the `max_block - 1` after it,
 //! and reported as bounded. Nothing is dropped in silence.
 
-use arrow::array::ArrayRef;
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
-use super::columns::{Dictionary, Keys, MISSING};
+use super::columns::{Columns, Keys, MISSING};
+use super::kernel::parallel;
 use crate::error::Result;
 
 /// What one blocking rule did.
@@ -20,7 +22,7 @@ pub struct BlockingReport {
     pub pairs: u64,
     /// Blocks of at least two records, after refinement.
     pub blocks: u64,
-    /// Records in the largest block before refinement.
+    /// Records in the largest block before refinement; 0 where no two share one.
     pub largest_block: u64,
     /// Blocks past the bound, that were divided by refine keys.
     pub refined_blocks: u64,
@@ -30,22 +32,11 @@ pub struct BlockingReport {
     pub bounded_records: u64,
 }
 
-/// The groups of each row: none, one, or several where a key is a list.
+/// The groups of each row: none or one, in the rows' own table; or several where a key is a list.
 #[derive(Debug)]
 enum Membership {
-    One(Vec<u32>),
+    One,
     Many { starts: Vec<usize>, groups: Vec<u32> },
-}
-
-impl Membership {
-    fn of(&self, row: u32) -> &[u32] {
-        let row = row as usize;
-        match self {
-            Self::One(groups) if groups[row] == MISSING => &[],
-            Self::One(groups) => &groups[row..=row],
-            Self::Many { starts, groups } => &groups[starts[row]..starts[row + 1]],
-        }
-    }
 }
 
 /// One rule's groups.
@@ -65,31 +56,26 @@ pub(crate) struct RuleBlocks {
     positions: FxHashMap<(u32, u32), u32>,
 }
 
-/// A rule as arrays: the keys that a pair shares, and those that divide a large block.
+/// A rule as it is asked for.
 pub(crate) struct RuleKeys<'a> {
     /// The rule's name.
     pub(crate) name: &'a str,
-    /// Key expressions and their arrays.
-    pub(crate) keys: Vec<(&'a str, &'a ArrayRef)>,
-    /// Refine expressions and their arrays.
-    pub(crate) refine: Vec<(&'a str, &'a ArrayRef)>,
+    /// Expressions that a pair shares.
+    pub(crate) keys: &'a [String],
+    /// Expressions that divide a large block.
+    pub(crate) refine: &'a [String],
     /// The bound.
     pub(crate) max_block: u32,
 }
 
 impl RuleBlocks {
     /// Groups `rows` records by a rule's keys.
-    pub(crate) fn new(rule: &RuleKeys<'_>, rows: usize) -> Result<Self> {
-        let keys: Vec<Keys> = rule
-            .keys
-            .iter()
-            .map(|(what, array)| Keys::encode(array, what))
-            .collect::<Result<_>>()?;
-        let refine: Vec<Vec<u32>> = rule
-            .refine
-            .iter()
-            .map(|(what, array)| Ok(Dictionary::plain(array, what)?.codes))
-            .collect::<Result<_>>()?;
+    fn new(rule: &RuleKeys<'_>, columns: &Columns<'_>, rows: usize) -> Result<Self> {
+        let keys: Vec<Keys> =
+            rule.keys.iter().map(|key| columns.keys(key)).collect::<Result<_>>()?;
+        let refine: Vec<_> =
+            rule.refine.iter().map(|key| columns.text(key, Arc::clone)).collect::<Result<_>>()?;
+        let refine: Vec<&[u32]> = refine.iter().map(|own| &own.codes[..]).collect();
         let (starts, members) = group(&keys, rows);
         let window = (rule.max_block as usize).max(2);
         let mut blocks = Self {
@@ -107,7 +93,7 @@ impl RuleBlocks {
             starts: vec![0],
             members: Vec::with_capacity(members.len()),
             bounded: Vec::new(),
-            membership: Membership::One(Vec::new()),
+            membership: Membership::One,
             positions: FxHashMap::default(),
         };
         for bounds in starts.windows(2) {
@@ -118,13 +104,15 @@ impl RuleBlocks {
             }
             blocks.divide(block, &refine, 0);
         }
-        blocks.membership = blocks.rows_to_groups(rows);
+        if keys.iter().any(|key| matches!(key, Keys::Many { .. })) {
+            blocks.membership = blocks.rows_to_groups(rows);
+        }
         Ok(blocks)
     }
 
     /// Takes a block in, divided by the refine keys from `depth` on while it is past the bound.
     /// Records whose refine key is null are one part of their own.
-    fn divide(&mut self, block: &[u32], refine: &[Vec<u32>], depth: usize) {
+    fn divide(&mut self, block: &[u32], refine: &[&[u32]], depth: usize) {
         if block.len() < 2 {
             return;
         }
@@ -164,15 +152,6 @@ impl RuleBlocks {
         for row in &self.members {
             counts[*row as usize] += 1;
         }
-        if counts.iter().all(|count| *count < 2) {
-            let mut groups = vec![MISSING; rows];
-            for group in 0..self.groups() {
-                for row in self.members(group) {
-                    groups[*row as usize] = group;
-                }
-            }
-            return Membership::One(groups);
-        }
         let mut starts = Vec::with_capacity(rows + 1);
         let mut total = 0;
         for count in &counts {
@@ -211,17 +190,144 @@ impl RuleBlocks {
         self.bounded[group as usize]
     }
 
-    /// The smallest group that emits a pair: a whole one that holds both rows, or where `bounded`
-    /// is asked, a bounded one in which they are within a window.
-    fn emitting(&self, l: u32, r: u32, bounded: bool) -> Option<u32> {
-        let (mut left, mut right) = (self.membership.of(l), self.membership.of(r));
+    fn within_window(&self, group: u32, l: u32, r: u32) -> bool {
+        match (self.positions.get(&(group, l)), self.positions.get(&(group, r))) {
+            (Some(l), Some(r)) => (l.abs_diff(*r) as usize) < self.window,
+            _ => false,
+        }
+    }
+}
+
+/// Groups rows by the tuple of their keys, each combination of elements where keys are lists; only
+/// groups of two rows or more. Gives where each group starts in the members, and the members,
+/// ascending within a group.
+fn group(keys: &[Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
+    let Some((first, others)) = keys.split_first() else { return (vec![0], Vec::new()) };
+    // A counting sort by the first key.
+    let mut places = often(first, rows);
+    let (mut starts, mut total) = (vec![0], 0);
+    for place in &mut places {
+        let count = *place as usize;
+        *place = if count < 2 { MISSING } else { total as u32 };
+        if count > 1 {
+            total += count;
+            starts.push(total);
+        }
+    }
+    let mut members = vec![0; total];
+    for row in 0..rows {
+        for code in first.of(row) {
+            let place = &mut places[*code as usize];
+            if *place != MISSING {
+                members[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+    }
+    // Each further key divides each group.
+    for key in others {
+        let counts = often(key, rows);
+        let (mut next_starts, mut next) = (vec![0], Vec::with_capacity(members.len()));
+        let mut part: Vec<u64> = Vec::new();
+        for bounds in starts.windows(2) {
+            part.clear();
+            for row in &members[bounds[0]..bounds[1]] {
+                let codes = key.of(*row as usize).iter();
+                let shared = codes.filter(|code| counts[**code as usize] > 1);
+                part.extend(shared.map(|code| u64::from(*code) << 32 | u64::from(*row)));
+            }
+            part.sort_unstable();
+            for own in part.chunk_by(|a, b| a >> 32 == b >> 32).filter(|own| own.len() > 1) {
+                next.extend(own.iter().map(|entry| *entry as u32));
+                next_starts.push(next.len());
+            }
+        }
+        (starts, members) = (next_starts, next);
+    }
+    (starts, members)
+}
+
+/// How many rows hold each code of a key.
+fn often(key: &Keys, rows: usize) -> Vec<u32> {
+    let mut counts = vec![0; key.size()];
+    for row in 0..rows {
+        for code in key.of(row) {
+            counts[*code as usize] += 1;
+        }
+    }
+    counts
+}
+
+/// All rules' groups, in the order of the rules.
+#[derive(Debug)]
+pub(crate) struct Blocks {
+    /// One for each rule.
+    pub(crate) rules: Vec<RuleBlocks>,
+    /// Row after row, the group of each rule that gives a row one group at most: what is asked of
+    /// a pair lies together.
+    table: Vec<u32>,
+    /// Whether every rule is of that kind, and none is bounded.
+    plain: bool,
+}
+
+impl Blocks {
+    /// Groups `rows` records by each rule.
+    pub(crate) fn new(
+        rules: &[RuleKeys<'_>],
+        columns: &Columns<'_>,
+        rows: usize,
+        threads: usize,
+    ) -> Result<Self> {
+        let one = |place: usize| RuleBlocks::new(&rules[place], columns, rows);
+        let rules = parallel(rules.len(), threads, || (), |(), place| one(place))?;
+        let rules: Vec<RuleBlocks> = rules.into_iter().collect::<Result<_>>()?;
+        let mut table = vec![MISSING; rows * rules.len()];
+        for (place, own) in rules.iter().enumerate() {
+            if matches!(own.membership, Membership::One) {
+                for group in 0..own.groups() {
+                    for row in own.members(group) {
+                        table[*row as usize * rules.len() + place] = group;
+                    }
+                }
+            }
+        }
+        let plain = |own: &RuleBlocks| {
+            matches!(own.membership, Membership::One) && own.report.bounded_blocks == 0
+        };
+        Ok(Self { plain: rules.iter().all(plain), rules, table })
+    }
+
+    /// The group of a row by each rule.
+    fn row(&self, row: u32) -> &[u32] {
+        let width = self.rules.len();
+        &self.table[row as usize * width..(row as usize + 1) * width]
+    }
+
+    /// The groups of a row by one rule, ascending.
+    fn groups(&self, rule: usize, row: u32) -> &[u32] {
+        match &self.rules[rule].membership {
+            Membership::Many { starts, groups } => {
+                &groups[starts[row as usize]..starts[row as usize + 1]]
+            }
+            Membership::One => match &self.row(row)[rule..=rule] {
+                [MISSING] => &[],
+                one => one,
+            },
+        }
+    }
+
+    /// The smallest group of a rule that emits a pair: a whole one that holds both rows, or where
+    /// `bounded` is asked, a bounded one in which they are within a window.
+    fn emitting(&self, rule: usize, l: u32, r: u32, bounded: bool) -> Option<u32> {
+        let own = &self.rules[rule];
+        let (mut left, mut right) = (self.groups(rule, l), self.groups(rule, r));
         while let (Some(a), Some(b)) = (left.first(), right.first()) {
             match a.cmp(b) {
                 std::cmp::Ordering::Less => left = &left[1..],
                 std::cmp::Ordering::Greater => right = &right[1..],
                 std::cmp::Ordering::Equal => {
-                    if self.bounded[*a as usize] == bounded
-                        && (!bounded || self.within_window(*a, l, r))
+                    if own.bounded[*a as usize] == bounded
+                        && (!bounded || own.within_window(*a, l, r))
                     {
                         return Some(*a);
                     }
@@ -233,77 +339,23 @@ impl RuleBlocks {
         None
     }
 
-    fn within_window(&self, group: u32, l: u32, r: u32) -> bool {
-        match (self.positions.get(&(group, l)), self.positions.get(&(group, r))) {
-            (Some(l), Some(r)) => (l.abs_diff(*r) as usize) < self.window,
-            _ => false,
-        }
-    }
-}
-
-/// Groups rows by the tuple of their keys, each combination of elements where keys are lists.
-/// Gives where each group starts in the members, and the members, ascending within a group.
-fn group(keys: &[Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
-    let mut pairs: Vec<(u32, u32)> = match keys.first() {
-        Some(first) => (0..rows)
-            .flat_map(|row| first.of(row).iter().map(move |code| (*code, row as u32)))
-            .collect(),
-        None => Vec::new(),
-    };
-    for key in keys.iter().skip(1) {
-        let mut dense: FxHashMap<u64, u32> = FxHashMap::default();
-        let mut next = Vec::with_capacity(pairs.len());
-        for (group, row) in pairs {
-            for code in key.of(row as usize) {
-                let size = dense.len() as u32;
-                let joined = u64::from(group) << 32 | u64::from(*code);
-                next.push((*dense.entry(joined).or_insert(size), row));
-            }
-        }
-        pairs = next;
-    }
-    let groups = pairs.iter().map(|(group, _)| *group as usize + 1).max().unwrap_or(0);
-    let mut starts = vec![0usize; groups + 1];
-    for (group, _) in &pairs {
-        starts[*group as usize + 1] += 1;
-    }
-    for group in 0..groups {
-        starts[group + 1] += starts[group];
-    }
-    let mut next = starts.clone();
-    let mut members = vec![0; pairs.len()];
-    for (group, row) in &pairs {
-        members[next[*group as usize]] = *row;
-        next[*group as usize] += 1;
-    }
-    (starts, members)
-}
-
-/// All rules' groups, in the order of the rules.
-#[derive(Debug)]
-pub(crate) struct Blocks {
-    /// One for each rule.
-    pub(crate) rules: Vec<RuleBlocks>,
-}
-
-impl Blocks {
     /// Whether this group is the one that emits this pair of its rows. Whole groups come first, by
     /// (rule, group), then windows of bounded groups, so that each pair is emitted exactly once.
     pub(crate) fn emits(&self, rule: usize, group: u32, l: u32, r: u32) -> bool {
+        if self.plain {
+            let earlier = self.row(l)[..rule].iter().zip(&self.row(r)[..rule]);
+            return !earlier.into_iter().any(|(l, r)| l == r && *l != MISSING);
+        }
+        let none = |other: usize, bounded| self.emitting(other, l, r, bounded).is_none();
         if self.rules[rule].is_bounded(group) {
-            self.rules.iter().all(|other| other.emitting(l, r, false).is_none())
-                && self.rules[..rule].iter().all(|other| {
-                    other.report.bounded_blocks == 0 || other.emitting(l, r, true).is_none()
-                })
-                && self.rules[rule].emitting(l, r, true) == Some(group)
+            (0..self.rules.len()).all(|other| none(other, false))
+                && (0..rule)
+                    .all(|other| self.rules[other].report.bounded_blocks == 0 || none(other, true))
+                && self.emitting(rule, l, r, true) == Some(group)
         } else {
-            self.rules[..rule].iter().all(|other| other.emitting(l, r, false).is_none())
-                && match self.rules[rule].membership {
-                    Membership::One(_) => true,
-                    Membership::Many { .. } => {
-                        self.rules[rule].emitting(l, r, false) == Some(group)
-                    }
-                }
+            (0..rule).all(|other| none(other, false))
+                && (matches!(self.rules[rule].membership, Membership::One)
+                    || self.emitting(rule, l, r, false) == Some(group))
         }
     }
 
@@ -311,13 +363,12 @@ impl Blocks {
     pub(crate) fn pairs(&self) -> u64 {
         self.rules.iter().map(|rule| rule.report.pairs).sum()
     }
-}
 
-impl Blocks {
     /// The first rule whose keys a pair shares in a whole block, or in a window of a bounded one.
     pub(crate) fn first_rule(&self, l: u32, r: u32) -> Option<u16> {
-        let first =
-            |bounded| self.rules.iter().position(|rule| rule.emitting(l, r, bounded).is_some());
+        let first = |bounded| {
+            (0..self.rules.len()).position(|rule| self.emitting(rule, l, r, bounded).is_some())
+        };
         first(false).or_else(|| first(true)).map(|place| place as u16)
     }
 }

@@ -103,7 +103,40 @@ struct Forest<'a> {
     signatures: Vec<Vec<u32>>,
     sources: Vec<Vec<u32>>,
     apart: FxHashMap<u32, Vec<u32>>,
-    neighbours: FxHashMap<u32, Vec<u32>>,
+    neighbours: Neighbours,
+}
+
+/// The rows at the other ends of each row's edges, in the order of edges.
+struct Neighbours {
+    starts: Vec<u32>,
+    others: Vec<u32>,
+}
+
+impl Neighbours {
+    fn new(rows: usize, edges: &[Edge]) -> Self {
+        let mut starts = vec![0u32; rows + 1];
+        for edge in edges {
+            starts[edge.l as usize + 1] += 1;
+            starts[edge.r as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let mut next = starts.clone();
+        let mut others = vec![0; 2 * edges.len()];
+        for edge in edges {
+            for (row, other) in [(edge.l, edge.r), (edge.r, edge.l)] {
+                others[next[row as usize] as usize] = other;
+                next[row as usize] += 1;
+            }
+        }
+        Self { starts, others }
+    }
+
+    fn of(&self, row: u32) -> &[u32] {
+        let row = row as usize;
+        &self.others[self.starts[row] as usize..self.starts[row + 1] as usize]
+    }
 }
 
 /// Clusters `rows` rows.
@@ -135,11 +168,6 @@ impl<'a> Forest<'a> {
             apart.entry(*l).or_default().push(*r);
             apart.entry(*r).or_default().push(*l);
         }
-        let mut neighbours: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        for edge in edges {
-            neighbours.entry(edge.l).or_default().push(edge.r);
-            neighbours.entry(edge.r).or_default().push(edge.l);
-        }
         let source =
             |row: u32| guards.sources.get(row as usize).filter(|s| **s != MISSING).copied();
         Self {
@@ -152,7 +180,7 @@ impl<'a> Forest<'a> {
                 .collect(),
             sources: all.map(|row| source(row).into_iter().collect()).collect(),
             apart,
-            neighbours,
+            neighbours: Neighbours::new(rows, edges),
         }
     }
 
@@ -167,7 +195,11 @@ impl<'a> Forest<'a> {
 
     fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
         let (small, large) = if self.size(l) <= self.size(r) { (l, r) } else { (r, l) };
-        if self.links(small, large, 1, |forest, row| forest.apart.get(&row)) > 0 {
+        if !self.apart.is_empty()
+            && self.links(small, large, 1, |forest, row| {
+                forest.apart.get(&row).map_or(&[], Vec::as_slice)
+            }) > 0
+        {
             return Some(Refusal::Different);
         }
         if strength == Strength::Steward {
@@ -193,7 +225,7 @@ impl<'a> Forest<'a> {
         }
         if weight < self.guards.merge + WEAK
             && self.size(small) >= GROUP
-            && self.links(small, large, 2, |forest, row| forest.neighbours.get(&row)) < 2
+            && self.links(small, large, 2, |forest, row| forest.neighbours.of(row)) < 2
         {
             return Some(Refusal::WeakBridge);
         }
@@ -217,8 +249,8 @@ impl<'a> Forest<'a> {
         let mut roots: Vec<u32> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
-            for at in 0..self.neighbours.get(&row).map_or(0, Vec::len).min(RIVALS) {
-                let neighbour = self.neighbours[&row][at];
+            for at in 0..self.neighbours.of(row).len().min(RIVALS) {
+                let neighbour = self.neighbours.of(row)[at];
                 roots.push(self.root(neighbour));
             }
         }
@@ -245,13 +277,13 @@ impl<'a> Forest<'a> {
         small: u32,
         large: u32,
         enough: usize,
-        of: impl Fn(&Self, u32) -> Option<&Vec<u32>>,
+        of: impl Fn(&Self, u32) -> &[u32],
     ) -> usize {
         let mut found = 0;
         for place in 0..self.size(small) {
             let row = self.members[small as usize][place];
-            for at in 0..of(self, row).map_or(0, Vec::len) {
-                let other = of(self, row).map_or(row, |others| others[at]);
+            for at in 0..of(self, row).len() {
+                let other = of(self, row)[at];
                 if self.root(other) == large {
                     found += 1;
                     if found == enough {

@@ -3,42 +3,21 @@
 //!
 //! Knows Arrow arrays and codes; refuses to know what a column means or who compares it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 
+pub(crate) use super::intern::Values;
+use super::intern::{Numbers, Texts};
+use super::kernel::parallel;
 use crate::error::{Error, Result};
 
 /// The code of a null.
 pub(crate) const MISSING: u32 = u32::MAX;
-
-/// Distinct texts in one arena, in the order in which rows first hold them.
-#[derive(Debug, Default)]
-pub(crate) struct Values {
-    arena: String,
-    ends: Vec<usize>,
-}
-
-impl Values {
-    /// The number of distinct texts.
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// The text of a code.
-    pub(crate) fn get(&self, code: u32) -> &str {
-        let code = code as usize;
-        let start = if code == 0 { 0 } else { self.ends[code - 1] };
-        &self.arena[start..self.ends[code]]
-    }
-
-    fn push(&mut self, text: &str) -> u32 {
-        self.arena.push_str(text);
-        self.ends.push(self.arena.len());
-        (self.ends.len() - 1) as u32
-    }
-}
 
 /// A column as codes: one code a row, `MISSING` for null, and the distinct values.
 #[derive(Debug)]
@@ -66,42 +45,100 @@ fn as_text(array: &ArrayRef, what: &str) -> Result<StringArray> {
 }
 
 impl Dictionary {
-    /// Codes an array after `normalise`, which is called once for each distinct raw value and
-    /// gives `None` for a value that says nothing. Empty and blank texts are missing.
-    pub(crate) fn encode(
-        array: &ArrayRef,
-        what: &str,
-        normalise: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self> {
+    /// Codes an array as it is. Empty and blank texts are missing.
+    pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
         let text = as_text(array, what)?;
-        let mut raw: FxHashMap<&str, u32> = FxHashMap::default();
-        let mut known: FxHashMap<String, u32> = FxHashMap::default();
-        let mut values = Values::default();
-        let codes = (0..text.len())
-            .map(|row| {
-                if text.is_null(row) {
-                    return MISSING;
-                }
-                let value = text.value(row);
-                *raw.entry(value).or_insert_with(|| match normalise(value) {
-                    Some(value) if !value.trim().is_empty() => match known.get(&value) {
-                        Some(code) => *code,
-                        None => {
-                            let code = values.push(&value);
-                            known.insert(value, code);
-                            code
-                        }
-                    },
-                    _ => MISSING,
-                })
-            })
-            .collect();
-        Ok(Self { codes, values })
+        let mut known = Texts::default();
+        let codes = text.iter().map(|value| match value {
+            Some(value) if !value.trim_ascii_start().is_empty() => known.number(value),
+            _ => MISSING,
+        });
+        let codes = codes.collect();
+        let plain = Self { codes, values: known.values };
+        // White space of other scripts is seen once for each distinct value.
+        let blank = |code| plain.values.get(code).trim().is_empty();
+        if (0..plain.values.len() as u32).any(blank) {
+            return Ok(plain.normalised(|text| Some(text.to_owned())));
+        }
+        Ok(plain)
     }
 
-    /// Codes an array as it is.
-    pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
-        Self::encode(array, what, |value| Some(value.to_owned()))
+    /// The same column after `normalise`, which is called once for each distinct value and gives
+    /// `None` for a value that says nothing. What it leaves blank is missing.
+    pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
+        let mut known = Texts::default();
+        let own: Vec<u32> = (0..self.values.len() as u32)
+            .map(|code| match normalise(self.values.get(code)) {
+                Some(text) if !text.trim().is_empty() => known.number(&text),
+                _ => MISSING,
+            })
+            .collect();
+        let of = |code: &u32| if *code == MISSING { MISSING } else { own[*code as usize] };
+        Self { codes: self.codes.iter().map(of).collect(), values: known.values }
+    }
+}
+
+/// The columns of expressions, each coded once for all that read it.
+pub(crate) struct Columns<'a> {
+    arrays: &'a HashMap<String, ArrayRef>,
+    coded: FxHashMap<&'a str, Arc<Dictionary>>,
+}
+
+fn is_list(array: &ArrayRef) -> bool {
+    matches!(
+        array.data_type(),
+        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..)
+    )
+}
+
+impl<'a> Columns<'a> {
+    /// Codes what these expressions give, but for lists, which each reader takes apart in its way.
+    pub(crate) fn new(
+        arrays: &'a HashMap<String, ArrayRef>,
+        expressions: &[&'a str],
+        threads: usize,
+    ) -> Result<Self> {
+        let mut plain = Self { arrays, coded: FxHashMap::default() };
+        let mut wanted: Vec<(&str, &ArrayRef)> = Vec::new();
+        for expression in expressions {
+            let array = plain.array(expression)?;
+            if !is_list(array) && wanted.iter().all(|(own, _)| own != expression) {
+                wanted.push((expression, array));
+            }
+        }
+        let code = |place: usize| Dictionary::plain(wanted[place].1, wanted[place].0);
+        let coded = parallel(wanted.len(), threads, || (), |(), place| code(place))?;
+        for ((expression, _), dictionary) in wanted.iter().zip(coded) {
+            plain.coded.insert(expression, Arc::new(dictionary?));
+        }
+        Ok(plain)
+    }
+
+    /// The array of an expression.
+    pub(crate) fn array(&self, expression: &str) -> Result<&'a ArrayRef> {
+        self.arrays.get(expression).ok_or_else(|| {
+            Error::bug(format!("the expression `{expression}` was not evaluated over the records"))
+        })
+    }
+
+    /// What an expression gives, as text; a list as `list` says.
+    pub(crate) fn text(
+        &self,
+        expression: &str,
+        list: impl Fn(&ArrayRef) -> ArrayRef,
+    ) -> Result<Arc<Dictionary>> {
+        match self.coded.get(expression) {
+            Some(coded) => Ok(Arc::clone(coded)),
+            None => Ok(Arc::new(Dictionary::plain(&list(self.array(expression)?), expression)?)),
+        }
+    }
+
+    /// What an expression gives, as a blocking key.
+    pub(crate) fn keys(&self, expression: &str) -> Result<Keys> {
+        match self.coded.get(expression) {
+            Some(coded) => Ok(Keys::One(Arc::clone(coded))),
+            None => Keys::encode(self.array(expression)?, expression),
+        }
     }
 }
 
@@ -109,7 +146,7 @@ impl Dictionary {
 #[derive(Debug)]
 pub(crate) enum Keys {
     /// One code a row, `MISSING` for null.
-    One(Vec<u32>),
+    One(Arc<Dictionary>),
     /// Codes of row `i` are `codes[starts[i]..starts[i + 1]]`, sorted, without repetition.
     Many {
         /// Where each row's codes start, and one past the last.
@@ -133,7 +170,7 @@ impl Keys {
             _ => array.clone(),
         };
         if !matches!(array.data_type(), DataType::LargeList(_)) {
-            return Ok(Self::One(Dictionary::plain(&array, what)?.codes));
+            return Ok(Self::One(Arc::new(Dictionary::plain(&array, what)?)));
         }
         let lists = array.as_list::<i64>();
         let elements = Dictionary::plain(lists.values(), what)?;
@@ -157,9 +194,17 @@ impl Keys {
     /// The codes of a row; none where the key is null.
     pub(crate) fn of(&self, row: usize) -> &[u32] {
         match self {
-            Self::One(codes) if codes[row] == MISSING => &[],
-            Self::One(codes) => &codes[row..=row],
+            Self::One(own) if own.codes[row] == MISSING => &[],
+            Self::One(own) => &own.codes[row..=row],
             Self::Many { starts, codes } => &codes[starts[row]..starts[row + 1]],
+        }
+    }
+
+    /// One more than the largest code.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::One(own) => own.values.len(),
+            Self::Many { codes, .. } => codes.iter().max().map_or(0, |code| *code as usize + 1),
         }
     }
 }
@@ -172,8 +217,9 @@ pub(crate) struct Tuples {
     pub(crate) codes: Vec<u32>,
     /// How many rows hold each code.
     pub(crate) counts: Vec<u32>,
-    columns: Vec<Dictionary>,
-    /// Column codes of each tuple, tuple after tuple.
+    values: Vec<Values>,
+    /// Column codes of each tuple, tuple after tuple; none where there is one column, whose codes
+    /// are those of tuples.
     parts: Vec<u32>,
 }
 
@@ -182,27 +228,28 @@ impl Tuples {
     pub(crate) fn new(columns: Vec<Dictionary>) -> Self {
         let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
         for column in columns.iter().skip(1) {
-            let mut dense: FxHashMap<u64, u32> = FxHashMap::default();
+            let mut known = Numbers::default();
             for (code, next) in codes.iter_mut().zip(&column.codes) {
-                if *code == MISSING && *next == MISSING {
-                    continue;
+                if *code != MISSING || *next != MISSING {
+                    *code = known.number(u64::from(*code) << 32 | u64::from(*next));
                 }
-                let size = dense.len() as u32;
-                *code = *dense.entry(u64::from(*code) << 32 | u64::from(*next)).or_insert(size);
             }
         }
-        // The last dense numbering is by first row, and no code before it is skipped.
+        // Numbers are by first row, and none before is skipped.
         let mut counts: Vec<u32> = Vec::new();
         let mut parts = Vec::new();
         for (row, code) in codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
             let code = *code as usize;
             if code == counts.len() {
                 counts.push(0);
-                parts.extend(columns.iter().map(|column| column.codes[row]));
+                if columns.len() > 1 {
+                    parts.extend(columns.iter().map(|column| column.codes[row]));
+                }
             }
             counts[code] += 1;
         }
-        Self { codes, counts, columns, parts }
+        let values = columns.into_iter().map(|column| column.values).collect();
+        Self { codes, counts, values, parts }
     }
 
     /// The number of distinct tuples.
@@ -212,26 +259,29 @@ impl Tuples {
 
     /// The code within its column of one part of a tuple.
     pub(crate) fn part_code(&self, code: u32, column: usize) -> u32 {
-        self.parts[code as usize * self.columns.len() + column]
+        if self.values.len() == 1 {
+            return code;
+        }
+        self.parts[code as usize * self.values.len() + column]
     }
 
     /// The text of one part of a tuple, where it is known.
     pub(crate) fn part(&self, code: u32, column: usize) -> Option<&str> {
         match self.part_code(code, column) {
             MISSING => None,
-            part => Some(self.columns[column].values.get(part)),
+            part => Some(self.values[column].get(part)),
         }
     }
 
     /// The distinct values of one column, to prepare something once for each.
     pub(crate) fn values(&self, column: usize) -> &Values {
-        &self.columns[column].values
+        &self.values[column]
     }
 
     /// A hash of a tuple's values that does not depend on codes: 128 bits of BLAKE3 as hex.
     pub(crate) fn value_hash(&self, code: u32) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 1");
-        for column in 0..self.columns.len() {
+        for column in 0..self.values.len() {
             let text = self.part(code, column);
             hasher.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
             hasher.update(text.unwrap_or_default().as_bytes());

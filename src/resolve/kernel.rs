@@ -182,13 +182,14 @@ pub(crate) fn parallel<S, Out: Send>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashMap};
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, ListBuilder, StringArray, StringBuilder};
     use proptest::prelude::*;
 
-    use super::super::block::{RuleBlocks, RuleKeys};
+    use super::super::block::RuleKeys;
+    use super::super::columns::Columns;
     use super::*;
 
     fn pairs(blocks: &Blocks, threads: usize) -> Vec<Pair> {
@@ -211,16 +212,24 @@ mod tests {
         Arc::new(builder.finish())
     }
 
-    fn rule(
-        name: &'static str,
-        keys: &[&ArrayRef],
-        refine: &[&ArrayRef],
-        max_block: u32,
-        rows: usize,
-    ) -> RuleBlocks {
-        let keys = keys.iter().map(|array| ("key", *array)).collect();
-        let refine = refine.iter().map(|array| ("refine", *array)).collect();
-        RuleBlocks::new(&RuleKeys { name, keys, refine, max_block }, rows).unwrap()
+    /// Blocks of rules, each a name, places of its keys and refine keys among the columns, and a
+    /// bound.
+    fn blocks(columns: &[&ArrayRef], rules: &[(&str, &[usize], &[usize], u32)]) -> Blocks {
+        let rows = columns[0].len();
+        let name = |place: &usize| format!("column {place}");
+        let arrays: HashMap<String, ArrayRef> =
+            (0..columns.len()).map(|place| (name(&place), Arc::clone(columns[place]))).collect();
+        let names = |places: &[usize]| places.iter().map(name).collect::<Vec<_>>();
+        let sql: Vec<_> = rules.iter().map(|rule| (names(rule.1), names(rule.2))).collect();
+        let keys = rules.iter().zip(&sql).map(|(rule, (keys, refine))| RuleKeys {
+            name: rule.0,
+            keys,
+            refine,
+            max_block: rule.3,
+        });
+        let all: Vec<&str> = arrays.keys().map(String::as_str).collect();
+        let columns = Columns::new(&arrays, &all, 2).unwrap();
+        Blocks::new(&keys.collect::<Vec<_>>(), &columns, rows, 2).unwrap()
     }
 
     proptest! {
@@ -232,11 +241,11 @@ mod tests {
             c in prop::collection::vec(prop::collection::vec(0u8..12, 0..4), 40),
         ) {
             let (one, two, many) = (text(&a), text(&b), lists(&c));
-            let blocks = Blocks { rules: vec![
-                rule("both", &[&one, &two], &[], 1000, 40),
-                rule("list", &[&many], &[], 1000, 40),
-                rule("one", &[&one], &[], 1000, 40),
-            ] };
+            let blocks = blocks(&[&one, &two, &many], &[
+                ("both", &[0, 1], &[], 1000),
+                ("list", &[2], &[], 1000),
+                ("one", &[0], &[], 1000),
+            ]);
             let mut expected = BTreeMap::new();
             for l in 0..40usize {
                 for r in l + 1..40 {
@@ -259,6 +268,34 @@ mod tests {
             prop_assert_eq!(&walked, &pairs(&blocks, 3));
         }
 
+        /// Where no key is a list and no block is bounded, a shorter question is asked of a pair.
+        #[test]
+        fn plain_rules_give_each_pair_once(
+            a in prop::collection::vec(prop::option::of(0u8..6), 50),
+            b in prop::collection::vec(prop::option::of(0u8..6), 50),
+            c in prop::collection::vec(prop::option::of(0u8..6), 50),
+        ) {
+            let (one, two, three) = (text(&a), text(&b), text(&c));
+            let blocks = blocks(&[&one, &two, &three], &[
+                ("three", &[0, 1, 2], &[], 1000),
+                ("first", &[0], &[], 1000),
+                ("others", &[2, 1], &[], 1000),
+            ]);
+            let mut expected = Vec::new();
+            for l in 0..50usize {
+                for r in l + 1..50 {
+                    let same = |own: &[Option<u8>]| own[l].is_some() && own[l] == own[r];
+                    let rule = if same(&a) && same(&b) && same(&c) { 0 }
+                        else if same(&a) { 1 } else if same(&b) && same(&c) { 2 } else { continue };
+                    expected.push(Pair { l: l as u32, r: r as u32, rule });
+                }
+            }
+            let mut walked = pairs(&blocks, 2);
+            prop_assert_eq!(&walked, &pairs(&blocks, 1));
+            walked.sort_unstable();
+            prop_assert_eq!(walked, expected);
+        }
+
         #[test]
         fn bounded_blocks_give_each_pair_once_and_hide_none_of_another_rule(
             a in prop::collection::vec(prop::option::of(0u8..2), 60),
@@ -266,11 +303,11 @@ mod tests {
             c in prop::collection::vec(prop::option::of(0u8..3), 60),
         ) {
             let (one, two, three) = (text(&a), text(&b), text(&c));
-            let blocks = Blocks { rules: vec![
-                rule("bounded", &[&one], &[&three], 6, 60),
-                rule("windows", &[&three], &[], 5, 60),
-                rule("whole", &[&two], &[], 1000, 60),
-            ] };
+            let blocks = blocks(&[&one, &two, &three], &[
+                ("bounded", &[0], &[2], 6),
+                ("windows", &[2], &[], 5),
+                ("whole", &[1], &[], 1000),
+            ]);
             let walked = pairs(&blocks, 2);
             let mut keys: Vec<_> = walked.iter().map(|pair| (pair.l, pair.r)).collect();
             keys.sort_unstable();
@@ -291,7 +328,7 @@ mod tests {
     fn a_block_past_its_bound_is_refined_then_windowed_and_reported() {
         let key = text(&[Some(1); 30]);
         let refine = text(&(0..30).map(|row| Some(u8::from(row < 10))).collect::<Vec<_>>());
-        let blocks = Blocks { rules: vec![rule("skew", &[&key], &[&refine], 10, 30)] };
+        let blocks = blocks(&[&key, &refine], &[("skew", &[0], &[1], 10)]);
         let report = &blocks.rules[0].report;
         assert_eq!(
             (report.largest_block, report.refined_blocks, report.bounded_blocks),

@@ -6,12 +6,13 @@
 //! | file | knows |
 //! |---|---|
 //! | `settings` | what a pipeline says |
-//! | `columns` | dictionary codes |
+//! | `columns`, `intern` | dictionary codes |
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
 //! | `conditions` | SQL conditions on pairs, compiled elsewhere |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
+//! | `sample` | levels among random records |
 //! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
@@ -28,6 +29,7 @@ mod conditions;
 mod evaluate;
 mod fold;
 mod identify;
+mod intern;
 mod kernel;
 mod log;
 mod model;
@@ -36,6 +38,7 @@ mod record;
 mod redirect;
 mod rules;
 mod run;
+mod sample;
 mod settings;
 mod similarity;
 mod train;

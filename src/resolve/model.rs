@@ -250,17 +250,23 @@ impl TermFrequency {
     /// Counts the values of one part of a comparison.
     pub(crate) fn of(terms: &Terms) -> Self {
         let mut counts = BTreeMap::new();
-        for (count, hash) in terms.counts.iter().zip(&terms.hashes) {
+        for (term, count) in terms.counts.iter().enumerate() {
             if *count >= Self::FLOOR {
-                counts.insert(hash.clone(), *count);
+                counts.insert(terms.hash(term as u32), *count);
             }
         }
         let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
+        // How many values so many records hold: a float sum in the order of numbers.
+        let mut alike: BTreeMap<u32, u64> = BTreeMap::new();
+        for count in &terms.counts {
+            *alike.entry(*count).or_default() += 1;
+        }
         let mean = |least: u32, most: u32| {
             let (mut sum, mut weight) = (0.0, 0.0);
-            for count in terms.counts.iter().filter(|count| (least..=most).contains(*count)) {
-                sum += f64::from(*count) * frequency(*count, records);
-                weight += f64::from(*count);
+            for (count, values) in alike.range(least..=most) {
+                let held = f64::from(*count) * *values as f64;
+                sum += held * frequency(*count, records);
+                weight += held;
             }
             if weight > 0.0 { sum / weight } else { frequency(least, records) }
         };
@@ -274,16 +280,22 @@ impl TermFrequency {
     }
 
     /// What agreement on the part adds for each code of the comparison: log2(average / frequency).
-    /// A frozen model may list a value that is rare here, so that its own count does not decide.
-    fn adjustments(&self, terms: &Terms) -> Vec<Weight> {
+    /// A frozen model may list a value that is rare here, so that only of a model of these very
+    /// records (`own`) the count decides.
+    fn adjustments(&self, terms: &Terms, own: bool) -> Vec<Weight> {
         let adjust =
             |frequency: f64| fixed((self.average / frequency).log2()).clamp(-Self::CAP, Self::CAP);
         let unlisted = adjust(self.unlisted);
+        let listed = |term: usize, count: u32| match own {
+            true => (count >= self.floor).then_some(count),
+            false => self.counts.get(&terms.hash(term as u32)).copied(),
+        };
         let by_term: Vec<Weight> = terms
-            .hashes
+            .counts
             .iter()
-            .map(|hash| match self.counts.get(hash) {
-                Some(count) => adjust(frequency(*count, self.records)),
+            .enumerate()
+            .map(|(term, count)| match listed(term, *count) {
+                Some(count) => adjust(frequency(count, self.records)),
                 None => unlisted,
             })
             .collect();
@@ -420,8 +432,8 @@ pub(crate) struct Scorer<'a> {
 }
 
 impl<'a> Scorer<'a> {
-    /// Brings a model to the records.
-    pub(crate) fn new(model: &Model, comparisons: &'a Comparisons) -> Self {
+    /// Brings a model to the records; `own` where it was trained on these very records.
+    pub(crate) fn new(model: &Model, comparisons: &'a Comparisons, own: bool) -> Self {
         let by_level = |weight: &dyn Fn(&LevelModel) -> f64| {
             let of = |comparison: &ComparisonModel| {
                 std::iter::once(0)
@@ -436,7 +448,7 @@ impl<'a> Scorer<'a> {
             .zip(&comparisons.list)
             .map(|(model, comparison)| {
                 let parts = model.term_frequency.iter().flatten().zip(&comparison.terms);
-                parts.map(|(part, terms)| part.adjustments(terms)).collect()
+                parts.map(|(part, terms)| part.adjustments(terms, own)).collect()
             })
             .collect();
         let household = model.household_prior_weight.map(|prior| Other {
@@ -493,6 +505,17 @@ impl<'a> Scorer<'a> {
             return total;
         }
         total - self.penalty(adjusted, |comparison| level_of(pattern, comparison))
+    }
+
+    /// What a pair with these levels weighs at most, whatever its values are.
+    pub(crate) fn most(&self, pattern: u64) -> Weight {
+        let own = |comparison: usize| {
+            let level = level_of(pattern, comparison);
+            let agreed = level != UNKNOWN && self.comparisons.list[comparison].agreed(level) != 0;
+            let adjusted = agreed && !self.adjustments[comparison].is_empty();
+            self.weights[comparison][level as usize] + if adjusted { TermFrequency::CAP } else { 0 }
+        };
+        self.prior + (0..self.weights.len()).map(own).sum::<Weight>()
     }
 
     /// What the classes take that are neither the same entity nor coincidence:

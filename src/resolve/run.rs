@@ -3,29 +3,29 @@
 //! Knows the parts and what each hands to the next; refuses to know where records come from, who
 //! evaluates expressions and where results go. Pure compute: Arrow in, Arrow out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray,
-    UInt8Builder,
+    UInt8Builder, UInt32Array,
 };
+use arrow::compute::take;
 use arrow::datatypes::{DataType, Field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
+use super::block::{BlockingReport, Blocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
-use super::columns::MISSING;
-use super::compare::{
-    Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of,
-};
+use super::columns::{Columns, MISSING};
+use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
-use super::settings::{LinkType, Resolve, Verdict};
+use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
 use crate::random::mix;
@@ -128,7 +128,12 @@ struct Ready<'a> {
     /// Where only some links are asked for: by row, a number for its source.
     every_source: Vec<u32>,
     threads: usize,
+    /// Whether a deterministic rule may merge what the model would not.
+    merges: bool,
 }
+
+/// What pairs of a pattern weigh at most, by pattern.
+type Most = FxHashMap<u64, Weight>;
 
 /// Pairs of one task that were compared.
 #[derive(Default)]
@@ -170,6 +175,32 @@ struct Scored {
     weight: Weight,
     decision: &'static str,
     by: By,
+}
+
+/// Scored pairs, sorted by rows, and where those of each left row begin.
+struct Known<'a> {
+    scored: &'a [Scored],
+    starts: Vec<u32>,
+}
+
+impl<'a> Known<'a> {
+    fn new(scored: &'a [Scored], rows: usize) -> Self {
+        let mut starts = vec![0; rows + 1];
+        for pair in scored {
+            starts[pair.l as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        Self { scored, starts }
+    }
+
+    /// What was found of two rows, where it was kept.
+    fn pair(&self, l: u32, r: u32) -> Option<&'a Scored> {
+        let (l, r) = (l.min(r), l.max(r));
+        let own = self.starts[l as usize] as usize..self.starts[l as usize + 1] as usize;
+        self.scored[own].iter().find(|pair| pair.r == r)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -218,24 +249,35 @@ fn check_sorted(input: &Input<'_>) -> Result<usize> {
     Ok(rows)
 }
 
-fn blocks(input: &Input<'_>, rows: usize) -> Result<Blocks> {
-    let arrays = |list: &'_ [String]| -> Result<Vec<(String, &ArrayRef)>> {
-        list.iter().map(|sql| Ok((sql.clone(), column(input, sql)?))).collect()
-    };
-    let mut rules = Vec::new();
-    let blocking = input.settings.blocking.iter();
-    let asked = blocking.map(|rule| (&rule.name, &rule.keys, &rule.refine[..], rule.max_block));
-    let merging = input.settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
-    let implied = merging
-        .filter(|rule| !rule.same.is_empty())
-        .map(|rule| (&rule.name, &rule.same, &[][..], MERGE_BLOCK));
-    for (name, keys, refine, max_block) in asked.chain(implied) {
-        let (keys, refine) = (arrays(keys)?, arrays(refine)?);
-        let keys = keys.iter().map(|(sql, array)| (sql.as_str(), *array)).collect();
-        let refine = refine.iter().map(|(sql, array)| (sql.as_str(), *array)).collect();
-        rules.push(RuleBlocks::new(&RuleKeys { name, keys, refine, max_block }, rows)?);
+/// Expressions that blocking and comparisons read.
+fn columns<'a>(input: &'a Input<'a>, compare: bool, threads: usize) -> Result<Columns<'a>> {
+    let settings = input.settings;
+    let blocking = settings.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
+    let merging = settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+    let compared = settings.comparisons.iter().filter(|_| compare).flat_map(|own| &own.columns);
+    let all = blocking.chain(merging.flat_map(|rule| &rule.same)).chain(compared);
+    let all: Vec<&str> = all.map(String::as_str).collect();
+    for sql in &all {
+        column(input, sql)?;
     }
-    Ok(Blocks { rules })
+    Columns::new(&input.expressions, &all, threads)
+}
+
+fn blocks(input: &Input<'_>, columns: &Columns<'_>, rows: usize, threads: usize) -> Result<Blocks> {
+    let asked = input.settings.blocking.iter().map(|rule| RuleKeys {
+        name: &rule.name,
+        keys: &rule.keys,
+        refine: &rule.refine,
+        max_block: rule.max_block,
+    });
+    let merging = input.settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+    let implied = merging.filter(|rule| !rule.same.is_empty()).map(|rule| RuleKeys {
+        name: &rule.name,
+        keys: &rule.same,
+        refine: &[],
+        max_block: MERGE_BLOCK,
+    });
+    Blocks::new(&asked.chain(implied).collect::<Vec<_>>(), columns, rows, threads)
 }
 
 /// The bound of the blocks that a merge rule makes: windows chain what is past it.
@@ -247,7 +289,8 @@ const MERGE_BLOCK: u32 = 500;
 /// Where an expression is missing or has no text form.
 pub fn estimate(input: &Input<'_>) -> Result<Vec<BlockingReport>> {
     let rows = check_sorted(input)?;
-    Ok(blocks(input, rows)?.rules.into_iter().map(|rule| rule.report).collect())
+    let columns = columns(input, false, 1)?;
+    Ok(blocks(input, &columns, rows, 1)?.rules.into_iter().map(|rule| rule.report).collect())
 }
 
 fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
@@ -259,19 +302,17 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
             input.kind
         )));
     }
+    let threads = options.threads;
+    let columns = columns(input, true, threads)?;
+    let blocks = blocks(input, &columns, rows, threads)?;
     let conditions = input.conditions.as_ref();
-    let list = settings
-        .comparisons
-        .iter()
-        .map(|own| {
-            let arrays: Vec<&ArrayRef> =
-                own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
-            match ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions) {
-                true => Comparison::of_conditions(own, &arrays, compiled(conditions)?),
-                false => Comparison::new(own, &arrays),
-            }
-        })
-        .collect::<Result<_>>()?;
+    let of_conditions = |own: &ComparisonSettings| -> Result<Comparison> {
+        let arrays: Vec<&ArrayRef> =
+            own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
+        Comparison::of_conditions(own, &arrays, compiled(conditions)?)
+    };
+    let list = Comparison::all(&settings.comparisons, &columns, threads, &of_conditions)?;
+    drop(columns);
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
     let sources = if settings.duplicate_free.is_empty() {
         Vec::new()
@@ -293,14 +334,15 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
     Ok(Ready {
         input,
         rows,
-        blocks: blocks(input, rows)?,
+        blocks,
         rules: Rules::new(&settings.rules, rows, &comparisons, conditions, |sql| {
             column(input, sql)
         })?,
         comparisons,
         sources,
         every_source,
-        threads: options.threads,
+        threads,
+        merges: settings.rules.iter().any(|rule| rule.then == Verdict::Merge),
     })
 }
 
@@ -317,6 +359,11 @@ impl Ready<'_> {
         !self.sources.is_empty()
             && self.sources[l as usize] != MISSING
             && self.sources[l as usize] == self.sources[r as usize]
+    }
+
+    /// Whether any two records may be such.
+    fn skips(&self) -> bool {
+        self.input.settings.link != LinkType::LinkAndDedupe || !self.sources.is_empty()
     }
 
     /// Compares every pair, and holds what was found.
@@ -356,11 +403,12 @@ impl Ready<'_> {
 
     /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
     fn train(&self, counts: &Counts, labelled: Option<Labelled>) -> Result<Model> {
+        let skip = |l, r| self.skip(l, r);
         let trainee = Trainee {
             kind: self.input.kind,
             settings: self.input.settings,
             rows: self.rows as u32,
-            skip: &|l, r| self.skip(l, r),
+            skip: if self.skips() { Some(&skip) } else { None },
             labelled,
             merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
@@ -445,21 +493,36 @@ impl Ready<'_> {
     fn score_chunk(
         &self,
         scorer: &Scorer<'_>,
+        most: &mut Most,
         chunk: Chunk<'_>,
         patterns: &[u64],
         kept: &mut Vec<Scored>,
     ) {
         let review = self.input.settings.thresholds.review;
         let least = least_weight(review);
-        let decided = self.rules.decide_all(chunk.l, chunk.r);
-        for (((l, r), pattern), rule) in chunk.l.iter().zip(chunk.r).zip(patterns).zip(decided) {
+        let mut open: Vec<(Pair, u64, Weight)> = Vec::new();
+        for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
+            // What a pattern can weigh at most says of most pairs that they are not to be kept.
+            let most = *most.entry(*pattern).or_insert_with(|| scorer.most(*pattern));
+            if most < least && !self.merges {
+                continue;
+            }
             let pair = Pair { l: *l, r: *r, rule: chunk.rule };
             let weight = scorer.weight(*pattern, pair.l, pair.r, least);
-            let scored = self.decide(pair, *pattern, weight, rule);
+            if weight >= least || self.merges {
+                open.push((pair, *pattern, weight));
+            }
+        }
+        let (l, r): (Vec<u32>, Vec<u32>) = open.iter().map(|(pair, ..)| (pair.l, pair.r)).unzip();
+        for ((pair, pattern, weight), rule) in open.into_iter().zip(self.rules.decide_all(&l, &r)) {
+            let scored = self.decide(pair, pattern, weight, rule);
             let merged = scored.by != By::Model && scored.decision == "merge";
             if merged || probability(weight) >= review {
                 // The short cut of `weight` may have been taken where a rule decides.
-                let weight = scorer.weight(*pattern, pair.l, pair.r, Weight::MIN);
+                let weight = match weight < least {
+                    true => scorer.weight(pattern, pair.l, pair.r, Weight::MIN),
+                    false => weight,
+                };
                 kept.push(Scored { weight, ..scored });
             }
         }
@@ -473,26 +536,21 @@ impl Ready<'_> {
     ) -> Result<(Vec<Scored>, u64)> {
         type Part = (Vec<Scored>, u64);
         let parts: Vec<Part> = match held {
-            Some(held) => parallel(
-                held.len(),
-                self.threads,
-                || (),
-                |(), place| {
-                    let own = &held[place];
-                    let mut kept = Vec::new();
-                    self.score_chunk(scorer, own.chunk(), &own.patterns, &mut kept);
-                    (kept, own.l.len() as u64)
-                },
-            )?,
+            Some(held) => parallel(held.len(), self.threads, Most::default, |most, place| {
+                let own = &held[place];
+                let mut kept = Vec::new();
+                self.score_chunk(scorer, most, own.chunk(), &own.patterns, &mut kept);
+                (kept, own.l.len() as u64)
+            })?,
             None => walk(
                 &self.blocks,
                 self.threads,
                 |l, r| !self.skip(l, r),
-                Scratch::default,
-                |scratch, (kept, compared): &mut Part, chunk| {
+                || (Scratch::default(), Most::default()),
+                |(scratch, most), (kept, compared): &mut Part, chunk| {
                     *compared += chunk.l.len() as u64;
                     let patterns = self.comparisons.patterns(scratch, chunk.l, chunk.r);
-                    self.score_chunk(scorer, chunk, patterns, kept);
+                    self.score_chunk(scorer, most, chunk, patterns, kept);
                 },
             )?,
         };
@@ -504,18 +562,30 @@ impl Ready<'_> {
 
     /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
     /// if each group were one record that holds all its values.
-    fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
+    fn group_weight(
+        &self,
+        scorer: &Scorer<'_>,
+        known: &Known<'_>,
+        left: &[u32],
+        right: &[u32],
+    ) -> Weight {
+        if let ([l], [r]) = (left, right) {
+            return known.pair(*l, *r).map_or_else(
+                || scorer.weight(self.comparisons.pattern(*l, *r), *l, *r, Weight::MIN),
+                |pair| pair.weight,
+            );
+        }
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
-        let (left, right) =
-            (&left[..left.len().min(GROUP_ROWS)], &right[..right.len().min(GROUP_ROWS)]);
-        let pairs = || left.iter().flat_map(|l| right.iter().map(|r| (*l, *r)));
-        let (l, r): (Vec<u32>, Vec<u32>) = pairs().unzip();
-        let mut scratch = Scratch::default();
-        for ((l, r), pattern) in pairs().zip(self.comparisons.patterns(&mut scratch, &l, &r)) {
-            for (place, best) in best.iter_mut().enumerate() {
-                let own = scorer.best(*pattern, place, l, r);
-                if own > *best {
-                    *best = own;
+        for l in left.iter().take(GROUP_ROWS) {
+            for r in right.iter().take(GROUP_ROWS) {
+                let pattern = known
+                    .pair(*l, *r)
+                    .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
+                for (place, best) in best.iter_mut().enumerate() {
+                    let own = scorer.best(pattern, place, *l, *r);
+                    if own > *best {
+                        *best = own;
+                    }
                 }
             }
         }
@@ -595,19 +665,17 @@ impl Ready<'_> {
         hash: &str,
         names: &Names<'_>,
     ) -> Result<RecordBatch> {
-        let text = |of: &dyn Fn(&Scored) -> String| -> ArrayRef {
-            Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
+        let key = |array: &StringArray, row: &dyn Fn(&Scored) -> u32| -> Result<ArrayRef> {
+            let rows = UInt32Array::from_iter_values(scored.iter().map(row));
+            take(array, &rows, None).map_err(|_| Error::bug("a pair names a row that is not there"))
         };
-        let of = |array: &StringArray, row: u32| array.value(row as usize).to_owned();
         let item = |kind| Arc::new(Field::new("item", kind, false));
         let mut levels = ListBuilder::new(UInt8Builder::new()).with_field(item(DataType::UInt8));
         let mut weights =
             ListBuilder::new(Float64Builder::new()).with_field(item(DataType::Float64));
         for pair in scored {
             let count = self.comparisons.list.len();
-            levels.values().append_slice(
-                &(0..count).map(|place| level_of(pair.pattern, place)).collect::<Vec<_>>(),
-            );
+            (0..count).for_each(|at| levels.values().append_value(level_of(pair.pattern, at)));
             levels.append(true);
             scorer
                 .weights(pair.pattern, pair.l, pair.r)
@@ -619,25 +687,32 @@ impl Ready<'_> {
         };
         let (source, record_id) = (&self.input.source, &self.input.record_id);
         let columns: Vec<ArrayRef> = vec![
-            text(&|pair| of(source, pair.l)),
-            text(&|pair| of(record_id, pair.l)),
-            text(&|pair| of(source, pair.r)),
-            text(&|pair| of(record_id, pair.r)),
+            key(source, &|pair| pair.l)?,
+            key(record_id, &|pair| pair.l)?,
+            key(source, &|pair| pair.r)?,
+            key(record_id, &|pair| pair.r)?,
             number(&|pair| float(pair.weight)),
             number(&|pair| probability(pair.weight)),
             Arc::new(levels.finish()),
             Arc::new(weights.finish()),
-            text(&|pair| match self.blocks.rules.get(usize::from(pair.rule)) {
-                Some(rule) => rule.name.clone(),
-                None => "decision".to_owned(),
+            texts(scored, |pair| match self.blocks.rules.get(usize::from(pair.rule)) {
+                Some(rule) => Cow::Borrowed(&rule.name),
+                None => Cow::Borrowed("decision"),
             }),
-            text(&|pair| pair.decision.to_owned()),
-            text(&|pair| names.by(pair.by)),
-            text(&|_| hash.to_owned()),
+            texts(scored, |pair| Cow::Borrowed(pair.decision)),
+            texts(scored, |pair| match pair.by {
+                By::Model => Cow::Borrowed("model"),
+                by => Cow::Owned(names.by(by)),
+            }),
+            texts(scored, |_| Cow::Borrowed(hash)),
         ];
         RecordBatch::try_new(tables::scored_pairs(), columns)
             .map_err(|_| Error::bug("scored pairs do not fit their table"))
     }
+}
+
+fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
 
 /// Names of rules and stewards.
@@ -683,6 +758,7 @@ pub fn resolve(
     let ready = prepare(input, options)?;
     let settings = input.settings;
     let mut warnings = Vec::new();
+    let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
             model.check(input.kind, &ready.comparisons)?;
@@ -710,7 +786,7 @@ pub fn resolve(
             rule.name, rule.report.bounded_blocks, rule.report.bounded_records
         ));
     }
-    let scorer = Scorer::new(&model, &ready.comparisons);
+    let scorer = Scorer::new(&model, &ready.comparisons, trained);
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
     for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -728,11 +804,12 @@ pub fn resolve(
             By::Steward(_) => Strength::Steward,
         },
     });
+    let known = Known::new(&scored, ready.rows);
     let guards = Guards {
         rules: &ready.rules,
         different: &different,
         sources: &ready.sources,
-        weight: &|l, r| ready.group_weight(&scorer, l, r),
+        weight: &|l, r| ready.group_weight(&scorer, &known, l, r),
         merge,
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
@@ -756,8 +833,9 @@ pub fn resolve(
         l: ready.key(edge.l),
         r: ready.key(edge.r),
     };
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
     Ok(Resolved {
-        pairs: ready.batch(&scored, &scorer, &model.hash()?, &names)?,
+        pairs,
         links: clusters.joined.iter().map(link).collect(),
         guards: clusters.refused.iter().map(guard).collect(),
         clusters: clusters.of_row,

@@ -241,7 +241,7 @@ pub enum Retrain {
 pub struct Training {
     /// When a run trains anew and does not use its predecessor's model.
     pub retrain: Retrain,
-    /// Random pairs from which u probabilities are counted.
+    /// Random pairs from which u probabilities are counted: all pairs of a sample of records that has so many.
     pub random_pairs: u64,
     /// The seed of every random draw.
     pub seed: u64,
@@ -263,7 +263,7 @@ impl Default for Training {
     fn default() -> Self {
         Self {
             retrain: Retrain::default(),
-            random_pairs: 250_000,
+            random_pairs: 4_000_000,
             seed: 42,
             max_iterations: 1000,
             tolerance: 1e-6,

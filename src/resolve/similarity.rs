@@ -4,25 +4,170 @@
 //! that swapping the texts can change it: here the lesser text is always the left one, which makes
 //! every similarity symmetric and still strsim's own.
 
+/// The longest text in bytes whose characters fit the bits of a word.
+const WORD: usize = 64;
+
+/// Both texts as bytes, where bytes are characters and fit a word.
+fn words<'a>(a: &'a str, b: &'a str) -> Option<(&'a [u8], &'a [u8])> {
+    let fits = |text: &str| text.len() <= WORD && text.is_ascii();
+    (fits(a) && fits(b)).then_some((a.as_bytes(), b.as_bytes()))
+}
+
+/// For each ASCII character the places where a text has it, as bits.
+fn places(text: &[u8]) -> [u64; 128] {
+    let mut places = [0; 128];
+    for (place, byte) in text.iter().enumerate() {
+        places[usize::from(*byte & 127)] |= 1 << place;
+    }
+    places
+}
+
 /// Jaro-Winkler (Winkler 1990), 0 to 1, with strsim's prefix scale 0.1 over 4 characters.
 pub(crate) fn jaro_winkler(a: &str, b: &str) -> f64 {
-    if a <= b { strsim::jaro_winkler(a, b) } else { strsim::jaro_winkler(b, a) }
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    let Some((left, right)) = words(a, b) else { return strsim::jaro_winkler(a, b) };
+    let similarity = jaro_of_words(left, right);
+    if similarity > 0.7 {
+        let prefix = left.iter().zip(right).take(4).take_while(|(l, r)| l == r).count();
+        similarity + 0.1 * prefix as f64 * (1.0 - similarity)
+    } else {
+        similarity
+    }
+}
+
+/// Jaro (1989), 0 to 1: Jaro-Winkler without its prefix.
+pub(crate) fn jaro(a: &str, b: &str) -> f64 {
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    words(a, b).map_or_else(|| strsim::jaro(a, b), |(left, right)| jaro_of_words(left, right))
+}
+
+/// strsim's Jaro, greedy from the left: of the free places of a character within reach the first is
+/// the lowest bit.
+fn jaro_of_words(a: &[u8], b: &[u8]) -> f64 {
+    if a.is_empty() || b.is_empty() {
+        return if a.len() == b.len() { 1.0 } else { 0.0 };
+    }
+    let reach = (a.len().max(b.len()) / 2).saturating_sub(1);
+    let places = places(b);
+    let (mut matched_a, mut matched_b) = (0u64, 0u64);
+    // Places from `i - reach` to `i + reach`.
+    let mut window = ones(reach + 1);
+    for (place, byte) in a.iter().enumerate() {
+        let free = places[usize::from(*byte & 127)] & window & !matched_b;
+        matched_b |= free & free.wrapping_neg();
+        matched_a |= u64::from(free != 0) << place;
+        window = window << 1 | u64::from(place < reach);
+    }
+    let matches = matched_a.count_ones() as usize;
+    if matches == 0 {
+        return 0.0;
+    }
+    let mut transposed = 0usize;
+    while matched_a != 0 {
+        let (l, r) = (matched_a.trailing_zeros(), matched_b.trailing_zeros());
+        transposed += usize::from(a[l as usize] != b[r as usize]);
+        matched_a &= matched_a - 1;
+        matched_b &= matched_b - 1;
+    }
+    ((matches as f64 / a.len() as f64)
+        + (matches as f64 / b.len() as f64)
+        + ((matches - transposed / 2) as f64 / matches as f64))
+        / 3.0
+}
+
+/// So many low bits.
+fn ones(count: usize) -> u64 {
+    if count >= WORD { u64::MAX } else { (1 << count) - 1 }
 }
 
 /// Edits between two texts: insertion, deletion, substitution and the swap of two neighbours, no
 /// part edited twice (optimal string alignment, the restricted Damerau-Levenshtein distance).
 pub(crate) fn edits(a: &str, b: &str) -> usize {
-    if a <= b { strsim::osa_distance(a, b) } else { strsim::osa_distance(b, a) }
-}
-
-/// Jaro (1989), 0 to 1: Jaro-Winkler without its prefix.
-pub(crate) fn jaro(a: &str, b: &str) -> f64 {
-    if a <= b { strsim::jaro(a, b) } else { strsim::jaro(b, a) }
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    match words(a, b) {
+        Some((a, b)) => edits_of_words(a, b, true),
+        None => strsim::osa_distance(a, b),
+    }
 }
 
 /// Insertions, deletions and substitutions between two texts (Levenshtein 1966).
 pub(crate) fn levenshtein(a: &str, b: &str) -> usize {
-    strsim::levenshtein(a, b)
+    match words(a, b) {
+        Some((a, b)) => edits_of_words(a, b, false),
+        None => strsim::levenshtein(a, b),
+    }
+}
+
+/// Edits by a column of the table at a time, as bits that say where it rises and falls (Hyyrö
+/// 2003); with swaps of neighbours or without.
+fn edits_of_words(a: &[u8], b: &[u8], swaps: bool) -> usize {
+    if a.is_empty() {
+        return b.len();
+    }
+    let places = places(a);
+    let last = 1u64 << (a.len() - 1);
+    let (mut rises, mut falls, mut diagonal, mut before) = (u64::MAX, 0u64, 0u64, 0u64);
+    let mut edits = a.len();
+    for byte in b {
+        let here = places[usize::from(*byte & 127)];
+        let swapped = if swaps { ((!diagonal & here) << 1) & before } else { 0 };
+        diagonal = (((here & rises).wrapping_add(rises)) ^ rises) | here | falls | swapped;
+        let up = falls | !(diagonal | rises);
+        let down = diagonal & rises;
+        edits += usize::from(up & last != 0);
+        edits -= usize::from(down & last != 0);
+        let (up, down) = (up << 1 | 1, down << 1);
+        rises = down | !(diagonal | up);
+        falls = up & diagonal;
+        before = here;
+    }
+    edits
+}
+
+/// What bounds the Jaro-Winkler similarity of two texts without looking at them again: which
+/// characters, how many, and the first four.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sketch {
+    /// Two bits for each of 32 classes of characters: one of it, two or more.
+    bag: u64,
+    prefix: u32,
+    /// 1 over the number of characters; 0 for a text that is not of a few ASCII characters, of
+    /// which nothing is known.
+    inverse: f32,
+    /// Characters that the bag does not hold.
+    over: u32,
+}
+
+impl Sketch {
+    /// The sketch of a text.
+    pub(crate) fn new(text: &str) -> Self {
+        if text.is_empty() || text.len() > WORD || !text.is_ascii() {
+            return Self { bag: 0, prefix: 0, inverse: 0.0, over: 0 };
+        }
+        let (mut bag, mut prefix) = (0u64, 0);
+        for (place, byte) in text.bytes().enumerate() {
+            let class = 2 * (byte & 31);
+            bag |= if bag >> class & 1 == 0 { 1 << class } else { 2 << class };
+            if place < 4 {
+                prefix |= u32::from(byte) << (8 * place);
+            }
+        }
+        let over = text.len() as u32 - bag.count_ones();
+        Self { bag, prefix, inverse: 1.0 / text.len() as f32, over }
+    }
+
+    /// Whether two texts are surely less alike than `least`, which is 0.1 or more.
+    pub(crate) fn surely_under(&self, other: &Self, least: f32) -> bool {
+        if self.inverse == 0.0 || other.inverse == 0.0 {
+            return false;
+        }
+        let common = (self.bag & other.bag).count_ones() + self.over.min(other.over);
+        let jaro = (common as f32 * (self.inverse + other.inverse) + 1.0) / 3.0;
+        let prefix = ((self.prefix ^ other.prefix).trailing_zeros() / 8).min(4);
+        let boost = 0.1 * prefix as f32 * (1.0 - jaro).max(0.0);
+        // What rounding may be wrong by is far under a hundred-thousandth.
+        jaro + boost < least - 1e-5
+    }
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours, also around other edits
@@ -40,6 +185,9 @@ pub(crate) fn edit_similarity(a: &str, b: &str) -> f64 {
 /// Whether at most one edit lies between two texts: what is left between their common beginning and
 /// their common end is at most one character of each, or two that are swapped.
 pub(crate) fn one_edit(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() {
+        return one_edit_of_bytes(a.as_bytes(), b.as_bytes());
+    }
     if a.len().abs_diff(b.len()) > 4 {
         return false;
     }
@@ -70,6 +218,21 @@ pub(crate) fn one_edit(a: &str, b: &str) -> bool {
         ((Some(first), Some(second), None), (Some(other), Some(last), None)) => {
             first == last && second == other
         }
+        _ => false,
+    }
+}
+
+/// The same of texts whose bytes are characters.
+fn one_edit_of_bytes(a: &[u8], b: &[u8]) -> bool {
+    if a.len().abs_diff(b.len()) > 1 {
+        return false;
+    }
+    let begin = a.iter().zip(b).take_while(|(l, r)| l == r).count();
+    let (a, b) = (&a[begin..], &b[begin..]);
+    let end = a.iter().rev().zip(b.iter().rev()).take_while(|(l, r)| l == r).count();
+    match (&a[..a.len() - end], &b[..b.len() - end]) {
+        ([] | [_], [] | [_]) => true,
+        ([first, second], [other, last]) => first == last && second == other,
         _ => false,
     }
 }
@@ -138,6 +301,25 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&jaro_winkler(&a, &b)));
             prop_assert!((0.0..=1.0).contains(&edit_similarity(&a, &b)));
             prop_assert_eq!(one_edit(&a, &b), edits(&a, &b) <= 1);
+        }
+
+        /// Few letters, so that there is much to match, to transpose and to bound.
+        #[test]
+        fn words_of_bits_give_what_strsim_gives(
+            a in "([a-d]{0,12}|[a-d0-9@ .]{0,70})", b in "([a-d]{0,12}|[a-d0-9@ .]{0,70})",
+        ) {
+            let (low, high) = if a <= b { (&a, &b) } else { (&b, &a) };
+            prop_assert_eq!(jaro_winkler(&a, &b).to_bits(), strsim::jaro_winkler(low, high).to_bits());
+            prop_assert_eq!(jaro(&a, &b).to_bits(), strsim::jaro(low, high).to_bits());
+            prop_assert_eq!(edits(&a, &b), strsim::osa_distance(&a, &b));
+            prop_assert_eq!(levenshtein(&a, &b), strsim::levenshtein(&a, &b));
+            prop_assert_eq!(one_edit(&a, &b), strsim::osa_distance(&a, &b) <= 1);
+            let (l, r) = (Sketch::new(&a), Sketch::new(&b));
+            for least in [0.3, 0.5, 0.7, 0.8, 0.9, 0.92, 1.0] {
+                let under = l.surely_under(&r, least);
+                prop_assert_eq!(under, r.surely_under(&l, least));
+                prop_assert!(!under || jaro_winkler(&a, &b) < f64::from(least));
+            }
         }
 
         #[test]

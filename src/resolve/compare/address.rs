@@ -4,10 +4,13 @@
 //! In two scripts a street is compared by its numbers and by what its words sound like, and a city
 //! that does not sound alike says nothing: Cairo is القاهرة.
 
-use super::tokens::token_sets;
+use std::sync::Arc;
+
+use super::tokens::Lists;
 use super::{Comparator, ComparisonKind, UNKNOWN};
-use crate::resolve::columns::{MISSING, Tuples};
+use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
+use crate::resolve::intern::Texts;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -38,77 +41,97 @@ fn normalise(column: usize, text: &str) -> Option<String> {
 /// Words shared over all words, from which two streets are similar.
 const SIMILAR: f64 = 0.5;
 
-struct Street {
-    words: Vec<u32>,
-    /// The words with digits, sorted: house and flat numbers.
-    numbers: Vec<String>,
-    /// Skeletons of the words that are long enough to tell, sorted.
-    sounds: Vec<String>,
-    latin: bool,
-}
-
-struct City {
-    skeleton: Option<String>,
-    latin: bool,
-}
-
 /// A skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
+/// The distinct streets, as codes of their words.
+struct Streets {
+    /// Words, as sorted sets.
+    words: Lists,
+    /// The words with digits, sorted: house and flat numbers.
+    numbers: Lists,
+    /// What words sound like that are long enough to tell; sorted, and empty where all streets are
+    /// in one script.
+    sounds: Lists,
+    latin: Vec<bool>,
+}
+
 struct Addresses {
-    streets: Vec<Street>,
-    cities: Vec<City>,
+    streets: Streets,
+    /// By city, a code of what it sounds like, and whether it is in Latin letters.
+    cities: Vec<(u32, bool)>,
     /// Street, city and postcode codes of each address.
     parts: Vec<[u32; 3]>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
-    let values = tuples.values(0);
-    let streets = token_sets(values)
-        .into_iter()
-        .enumerate()
-        .map(|(code, words)| {
-            let text = values.get(code as u32).split_whitespace();
-            let mut numbers: Vec<String> = text
-                .filter(|word| word.chars().any(|c| c.is_ascii_digit()))
-                .map(str::to_owned)
-                .collect();
-            numbers.sort_unstable();
-            let text = values.get(code as u32);
-            let mut sounds: Vec<String> = text
-                .split_whitespace()
-                .filter_map(fold::name_skeleton)
-                .filter(|sound| sound.len() >= SHORT)
-                .collect();
-            sounds.sort_unstable();
-            Street { words, numbers, sounds, latin: text.is_ascii() }
-        })
-        .collect();
-    let cities = (0..tuples.values(1).len() as u32)
-        .map(|code| {
-            let text = tuples.values(1).get(code);
-            City { skeleton: fold::name_skeleton(text), latin: text.is_ascii() }
-        })
-        .collect();
-    let parts = (0..tuples.len() as u32)
-        .map(|code| [0, 1, 2].map(|column| tuples.part_code(code, column)))
-        .collect();
-    Box::new(Addresses { streets, cities, parts })
+fn streets(values: &Values) -> Streets {
+    let mut known = Texts::default();
+    // By word, whether it has digits.
+    let mut digits: Vec<bool> = Vec::new();
+    let (mut words, mut numbers, mut set) = (Lists::default(), Lists::default(), Vec::new());
+    for code in 0..values.len() as u32 {
+        set.clear();
+        for word in values.get(code).split_whitespace() {
+            let number = known.number(word);
+            if number as usize == digits.len() {
+                digits.push(word.bytes().any(|byte| byte.is_ascii_digit()));
+            }
+            set.push(number);
+        }
+        set.sort_unstable();
+        numbers.push(set.iter().copied().filter(|word| digits[*word as usize]));
+        set.dedup();
+        words.push(set.iter().copied());
+    }
+    let latin: Vec<bool> =
+        (0..values.len() as u32).map(|code| values.get(code).is_ascii()).collect();
+    let mut sounds = Lists::default();
+    if latin.contains(&true) && latin.contains(&false) {
+        let mut codes = Texts::default();
+        let sound = |word| {
+            let sound = fold::name_skeleton(known.values.get(word));
+            sound.filter(|sound| sound.len() >= SHORT).map(|sound| codes.number(&sound))
+        };
+        let by_word: Vec<Option<u32>> = (0..known.values.len() as u32).map(sound).collect();
+        for code in 0..values.len() as u32 {
+            set.clear();
+            set.extend(words.get(code).iter().filter_map(|word| by_word[*word as usize]));
+            set.sort_unstable();
+            sounds.push(set.iter().copied());
+        }
+    }
+    Streets { words, numbers, sounds, latin }
+}
+
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    let mut sounds = Texts::default();
+    let cities = (0..tuples.values(1).len() as u32).map(|code| {
+        let text = tuples.values(1).get(code);
+        let sound = fold::name_skeleton(text).map_or(MISSING, |sound| sounds.number(&sound));
+        (sound, text.is_ascii())
+    });
+    Box::new(Addresses {
+        cities: cities.collect(),
+        streets: streets(tuples.values(0)),
+        parts: (0..tuples.len() as u32)
+            .map(|code| [0, 1, 2].map(|column| tuples.part_code(code, column)))
+            .collect(),
+    })
 }
 
 impl Addresses {
     /// Whether two cities are one; unknown where they are in two scripts and do not sound alike.
     fn city(&self, l: u32, r: u32) -> Option<bool> {
         let same = agree(l, r)?;
-        let (l, r) = (&self.cities[l as usize], &self.cities[r as usize]);
-        let sound = l.skeleton.is_some() && l.skeleton == r.skeleton;
-        (same || sound || l.latin == r.latin).then_some(same || sound)
+        let ((l, latin_l), (r, latin_r)) = (self.cities[l as usize], self.cities[r as usize]);
+        let sound = l != MISSING && l == r;
+        (same || sound || latin_l == latin_r).then_some(same || sound)
     }
 }
 
 /// Whether two sorted lists have an element in common.
-fn meet(l: &[String], r: &[String]) -> bool {
-    l.iter().any(|own| r.binary_search(own).is_ok())
+fn meet(l: &[u32], r: &[u32]) -> bool {
+    similarity::common(l, r) > 0
 }
 
 /// Whether two codes are known and equal; known and different; or not both known.
@@ -132,15 +155,17 @@ impl Comparator for Addresses {
         }
         let mut incomparable = false;
         if street == Some(false) {
-            let (l, r) = (&self.streets[street_l as usize], &self.streets[street_r as usize]);
-            if l.latin != r.latin {
-                let same_numbers = meet(&l.numbers, &r.numbers);
-                if same_numbers && meet(&l.sounds, &r.sounds) {
+            let Streets { words, numbers, sounds, latin } = &self.streets;
+            let (l, r) = (numbers.get(street_l), numbers.get(street_r));
+            if latin[street_l as usize] != latin[street_r as usize] {
+                let (sounds_l, sounds_r) = (sounds.get(street_l), sounds.get(street_r));
+                let same_numbers = meet(l, r);
+                if same_numbers && meet(sounds_l, sounds_r) {
                     return if place { 2 } else { 3 };
                 }
-                incomparable = same_numbers || l.numbers.is_empty() || r.numbers.is_empty();
-            } else if similarity::jaccard(&l.words, &r.words) >= SIMILAR {
-                let same_numbers = l.numbers == r.numbers;
+                incomparable = same_numbers || l.is_empty() || r.is_empty();
+            } else if similarity::jaccard(words.get(street_l), words.get(street_r)) >= SIMILAR {
+                let same_numbers = l == r;
                 return if place && same_numbers { 2 } else { 3 };
             }
         }

@@ -1,5 +1,7 @@
 //! Letters that two texts share.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, as_is, threshold_level};
 use crate::resolve::columns::Tuples;
 use crate::resolve::similarity;
@@ -20,7 +22,7 @@ struct Letters {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     let set = |code| similarity::letters(tuples.part(code, 0).unwrap_or_default());
     Box::new(Letters {
         sets: (0..tuples.len() as u32).map(set).collect(),

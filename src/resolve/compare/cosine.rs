@@ -1,6 +1,8 @@
 //! Words that two texts share, by the angle between them.
 
-use super::tokens::token_sets;
+use std::sync::Arc;
+
+use super::tokens::{Lists, token_sets};
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
@@ -18,12 +20,12 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 struct Cosine {
-    sets: Vec<Vec<u32>>,
+    sets: Lists,
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
-    Box::new(Cosine { sets: token_sets(tuples.values(0)), thresholds: thresholds.to_vec() })
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Cosine { sets: token_sets(tuples.values(0)).0, thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Cosine {
@@ -31,7 +33,7 @@ impl Comparator for Cosine {
         if l == r {
             return 1;
         }
-        let similarity = similarity::cosine(&self.sets[l as usize], &self.sets[r as usize]);
+        let similarity = similarity::cosine(self.sets.get(l), self.sets.get(r));
         threshold_level(similarity, &self.thresholds, 2)
     }
 }

@@ -1,10 +1,11 @@
 //! Two dates of birth or founding, with the slips that people and systems make.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
-use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "date",
@@ -28,24 +29,45 @@ pub(super) fn parse(text: &str) -> Option<Date> {
 }
 
 struct Prepared {
-    date: Date,
-    /// Days since an epoch.
-    day: i32,
-    digits: String,
+    year: i16,
+    month: i8,
+    day: i8,
+    /// Days since an epoch, about.
+    days: i32,
+    /// The eight digits of year, month and day.
+    digits: u64,
 }
 
 struct Dates {
     dates: Vec<Prepared>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     let prepare = |code| {
         // Normalisation has let only dates through.
-        let date = tuples.part(code, 0).and_then(parse).unwrap_or_default();
-        let day = date.year() as i32 * 366 + date.day_of_year() as i32;
-        Prepared { date, day, digits: date.strftime("%Y%m%d").to_string() }
+        let text = tuples.part(code, 0).unwrap_or_default();
+        let date = parse(text).unwrap_or_default();
+        let digits = text.bytes().filter(u8::is_ascii_digit);
+        Prepared {
+            year: date.year(),
+            month: date.month(),
+            day: date.day(),
+            days: date.year() as i32 * 366 + date.day_of_year() as i32,
+            digits: digits.fold(0, |digits, digit| digits << 8 | u64::from(digit)),
+        }
     };
     Box::new(Dates { dates: (0..tuples.len() as u32).map(prepare).collect() })
+}
+
+/// Whether of eight digits one is another, or two neighbours are swapped: no other edit leaves eight.
+fn one_digit(l: u64, r: u64) -> bool {
+    let differ = l ^ r;
+    let first = differ.trailing_zeros() / 8 * 8;
+    if differ >> first >> 8 == 0 {
+        return true;
+    }
+    let pair = |digits: u64| (digits >> first) as u16;
+    first < 56 && differ >> first >> 16 == 0 && pair(l) == pair(r).swap_bytes()
 }
 
 impl Comparator for Dates {
@@ -54,16 +76,14 @@ impl Comparator for Dates {
             return 1;
         }
         let (l, r) = (&self.dates[l as usize], &self.dates[r as usize]);
-        let same_year = l.date.year() == r.date.year();
-        let swapped = same_year && l.date.month() == r.date.day() && l.date.day() == r.date.month();
-        let january = |date: Date| date.month() == 1 && date.day() == 1;
-        if swapped || similarity::one_edit(&l.digits, &r.digits) {
+        let same_year = l.year == r.year;
+        let swapped = same_year && l.month == r.day && l.day == r.month;
+        let january = |date: &Prepared| date.month == 1 && date.day == 1;
+        if swapped || one_digit(l.digits, r.digits) {
             2
-        } else if same_year
-            && (l.date.month() == r.date.month() || january(l.date) || january(r.date))
-        {
+        } else if same_year && (l.month == r.month || january(l) || january(r)) {
             3
-        } else if same_year || (l.day - r.day).abs() <= 366 {
+        } else if same_year || (l.days - r.days).abs() <= 366 {
             4
         } else {
             5
@@ -73,7 +93,22 @@ impl Comparator for Dates {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::one_digit;
     use crate::resolve::compare::testing::level;
+    use crate::resolve::similarity;
+
+    proptest! {
+        #[test]
+        fn one_digit_is_one_edit_of_eight_digits(l in "[0-2]{8}", at in 0usize..8, r in "[0-2]{8}") {
+            let digits = |text: &str| text.bytes().fold(0, |all, digit| all << 8 | u64::from(digit));
+            let near = format!("{}{}", &l[..at], &r[at..]);
+            for other in [&r, &near] {
+                prop_assert_eq!(one_digit(digits(&l), digits(other)), similarity::one_edit(&l, other));
+            }
+        }
+    }
 
     #[test]
     fn slips_have_levels_of_their_own() {

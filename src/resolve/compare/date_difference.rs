@@ -1,5 +1,7 @@
 //! Two dates, by how far apart they are.
 
+use std::sync::Arc;
+
 use super::date::parse;
 use super::{Comparator, ComparisonKind, distance_level};
 use crate::resolve::columns::Tuples;
@@ -21,7 +23,7 @@ struct Days {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     let day = |code| {
         let date = tuples.part(code, 0).and_then(parse).unwrap_or_default();
         date.duration_since(jiff::civil::date(1970, 1, 1)).as_secs() / 86_400

@@ -1,9 +1,11 @@
 //! Two e-mail addresses, part by part.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
-use crate::resolve::similarity;
+use crate::resolve::similarity::{self, Sketch};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "email",
@@ -24,17 +26,19 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 const SHORT_USER: usize = 4;
 
 struct Emails {
-    whole: Vec<String>,
-    /// Where the user part ends.
-    user: Vec<usize>,
+    whole: Arc<Tuples>,
+    /// Where the user part ends, and its sketch.
+    users: Vec<(u32, Sketch)>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
-    let whole: Vec<String> = (0..tuples.len() as u32)
-        .map(|c| tuples.part(c, 0).unwrap_or_default().to_owned())
-        .collect();
-    let user = whole.iter().map(|text| text.rfind('@').unwrap_or(text.len())).collect();
-    Box::new(Emails { whole, user })
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    let user = |code| {
+        let text = tuples.values(0).get(code);
+        let end = text.rfind('@').unwrap_or(text.len());
+        (end as u32, Sketch::new(&text[..end]))
+    };
+    let users = (0..tuples.len() as u32).map(user).collect();
+    Box::new(Emails { whole: Arc::clone(tuples), users })
 }
 
 /// A user part without what parts its words: `ana.diaz` and `ana_diaz` are one habit.
@@ -47,14 +51,19 @@ impl Comparator for Emails {
         if l == r {
             return 1;
         }
-        let (left, right) = (&self.whole[l as usize], &self.whole[r as usize]);
-        let (user_l, user_r) = (&left[..self.user[l as usize]], &right[..self.user[r as usize]]);
+        let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
+        let ((end_l, sketch_l), (end_r, sketch_r)) =
+            (&self.users[l as usize], &self.users[r as usize]);
+        let (user_l, user_r) = (&left[..*end_l as usize], &right[..*end_r as usize]);
         let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
         if long && similarity::one_edit(left, right) {
             2
         } else if user_l == user_r || (long && letters(user_l).eq(letters(user_r))) {
             3
-        } else if long && similarity::jaro_winkler(user_l, user_r) >= 0.9 {
+        } else if long
+            && !sketch_l.surely_under(sketch_r, 0.9)
+            && similarity::jaro_winkler(user_l, user_r) >= 0.9
+        {
             4
         } else {
             5

@@ -1,5 +1,7 @@
 //! Equal or not.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, as_is};
 use crate::resolve::columns::Tuples;
 
@@ -15,7 +17,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 
 struct Exact;
 
-fn build(_: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(_: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     Box::new(Exact)
 }
 

@@ -4,6 +4,8 @@
 //! document; a word that is one edit from the other text's counts for nearly as much (soft TF-IDF:
 //! Cohen, Ravikumar and Fienberg 2003).
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use super::{Comparator, ComparisonKind, threshold_level};
@@ -36,7 +38,7 @@ struct Texts {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     let set = |code| {
         let mut words: Vec<&str> = tuples.part(code, 0).unwrap_or_default().split(' ').collect();
         words.sort_unstable();
@@ -160,7 +162,7 @@ mod tests {
             "the art of stone",
         ];
         let array: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
-        let tuples = Tuples::new(vec![Dictionary::plain(&array, "x").unwrap()]);
+        let tuples = Arc::new(Tuples::new(vec![Dictionary::plain(&array, "x").unwrap()]));
         let reaches = |threshold: f64, code| build(&tuples, &[threshold]).level(0, code) == 2;
         // Every word weighing the same, these would be 0.75 and 0.29.
         let best = |code| (0..=100).rev().find(|step| reaches(f64::from(*step) / 100.0, code));

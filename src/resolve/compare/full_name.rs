@@ -3,6 +3,8 @@
 //! Knows no order of words: family names come first or last, and a column that holds both does not
 //! say which.
 
+use std::sync::Arc;
+
 use super::person_name::{Name, Relation, relation};
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
@@ -42,7 +44,7 @@ struct Wholes {
     names: Vec<Whole>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     let prepare = |code| {
         let text = tuples.part(code, 0).unwrap_or_default().to_owned();
         Whole {

@@ -1,5 +1,7 @@
 //! Two places on the earth, by the distance between them.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, UNKNOWN, distance_level};
 use crate::resolve::columns::Tuples;
 
@@ -42,7 +44,7 @@ fn kilometres(l: [f64; 3], r: [f64; 3]) -> f64 {
     2.0 * RADIUS_KM * (chord / 2.0).min(1.0).asin()
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     let degrees = |code, column| tuples.part(code, column).and_then(|text| text.parse().ok());
     let points = (0..tuples.len() as u32)
         .map(|code| Some(point(degrees(code, 0)?, degrees(code, 1)?)))

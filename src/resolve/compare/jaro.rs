@@ -1,5 +1,7 @@
 //! Jaro similarity of two short texts.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, as_is, threshold_level};
 use crate::resolve::columns::Tuples;
 use crate::resolve::similarity;
@@ -15,13 +17,12 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 struct Jaro {
-    texts: Vec<String>,
+    texts: Arc<Tuples>,
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
-    let texts = (0..tuples.len() as u32).map(|c| tuples.part(c, 0).unwrap_or_default().to_owned());
-    Box::new(Jaro { texts: texts.collect(), thresholds: thresholds.to_vec() })
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Jaro { texts: Arc::clone(tuples), thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Jaro {
@@ -29,7 +30,7 @@ impl Comparator for Jaro {
         if l == r {
             return 1;
         }
-        let (l, r) = (&self.texts[l as usize], &self.texts[r as usize]);
+        let (l, r) = (self.texts.values(0).get(l), self.texts.values(0).get(r));
         threshold_level(similarity::jaro(l, r), &self.thresholds, 2)
     }
 }

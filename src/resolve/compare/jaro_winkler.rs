@@ -1,8 +1,10 @@
 //! Jaro-Winkler similarity of two short texts.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, as_is, threshold_level};
 use crate::resolve::columns::Tuples;
-use crate::resolve::similarity;
+use crate::resolve::similarity::{self, Sketch};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "jaro_winkler",
@@ -15,13 +17,21 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 struct JaroWinkler {
-    texts: Vec<String>,
+    texts: Arc<Tuples>,
+    sketches: Vec<Sketch>,
+    /// The least threshold, a little under it.
+    least: f32,
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
-    let texts = (0..tuples.len() as u32).map(|c| tuples.part(c, 0).unwrap_or_default().to_owned());
-    Box::new(JaroWinkler { texts: texts.collect(), thresholds: thresholds.to_vec() })
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    let values = tuples.values(0);
+    Box::new(JaroWinkler {
+        sketches: (0..values.len() as u32).map(|code| Sketch::new(values.get(code))).collect(),
+        least: thresholds.last().map_or(0.0, |least| *least as f32 - 1e-6),
+        texts: Arc::clone(tuples),
+        thresholds: thresholds.to_vec(),
+    })
 }
 
 impl Comparator for JaroWinkler {
@@ -29,7 +39,11 @@ impl Comparator for JaroWinkler {
         if l == r {
             return 1;
         }
-        let similarity = similarity::jaro_winkler(&self.texts[l as usize], &self.texts[r as usize]);
+        if self.sketches[l as usize].surely_under(&self.sketches[r as usize], self.least) {
+            return 2 + self.thresholds.len() as u8;
+        }
+        let texts = self.texts.values(0);
+        let similarity = similarity::jaro_winkler(texts.get(l), texts.get(r));
         threshold_level(similarity, &self.thresholds, 2)
     }
 

@@ -1,5 +1,7 @@
 //! Edit similarity of two texts.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, as_is, threshold_level};
 use crate::resolve::columns::Tuples;
 use crate::resolve::similarity;
@@ -16,13 +18,12 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 struct Levenshtein {
-    texts: Vec<String>,
+    texts: Arc<Tuples>,
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
-    let texts = (0..tuples.len() as u32).map(|c| tuples.part(c, 0).unwrap_or_default().to_owned());
-    Box::new(Levenshtein { texts: texts.collect(), thresholds: thresholds.to_vec() })
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Levenshtein { texts: Arc::clone(tuples), thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Levenshtein {
@@ -31,7 +32,7 @@ impl Comparator for Levenshtein {
             return 1;
         }
         let similarity =
-            similarity::edit_similarity(&self.texts[l as usize], &self.texts[r as usize]);
+            similarity::edit_similarity(self.texts.values(0).get(l), self.texts.values(0).get(r));
         threshold_level(similarity, &self.thresholds, 2)
     }
 }

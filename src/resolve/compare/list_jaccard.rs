@@ -1,5 +1,7 @@
 //! Two lists, by the share of elements that are in both.
 
+use std::sync::Arc;
+
 use super::list_overlap::{element_sets, elements};
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::Tuples;
@@ -21,7 +23,7 @@ struct Lists {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     Box::new(Lists { sets: element_sets(tuples), thresholds: thresholds.to_vec() })
 }
 

@@ -82,7 +82,7 @@ struct Overlap {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     Box::new(Overlap { sets: element_sets(tuples), thresholds: thresholds.to_vec() })
 }
 

@@ -31,11 +31,12 @@ mod sql;
 mod street_address;
 mod tokens;
 
-use arrow::array::ArrayRef;
-pub(crate) use list_overlap::as_text as list_as_text;
-use rustc_hash::FxHashMap;
+use std::sync::{Arc, Mutex};
 
-use super::columns::{Dictionary, MISSING, Tuples};
+pub(crate) use list_overlap::as_text as list_as_text;
+
+use super::columns::{Columns, Dictionary, MISSING, Tuples};
+use super::kernel::parallel;
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
 
@@ -66,9 +67,8 @@ pub(crate) trait Comparator: Send + Sync {
         None
     }
 
-    /// The parts of which frequencies are counted, each as one text a code, in the form by which
-    /// it agrees. `None`: the values themselves are the one part.
-    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
+    /// The parts of which frequencies are counted. `None`: the values themselves are the one part.
+    fn terms(&self) -> Option<Vec<Part>> {
         None
     }
 
@@ -78,39 +78,43 @@ pub(crate) trait Comparator: Send + Sync {
     }
 }
 
-/// One part of a comparison's values, to count how often they are.
-#[derive(Debug)]
+/// The text of a term, in the form by which it agrees.
+pub(crate) type TermText = Box<dyn Fn(u32) -> String + Send + Sync>;
+
+/// One part of a comparison's values, of which frequencies are counted.
+pub(crate) struct Part {
+    /// The term of each of the comparison's codes, `MISSING` for none.
+    pub(crate) codes: Vec<u32>,
+    /// The text of each term, made only where it is asked for.
+    pub(crate) text: TermText,
+}
+
+/// How often the terms of a part are.
 pub(crate) struct Terms {
     /// The term of each of the comparison's codes, `MISSING` for none.
     pub(crate) codes: Vec<u32>,
     /// How many records hold each term.
     pub(crate) counts: Vec<u32>,
-    /// A hash of each term that does not depend on codes: 128 bits of BLAKE3 as hex.
-    pub(crate) hashes: Vec<String>,
+    text: TermText,
 }
 
 impl Terms {
-    fn new(texts: &[Option<String>], tuples: &Tuples) -> Self {
-        let mut known: FxHashMap<&str, u32> = FxHashMap::default();
-        let (mut counts, mut hashes) = (Vec::new(), Vec::new());
-        let codes = texts
-            .iter()
-            .zip(&tuples.counts)
-            .map(|(text, count)| {
-                let Some(text) = text else { return MISSING };
-                let next = counts.len();
-                let term = *known.entry(text).or_insert(next as u32);
-                if term as usize == next {
-                    counts.push(0);
-                    let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 2");
-                    hasher.update(text.as_bytes());
-                    hashes.push(hasher.finalize().to_hex()[..32].to_owned());
-                }
-                counts[term as usize] += count;
-                term
-            })
-            .collect();
-        Self { codes, counts, hashes }
+    fn new(part: Part, tuples: &Tuples) -> Self {
+        let size = part.codes.iter().filter(|term| **term != MISSING).max();
+        let mut counts = vec![0; size.map_or(0, |term| *term as usize + 1)];
+        for (term, count) in part.codes.iter().zip(&tuples.counts) {
+            if *term != MISSING {
+                counts[*term as usize] += count;
+            }
+        }
+        Self { codes: part.codes, counts, text: part.text }
+    }
+
+    /// A hash of a term that does not depend on codes: 128 bits of BLAKE3 as hex.
+    pub(crate) fn hash(&self, term: u32) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 2");
+        hasher.update((self.text)(term).as_bytes());
+        hasher.finalize().to_hex()[..32].to_owned()
     }
 }
 
@@ -124,7 +128,7 @@ pub(crate) fn agreement(counts: &[u32]) -> Option<f64> {
 }
 
 /// Makes a comparator of the distinct values and the thresholds.
-type Build = fn(&Tuples, &[f64]) -> Box<dyn Comparator>;
+type Build = fn(&Arc<Tuples>, &[f64]) -> Box<dyn Comparator>;
 
 /// A kind of comparison.
 pub struct ComparisonKind {
@@ -269,7 +273,7 @@ pub(crate) struct Comparison {
     /// Whether agreement on a rare value weighs more.
     pub(crate) term_frequency: bool,
     /// Distinct values and the code of each row.
-    pub(crate) tuples: Tuples,
+    pub(crate) tuples: Arc<Tuples>,
     /// The level of each value with itself: not 1 where a part of it is missing.
     pub(crate) own_level: Vec<u8>,
     /// Parts of the values, where agreement on a rare one weighs more; else none.
@@ -278,8 +282,89 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Prepares a comparison over its columns' arrays.
-    pub(crate) fn new(settings: &ComparisonSettings, arrays: &[&ArrayRef]) -> Result<Self> {
+    /// Prepares a comparison over its columns' arrays, as tests do.
+    #[cfg(test)]
+    pub(crate) fn new(
+        settings: &ComparisonSettings,
+        arrays: &[&arrow::array::ArrayRef],
+    ) -> Result<Self> {
+        let (kind, thresholds) = Self::asked(settings, arrays.len())?;
+        let columns = arrays
+            .iter()
+            .zip(&settings.columns)
+            .enumerate()
+            .map(|(place, (array, what))| {
+                let plain = Dictionary::plain(&list_overlap::as_text(array), what)?;
+                Ok(plain.normalised(|text| (kind.normalise)(place, text)))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self::of(settings, kind, thresholds, columns))
+    }
+
+    /// Prepares comparisons over columns that were coded, column by column, then one by one;
+    /// `of_conditions` prepares those whose levels are conditions.
+    pub(crate) fn all(
+        settings: &[ComparisonSettings],
+        columns: &Columns<'_>,
+        threads: usize,
+        of_conditions: &dyn Fn(&ComparisonSettings) -> Result<Self>,
+    ) -> Result<Vec<Self>> {
+        let conditions = |own: &ComparisonSettings| {
+            ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions)
+        };
+        let coded: Vec<&ComparisonSettings> =
+            settings.iter().filter(|own| !conditions(own)).collect();
+        let mut coded = Self::coded(&coded, columns, threads)?.into_iter();
+        let lost = || Error::bug("a comparison was not prepared");
+        settings
+            .iter()
+            .map(|own| match conditions(own) {
+                true => of_conditions(own),
+                false => coded.next().ok_or_else(lost),
+            })
+            .collect()
+    }
+
+    fn coded(
+        settings: &[&ComparisonSettings],
+        columns: &Columns<'_>,
+        threads: usize,
+    ) -> Result<Vec<Self>> {
+        let mut asked = Vec::new();
+        let mut sources = Vec::new();
+        for (place, own) in settings.iter().enumerate() {
+            asked.push(Self::asked(own, own.columns.len())?);
+            sources.extend((0..own.columns.len()).map(|column| (place, column)));
+        }
+        let code = |(place, column): (usize, usize)| -> Result<Dictionary> {
+            let (kind, sql) = (asked[place].0, &settings[place].columns[column]);
+            let plain = columns.text(sql, list_overlap::as_text)?;
+            Ok(plain.normalised(|text| (kind.normalise)(column, text)))
+        };
+        let coded = parallel(sources.len(), threads, || (), |(), source| code(sources[source]))?;
+        let mut coded = coded.into_iter();
+        let mut given: Vec<Mutex<Vec<Dictionary>>> = Vec::new();
+        for own in settings {
+            let columns = coded.by_ref().take(own.columns.len()).collect::<Result<_>>()?;
+            given.push(Mutex::new(columns));
+        }
+        parallel(
+            settings.len(),
+            threads,
+            || (),
+            |(), place| {
+                let (kind, thresholds) = &asked[place];
+                let columns = given[place].lock().map(|mut own| std::mem::take(&mut *own));
+                Self::of(settings[place], kind, thresholds.clone(), columns.unwrap_or_default())
+            },
+        )
+    }
+
+    /// The kind and the thresholds that are asked for.
+    fn asked(
+        settings: &ComparisonSettings,
+        columns: usize,
+    ) -> Result<(&'static ComparisonKind, Vec<f64>)> {
         let kind = ComparisonKind::find(&settings.kind).ok_or_else(|| {
             let names: Vec<&str> = COMPARISONS.iter().map(|kind| kind.name).collect();
             Error::configuration(format!(
@@ -288,13 +373,13 @@ impl Comparison {
             ))
             .help(format!("one of {}", names.join(", ")))
         })?;
-        if arrays.len() != kind.columns.len() {
+        if columns != kind.columns.len() {
             return Err(Error::configuration(format!(
                 "comparison `{}`: `{}` takes {} columns, {} are given",
                 settings.name,
                 kind.name,
                 kind.columns.len(),
-                arrays.len()
+                columns
             ))
             .help(format!("columns: [{}]", kind.columns.join(", "))));
         }
@@ -302,40 +387,42 @@ impl Comparison {
             Error::configuration(format!("comparison `{}`: {what}", settings.name))
                 .help("levels: a threshold for each level, from strict to loose, as [0.92, 0.8]")
         })?;
-        let columns = arrays
-            .iter()
-            .zip(&settings.columns)
-            .enumerate()
-            .map(|(place, (array, what))| {
-                let array = list_overlap::as_text(array);
-                Dictionary::encode(&array, what, |v| (kind.normalise)(place, v))
-            })
-            .collect::<Result<_>>()?;
-        let tuples = Tuples::new(columns);
+        Ok((kind, thresholds))
+    }
+
+    /// Prepares a comparison over its columns as they are compared.
+    fn of(
+        settings: &ComparisonSettings,
+        kind: &'static ComparisonKind,
+        thresholds: Vec<f64>,
+        columns: Vec<Dictionary>,
+    ) -> Self {
+        let tuples = Arc::new(Tuples::new(columns));
         let comparator = (kind.build)(&tuples, &thresholds);
         let levels = kind.level_names(&thresholds);
-        Ok(Self::assemble(settings, kind, tuples, thresholds, levels, comparator))
+        Self::assemble(settings, kind, tuples, thresholds, levels, comparator)
     }
 
     fn assemble(
         settings: &ComparisonSettings,
         kind: &ComparisonKind,
-        tuples: Tuples,
+        tuples: Arc<Tuples>,
         thresholds: Vec<f64>,
         levels: Vec<String>,
         comparator: Box<dyn Comparator>,
     ) -> Self {
-        let codes: Vec<u32> = (0..tuples.len() as u32).collect();
-        let mut own_level = vec![UNKNOWN; codes.len()];
-        comparator.levels(&codes, &codes, &mut own_level);
+        let all: Vec<u32> = (0..tuples.len() as u32).collect();
+        let mut own_level = vec![UNKNOWN; all.len()];
+        comparator.levels(&all, &all, &mut own_level);
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
-            (true, Some(parts)) => parts.iter().map(|texts| Terms::new(texts, &tuples)).collect(),
+            (true, Some(parts)) => parts.into_iter().map(|own| Terms::new(own, &tuples)).collect(),
             (true, None) => {
-                let own: Vec<Option<String>> = (0..tuples.len() as u32)
-                    .map(|code| (own_level[code as usize] == 1).then(|| tuples.value_hash(code)))
-                    .collect();
-                vec![Terms::new(&own, &tuples)]
+                let whole = |(code, level): (u32, &u8)| if *level == 1 { code } else { MISSING };
+                let codes = all.iter().copied().zip(&own_level).map(whole).collect();
+                let values = Arc::clone(&tuples);
+                let text = Box::new(move |code| values.value_hash(code));
+                vec![Terms::new(Part { codes, text }, &tuples)]
             }
         };
         Self {
@@ -362,6 +449,11 @@ impl Comparison {
         let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
         let known = l != MISSING && r != MISSING && l != r;
         known && usize::from(self.comparator.level(l, r)) == self.levels.len()
+    }
+
+    /// The levels of pairs of known values, by their codes.
+    pub(crate) fn code_levels(&self, l: &[u32], r: &[u32], levels: &mut [u8]) {
+        self.comparator.levels(l, r, levels);
     }
 
     /// The level of two rows.

@@ -1,5 +1,7 @@
 //! Two numbers, by their relative distance.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::Tuples;
 
@@ -31,7 +33,7 @@ pub(super) fn numbers(tuples: &Tuples) -> Vec<f64> {
     (0..tuples.len() as u32).map(number).collect()
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     Box::new(Numeric { numbers: numbers(tuples), thresholds: thresholds.to_vec() })
 }
 

@@ -1,5 +1,7 @@
 //! Two numbers, by their absolute distance.
 
+use std::sync::Arc;
+
 use super::numeric::{normalise, numbers};
 use super::{Comparator, ComparisonKind, distance_level};
 use crate::resolve::columns::Tuples;
@@ -20,7 +22,7 @@ struct Difference {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     Box::new(Difference { numbers: numbers(tuples), thresholds: thresholds.to_vec() })
 }
 

@@ -4,6 +4,8 @@
 //! cannot be compared: names in two scripts that do not sound alike have a level of their own, so
 //! that training finds out how little it says.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
@@ -41,7 +43,7 @@ struct Names {
 /// A skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
     let prepare = |code| {
         let text = tuples.part(code, 0).unwrap_or_default().to_owned();
         Name {

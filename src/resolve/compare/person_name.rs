@@ -1,11 +1,16 @@
 //! Two names of persons, given and family name as one comparison, across scripts and spellings.
 
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
-use super::{Comparator, ComparisonKind, UNKNOWN};
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use super::{Comparator, ComparisonKind, Part, TermText, UNKNOWN};
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::similarity;
+use crate::resolve::intern::{Numbers, Texts};
+use crate::resolve::similarity::{self, Sketch};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "person_name",
@@ -31,8 +36,8 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 /// A distinct given or family name.
 pub(super) struct Name {
     text: String,
-    /// Its words without the spaces between them.
-    joined: String,
+    /// Where it has several words: without the spaces between them.
+    joined: Option<String>,
     skeleton: Option<String>,
     root: Option<String>,
     /// Skeletons of its words that are long enough to tell.
@@ -40,11 +45,36 @@ pub(super) struct Name {
     /// The one letter of an initial.
     initial: bool,
     latin: bool,
+    outline: Outline,
+}
+
+/// What tells most pairs of names apart at one look.
+#[derive(Clone, Copy)]
+struct Outline {
+    sketch: Sketch,
+    /// Hashes, of which only a difference says something.
+    skeleton: u32,
+    root: u32,
+    /// One Latin word that is no initial.
+    plain: bool,
+}
+
+impl Outline {
+    /// Whether two names are surely far from each other: as `relation` finds after long.
+    fn far(&self, other: &Self) -> bool {
+        self.plain
+            && other.plain
+            && self.skeleton != other.skeleton
+            && self.root != other.root
+            && self.sketch.surely_under(&other.sketch, 0.8)
+    }
 }
 
 struct Names {
     given: Vec<Name>,
     family: Vec<Name>,
+    /// Of each given and each family name its outline.
+    outlines: [Vec<Outline>; 2],
     /// Given and family codes of each name.
     parts: Vec<[u32; 2]>,
     /// All words of each name in any order, as a code of their spelling and one of their sound;
@@ -55,19 +85,45 @@ struct Names {
 /// A word's skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
+fn hash(text: Option<&String>) -> u32 {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.map_or(&[], |text| text.as_bytes()));
+    (hasher.finish() >> 32) as u32
+}
+
 impl Name {
     /// A name of its folded text.
     pub(super) fn new(text: String) -> Self {
-        let words = || text.split(' ').filter_map(fold::name_skeleton);
+        let skeleton = fold::name_skeleton(&text);
+        let several = text.contains(' ');
+        let root = fold::nickname_root(&text);
+        let long = |word: &String| word.len() >= SHORT;
+        let words = match several {
+            true => text.split(' ').filter_map(fold::name_skeleton).filter(long).collect(),
+            false => skeleton.iter().filter(|word| long(word)).cloned().collect(),
+        };
+        let initial = text.chars().nth(1).is_none() && !text.is_empty();
+        let outline = Outline {
+            sketch: Sketch::new(&text),
+            skeleton: hash(skeleton.as_ref()),
+            root: hash(root.as_ref()),
+            plain: text.is_ascii() && !several && !initial,
+        };
         Self {
-            joined: text.replace(' ', ""),
-            skeleton: fold::name_skeleton(&text),
-            root: fold::nickname_root(&text),
-            words: words().filter(|word| word.len() >= SHORT).collect(),
-            initial: text.chars().count() == 1,
+            joined: several.then(|| text.replace(' ', "")),
+            skeleton,
+            root,
+            words,
+            initial,
             latin: text.is_ascii(),
+            outline,
             text,
         }
+    }
+
+    /// Its words without the spaces between them.
+    fn joined(&self) -> &str {
+        self.joined.as_deref().unwrap_or(&self.text)
     }
 }
 
@@ -75,36 +131,94 @@ fn prepare(values: &Values) -> Vec<Name> {
     (0..values.len() as u32).map(|code| Name::new(values.get(code).to_owned())).collect()
 }
 
+/// One of the two columns of a name as words of a whole: the code of its one word; or that
+/// something else is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Words {
+    None,
+    One(u32),
+    /// A word of one letter, which stands for many names.
+    Initial,
+    Several,
+}
+
+impl Words {
+    fn of(text: Option<&str>, known: &mut Texts) -> Self {
+        match text {
+            None => Self::None,
+            Some(text) if text.contains(char::is_whitespace) => Self::Several,
+            Some(text) if text.chars().nth(1).is_none() => Self::Initial,
+            Some(text) => Self::One(known.number(text)),
+        }
+    }
+}
+
 /// Codes of what all words of each name are, in any order: spelled, and as they sound.
-fn whole_words(tuples: &Tuples) -> Vec<[u32; 2]> {
-    let mut known: FxHashMap<String, u32> = FxHashMap::default();
-    let mut code = |mut words: Vec<String>| {
-        // An initial, or a sound of one letter, stands for many names.
+fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u32; 2]> {
+    let mut known = Texts::default();
+    let mut words = |sounds: bool| {
+        names.map(|names| -> Vec<Words> {
+            let text = |own: &Name| match sounds {
+                // The sound of several words is not that of each, one after another.
+                true if own.joined.is_some() => Words::Several,
+                true => Words::of(own.skeleton.as_deref(), &mut known),
+                false => Words::of(Some(&own.text), &mut known),
+            };
+            names.iter().map(text).collect()
+        })
+    };
+    let (spelled, sounds) = (words(false), words(true));
+    let (mut pairs, mut lists) = (Numbers::default(), Texts::default());
+    let mut pair =
+        |l: u32, r: u32| 2 * pairs.number(u64::from(l.min(r)) << 32 | u64::from(l.max(r)));
+    let mut several = |mut words: Vec<String>| {
         if words.len() < 2 || words.iter().any(|word| word.chars().nth(1).is_none()) {
             return MISSING;
         }
         words.sort_unstable();
-        let next = known.len() as u32;
-        *known.entry(words.join(" ")).or_insert(next)
+        2 * lists.number(&words.join(" ")) + 1
     };
     (0..tuples.len() as u32)
         .map(|tuple| {
-            let texts = [0, 1].map(|column| tuples.part(tuple, column).unwrap_or_default());
-            let words = || texts.iter().flat_map(|text| text.split_whitespace());
-            let sounds = words().filter_map(fold::name_skeleton);
-            [code(words().map(str::to_owned).collect()), code(sounds.collect())]
+            [&spelled, &sounds].map(|form| {
+                let own = [0, 1].map(|column| match tuples.part_code(tuple, column) {
+                    MISSING => Words::None,
+                    code => form[column][code as usize],
+                });
+                match own {
+                    [Words::One(l), Words::One(r)] => pair(l, r),
+                    [Words::Several, _] | [_, Words::Several] => {
+                        let texts =
+                            [0, 1].map(|column| tuples.part(tuple, column).unwrap_or_default());
+                        let words = texts.iter().flat_map(|text| text.split_whitespace());
+                        let words: Vec<String> = match std::ptr::eq(form, &sounds) {
+                            true => words.filter_map(fold::name_skeleton).collect(),
+                            false => words.map(str::to_owned).collect(),
+                        };
+                        // Two words are a pair, however they are divided.
+                        let mut one = |word: &String| Words::of(Some(word), &mut known);
+                        match words.iter().map(&mut one).collect::<Vec<_>>()[..] {
+                            [Words::One(l), Words::One(r)] => pair(l, r),
+                            _ => several(words),
+                        }
+                    }
+                    _ => MISSING,
+                }
+            })
         })
         .collect()
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    let (given, family) = (prepare(tuples.values(0)), prepare(tuples.values(1)));
     Box::new(Names {
-        given: prepare(tuples.values(0)),
-        family: prepare(tuples.values(1)),
+        outlines: [&given, &family].map(|names| names.iter().map(|own| own.outline).collect()),
         parts: (0..tuples.len() as u32)
             .map(|code| [tuples.part_code(code, 0), tuples.part_code(code, 1)])
             .collect(),
-        words: whole_words(tuples),
+        words: whole_words(tuples, [&given, &family]),
+        given,
+        family,
     })
 }
 
@@ -126,7 +240,7 @@ pub(super) enum Relation {
 /// Equal, or of one skeleton and not far apart where both are in one script: skeletons of short
 /// names meet by chance (Dan, Dean, Dina).
 fn same_sound(l: &Name, r: &Name) -> bool {
-    if l.joined == r.joined {
+    if l.joined() == r.joined() {
         return true;
     }
     if l.initial || r.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
@@ -148,9 +262,7 @@ fn part(l: &Name, r: &Name) -> bool {
             (Some(short), Some(long)) => long.starts_with(short.as_str()),
             _ => false,
         },
-        false => {
-            long.text.contains(' ') && short.words.iter().any(|word| long.words.contains(word))
-        }
+        false => long.joined.is_some() && short.words.iter().any(|word| long.words.contains(word)),
     };
     (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
 }
@@ -185,6 +297,16 @@ fn at(names: &[Name], code: u32) -> Option<&Name> {
 }
 
 impl Names {
+    /// How a name of one column stands to a name of one, 0 for given and 1 for family names.
+    fn relation(&self, [left, right]: [usize; 2], l: u32, r: u32) -> Relation {
+        let (l, r) = (l as usize, r as usize);
+        if self.outlines[left][l].far(&self.outlines[right][r]) {
+            return Relation::Far;
+        }
+        let names = |column: usize| if column == 0 { &self.given } else { &self.family };
+        relation(&names(left)[l], &names(right)[r])
+    }
+
     /// Whether two names are the same words, however they are divided between the two columns;
     /// in two scripts, the same sounds.
     fn same_words(&self, l: u32, r: u32) -> bool {
@@ -203,23 +325,26 @@ impl Names {
 
 impl Comparator for Names {
     fn level(&self, l: u32, r: u32) -> u8 {
-        let ([given_l, family_l], [given_r, family_r]) =
-            (self.parts[l as usize], self.parts[r as usize]);
-        let given = at(&self.given, given_l).zip(at(&self.given, given_r));
-        let family = at(&self.family, family_l).zip(at(&self.family, family_r));
-        let ((given_l, given_r), (family_l, family_r)) = match (given, family) {
-            (Some(given), Some(family)) => (given, family),
+        let (codes_l, codes_r) = (self.parts[l as usize], self.parts[r as usize]);
+        let known = |column: usize| codes_l[column] != MISSING && codes_r[column] != MISSING;
+        let same_sound = |names: &[Name], column: usize| {
+            same_sound(&names[codes_l[column] as usize], &names[codes_r[column] as usize])
+        };
+        match (known(0), known(1)) {
+            (true, true) => {}
             _ if self.same_words(l, r) => return 3,
             // With one part known, agreement on it says no more than that.
-            (None, Some((l, r))) => return if same_sound(l, r) { 8 } else { 10 },
-            (Some((l, r)), None) => return if same_sound(l, r) { 9 } else { 10 },
-            (None, None) => return UNKNOWN,
-        };
-        let (given, family) = (relation(given_l, given_r), relation(family_l, family_r));
+            (false, true) => return if same_sound(&self.family, 1) { 8 } else { 10 },
+            (true, false) => return if same_sound(&self.given, 0) { 9 } else { 10 },
+            (false, false) => return UNKNOWN,
+        }
+        let relation =
+            |left: usize, right: usize| self.relation([left, right], codes_l[left], codes_r[right]);
+        let (given, family) = (relation(0, 0), relation(1, 1));
         let (strict, loose) = (given.min(family), given.max(family));
-        let swapped = || match relation(given_l, family_r) {
+        let swapped = || match relation(0, 1) {
             Relation::Far => Relation::Far,
-            one => one.max(relation(family_l, given_r)),
+            one => one.max(relation(1, 0)),
         };
         match (strict, loose) {
             (_, Relation::Same) => 1,
@@ -242,22 +367,49 @@ impl Comparator for Names {
 
     /// Given names, family names, and both together by what they sound like; an initial stands for
     /// too many to count.
-    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
-        let sound = |names: &[Name], code: u32| {
-            let name = at(names, code).filter(|name| !name.initial)?;
-            Some(name.skeleton.as_ref().unwrap_or(&name.text).clone())
+    fn terms(&self) -> Option<Vec<Part>> {
+        let mut sounds = Texts::default();
+        let mut sound = |names: &[Name]| -> Vec<u32> {
+            let text = |own: &Name| match own.initial {
+                true => MISSING,
+                false => sounds.number(own.skeleton.as_ref().unwrap_or(&own.text)),
+            };
+            names.iter().map(text).collect()
         };
-        let parts = self.parts.iter();
-        let each = parts.map(|codes| (sound(&self.given, codes[0]), sound(&self.family, codes[1])));
-        let (mut given, mut family, mut both) = (Vec::new(), Vec::new(), Vec::new());
-        for (own_given, own_family) in each {
-            let pair = own_given.as_ref().zip(own_family.as_ref());
-            // In one order, so that a swapped name is the same.
-            both.push(pair.map(|(l, r)| format!("{}\n{}", l.min(r), l.max(r))));
-            given.push(own_given);
-            family.push(own_family);
-        }
-        Some(vec![given, family, both])
+        let by_column = [sound(&self.given), sound(&self.family)];
+        let of = |column: usize| {
+            let by_column = &by_column;
+            let term = move |codes: &[u32; 2]| match codes[column] {
+                MISSING => MISSING,
+                code => by_column[column][code as usize],
+            };
+            self.parts.iter().map(term).collect::<Vec<u32>>()
+        };
+        let (given, family) = (of(0), of(1));
+        // In one order, so that a swapped name is the same.
+        let mut pairs = Numbers::default();
+        let both = given.iter().zip(&family).map(|(l, r)| match (*l, *r) {
+            (MISSING, _) | (_, MISSING) => MISSING,
+            (l, r) => pairs.number(u64::from(l.min(r)) << 32 | u64::from(l.max(r))),
+        });
+        let both = both.collect();
+        let sounds = Arc::new(sounds.values);
+        let text = |pairs: Option<Numbers>| -> TermText {
+            let sounds = Arc::clone(&sounds);
+            Box::new(move |term| match &pairs {
+                None => sounds.get(term).to_owned(),
+                Some(pairs) => {
+                    let key = pairs.key(term);
+                    let (l, r) = (sounds.get((key >> 32) as u32), sounds.get(key as u32));
+                    format!("{}\n{}", l.min(r), l.max(r))
+                }
+            })
+        };
+        Some(vec![
+            Part { codes: given, text: text(None) },
+            Part { codes: family, text: text(None) },
+            Part { codes: both, text: text(Some(pairs)) },
+        ])
     }
 
     fn agreed(&self, level: u8) -> u8 {

@@ -1,5 +1,7 @@
 //! Two phone numbers.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::similarity;
@@ -22,12 +24,11 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 const TAIL: usize = 7;
 
 struct Phones {
-    digits: Vec<String>,
+    digits: Arc<Tuples>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
-    let digits = (0..tuples.len() as u32).map(|c| tuples.part(c, 0).unwrap_or_default().to_owned());
-    Box::new(Phones { digits: digits.collect() })
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Phones { digits: Arc::clone(tuples) })
 }
 
 fn tail(digits: &str) -> &[u8] {
@@ -39,7 +40,7 @@ impl Comparator for Phones {
         if l == r {
             return 1;
         }
-        let (l, r) = (&self.digits[l as usize], &self.digits[r as usize]);
+        let (l, r) = (self.digits.values(0).get(l), self.digits.values(0).get(r));
         if l.len() >= TAIL && r.len() >= TAIL && tail(l) == tail(r) {
             2
         } else if l.len().abs_diff(r.len()) <= 1 && similarity::one_edit(l, r) {

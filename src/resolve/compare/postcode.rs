@@ -1,5 +1,7 @@
 //! Two postcodes, by how much of the way a letter goes they share.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind, UNKNOWN};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
@@ -67,7 +69,7 @@ struct Postcodes {
     codes: Vec<Option<Postcode>>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     let code = |code| {
         let prepared = prepare(tuples.part(code, 0)?, tuples.part(code, 1));
         (!prepared.whole.is_empty()).then_some(prepared)

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
-use super::{Comparator, Comparison, ComparisonKind, UNKNOWN};
+use super::{Comparator, Comparison, ComparisonKind, Part, UNKNOWN};
 use crate::error::{Error, Result};
 use crate::resolve::columns::{Dictionary, MISSING, Tuples};
 use crate::resolve::conditions::{Asked, PairConditions};
+use crate::resolve::intern::Texts;
 use crate::resolve::settings::{ComparisonSettings, Level};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -76,7 +77,7 @@ impl Comparison {
             .iter()
             .map(|(name, array)| Dictionary::plain(&super::list_overlap::as_text(array), name))
             .collect::<Result<Vec<_>>>()?;
-        let tuples = Tuples::new(coded);
+        let tuples = Arc::new(Tuples::new(coded));
         let mut examples = vec![MISSING; tuples.len()];
         for (row, code) in tuples.codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
             let example = &mut examples[*code as usize];
@@ -137,8 +138,11 @@ impl Comparator for Conditions {
         self.asked.failure()
     }
 
-    fn terms(&self) -> Option<Vec<Vec<Option<String>>>> {
-        self.terms.clone().map(|own| vec![own])
+    fn terms(&self) -> Option<Vec<Part>> {
+        let mut texts = Texts::default();
+        let number = |text: &Option<String>| text.as_ref().map_or(MISSING, |own| texts.number(own));
+        let codes = self.terms.as_ref()?.iter().map(number).collect();
+        Some(vec![Part { codes, text: Box::new(move |term| texts.values.get(term).to_owned()) }])
     }
 }
 

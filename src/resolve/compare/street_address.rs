@@ -1,5 +1,7 @@
 //! Two street addresses in one line each, by number, street and unit.
 
+use std::sync::Arc;
+
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold::{self, Address};
@@ -38,7 +40,7 @@ struct Lines {
     lines: Vec<Line>,
 }
 
-fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
+fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     let mut known: rustc_hash::FxHashMap<String, u32> = rustc_hash::FxHashMap::default();
     let lines = (0..tuples.len() as u32)
         .map(|code| {

@@ -1,10 +1,11 @@
 //! Words that two texts share.
 
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::{Tuples, Values};
 use crate::resolve::fold;
+use crate::resolve::intern::Texts;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -17,32 +18,48 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     build,
 };
 
-/// The words of each distinct value, as sorted sets of codes.
-pub(super) fn token_sets(values: &Values) -> Vec<Vec<u32>> {
-    let mut known: FxHashMap<&str, u32> = FxHashMap::default();
-    (0..values.len() as u32)
-        .map(|code| {
-            let words = values.get(code).split_whitespace();
-            let mut set: Vec<u32> = words
-                .map(|word| {
-                    let size = known.len() as u32;
-                    *known.entry(word).or_insert(size)
-                })
-                .collect();
-            set.sort_unstable();
-            set.dedup();
-            set
-        })
-        .collect()
+/// Lists of codes, one after another.
+#[derive(Default)]
+pub(super) struct Lists {
+    ends: Vec<u32>,
+    codes: Vec<u32>,
+}
+
+impl Lists {
+    /// Takes a list in.
+    pub(super) fn push(&mut self, list: impl IntoIterator<Item = u32>) {
+        self.codes.extend(list);
+        self.ends.push(self.codes.len() as u32);
+    }
+
+    /// The list at this place.
+    pub(super) fn get(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        let start = if place == 0 { 0 } else { self.ends[place - 1] };
+        &self.codes[start as usize..self.ends[place] as usize]
+    }
+}
+
+/// The words of each distinct value, as sorted sets of codes; and the words.
+pub(super) fn token_sets(values: &Values) -> (Lists, Values) {
+    let (mut known, mut sets, mut set) = (Texts::default(), Lists::default(), Vec::new());
+    for code in 0..values.len() as u32 {
+        set.clear();
+        set.extend(values.get(code).split_whitespace().map(|word| known.number(word)));
+        set.sort_unstable();
+        set.dedup();
+        sets.push(set.iter().copied());
+    }
+    (sets, known.values)
 }
 
 struct Tokens {
-    sets: Vec<Vec<u32>>,
+    sets: Lists,
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
-    Box::new(Tokens { sets: token_sets(tuples.values(0)), thresholds: thresholds.to_vec() })
+fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Tokens { sets: token_sets(tuples.values(0)).0, thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Tokens {
@@ -50,7 +67,7 @@ impl Comparator for Tokens {
         if l == r {
             return 1;
         }
-        let similarity = similarity::jaccard(&self.sets[l as usize], &self.sets[r as usize]);
+        let similarity = similarity::jaccard(self.sets.get(l), self.sets.get(r));
         threshold_level(similarity, &self.thresholds, 2)
     }
 }

@@ -29,12 +29,13 @@ use std::collections::BTreeMap;
 
 use self::classes::{Class, begin, candidates, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
-use self::random::{random_levels, u_probabilities};
+use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
 use super::model::{
     Candidate, Classes, ComparisonModel, LargestMove, LevelModel, Model, TermFrequency,
     TrainingReport, fixed, float,
 };
+use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
 
@@ -66,7 +67,7 @@ pub(crate) struct Trainee<'a> {
     /// The number of records.
     pub(crate) rows: u32,
     /// Pairs that can never be of one entity and are not compared.
-    pub(crate) skip: &'a (dyn Fn(u32, u32) -> bool + Sync),
+    pub(crate) skip: Option<&'a (dyn Fn(u32, u32) -> bool + Sync)>,
     /// Pairs of records that are labelled as one entity, where there are any.
     pub(crate) labelled: Option<Labelled>,
     /// Compared pairs that a deterministic rule merges.
@@ -140,8 +141,9 @@ pub(crate) fn train(
 ) -> Result<Model> {
     let training = &trainee.settings.training;
     check_given(training, comparisons)?;
+    let drawn = (training.random_pairs, training.seed);
     let (levels, random_pairs) =
-        random_levels(comparisons, trainee.rows, training, trainee.skip, trainee.threads)?;
+        sample_levels(comparisons, trainee.rows, drawn, trainee.skip, trainee.threads)?;
     let rows = u64::from(trainee.rows);
     let all = (rows * rows.saturating_sub(1) / 2) as f64;
     let given = |place: usize| training.given.get(&comparisons.list[place].name);

@@ -1,0 +1,178 @@
+//! Numbers for texts and for keys, in the order in which they first come.
+//!
+//! Knows equality; refuses to know meaning. A slot is eight bytes, half of a hash and a number, so
+//! that most looks cost one memory access; growing needs no text again. Which number a text gets
+//! depends on the order of texts alone.
+
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+/// Distinct texts in one arena, in the order in which they first came.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    arena: String,
+    ends: Vec<usize>,
+}
+
+impl Values {
+    /// The number of distinct texts.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The text of a code.
+    pub(crate) fn get(&self, code: u32) -> &str {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { self.ends[code - 1] };
+        &self.arena[start..self.ends[code]]
+    }
+
+    /// Takes a text in, whether it is there or not.
+    pub(crate) fn push(&mut self, text: &str) -> u32 {
+        self.arena.push_str(text);
+        self.ends.push(self.arena.len());
+        (self.ends.len() - 1) as u32
+    }
+}
+
+/// Half a hash and a number in each slot; open addressing, half full at most.
+#[derive(Debug)]
+struct Slots {
+    slots: Vec<u64>,
+    used: usize,
+}
+
+const EMPTY: u64 = u64::MAX;
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { slots: vec![EMPTY; 64], used: 0 }
+    }
+}
+
+impl Slots {
+    /// The number of what has this hash and is `same`; else `next`, which is taken in.
+    fn number(&mut self, hash: u64, next: u32, mut same: impl FnMut(u32) -> bool) -> u32 {
+        if self.used * 2 >= self.slots.len() {
+            self.grow();
+        }
+        let half = hash >> 32;
+        let mask = self.slots.len() - 1;
+        let mut place = half as usize & mask;
+        loop {
+            let slot = self.slots[place];
+            if slot == EMPTY {
+                self.slots[place] = half << 32 | u64::from(next);
+                self.used += 1;
+                return next;
+            }
+            if slot >> 32 == half && same(slot as u32) {
+                return slot as u32;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let wider = vec![EMPTY; self.slots.len() * 2];
+        let mask = wider.len() - 1;
+        for slot in std::mem::replace(&mut self.slots, wider) {
+            if slot != EMPTY {
+                let mut place = (slot >> 32) as usize & mask;
+                while self.slots[place] != EMPTY {
+                    place = (place + 1) & mask;
+                }
+                self.slots[place] = slot;
+            }
+        }
+    }
+}
+
+/// Texts and their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    slots: Slots,
+    /// The texts, by number.
+    pub(crate) values: Values,
+}
+
+impl Texts {
+    /// The number of a text, a new one where it was not seen.
+    pub(crate) fn number(&mut self, text: &str) -> u32 {
+        let Self { slots, values } = self;
+        let next = values.len() as u32;
+        let number = slots.number(hash(text), next, |own| values.get(own) == text);
+        if number == next {
+            values.push(text);
+        }
+        number
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.as_bytes());
+    // The upper half is what slots keep.
+    hasher.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Keys of 64 bits and their numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    slots: Slots,
+    keys: Vec<u64>,
+}
+
+impl Numbers {
+    /// The number of a key, a new one where it was not seen.
+    pub(crate) fn number(&mut self, key: u64) -> u32 {
+        let Self { slots, keys } = self;
+        let next = keys.len() as u32;
+        let mixed = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let number = slots.number(mixed, next, |own| keys[own as usize] == key);
+        if number == next {
+            keys.push(key);
+        }
+        number
+    }
+
+    /// The key of a number.
+    pub(crate) fn key(&self, number: u32) -> u64 {
+        self.keys[number as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The oracle is a map of the standard library.
+        #[test]
+        fn numbers_are_given_in_the_order_of_first_sight(
+            texts in prop::collection::vec("[a-cé]{0,4}", 0..300),
+            keys in prop::collection::vec(prop_oneof![0u64..40, any::<u64>()], 0..300),
+        ) {
+            let (mut own, mut known) = (Texts::default(), HashMap::new());
+            for text in &texts {
+                let next = known.len() as u32;
+                let expected = *known.entry(text).or_insert(next);
+                let number = own.number(text);
+                prop_assert_eq!(number, expected);
+                prop_assert_eq!(own.values.get(number), text);
+            }
+            prop_assert_eq!(own.values.len(), known.len());
+            let (mut own, mut known) = (Numbers::default(), HashMap::new());
+            for key in &keys {
+                let next = known.len() as u32;
+                prop_assert_eq!(own.number(*key), *known.entry(key).or_insert(next));
+            }
+            prop_assert_eq!(own.keys.len(), known.len());
+        }
+    }
+}
