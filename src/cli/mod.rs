@@ -5,6 +5,7 @@
 
 mod check;
 mod completions;
+mod dedupe;
 mod evaluate;
 mod functions;
 mod init;
@@ -77,6 +78,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Runs a pipeline for a date, or one of its stages
     Run(run::Arguments),
+    /// Finds the records of files that are the same, without a pipeline
+    Dedupe(dedupe::Arguments),
     /// Measures the published entities against a file of known ones
     Evaluate(evaluate::Arguments),
     /// Lists the SQL functions and the comparisons, with examples
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),

@@ -108,6 +108,25 @@ impl Loaded {
     }
 }
 
+/// The first kind of a file's `resolve` section, with its settings; the file may hold other keys.
+///
+/// # Errors
+/// A file that cannot be read, or whose `resolve` section is none.
+pub fn resolution(path: &Path) -> Result<(String, crate::resolve::Resolve)> {
+    #[derive(Deserialize)]
+    struct Section {
+        resolve: indexmap::IndexMap<String, crate::resolve::Resolve>,
+    }
+    let wrong = |what: &str| {
+        Error::configuration(format!("{}: {what}", path.display()))
+            .help("it needs `resolve:` with a kind, as in a pipeline file")
+    };
+    let text = std::fs::read_to_string(path).map_err(|_| wrong("cannot be read"))?;
+    let section: Section =
+        serde_saphyr::from_str(&text).map_err(|error| wrong(&error.to_string()))?;
+    section.resolve.into_iter().next().ok_or_else(|| wrong("`resolve` names no kind"))
+}
+
 /// Reads a pipeline file, puts in variables and `--set` arguments (`KEY=VALUE`), and checks its
 /// shape. What refers to other parts or files is checked by [`Loaded::check`].
 ///

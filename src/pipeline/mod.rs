@@ -5,6 +5,7 @@
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
 mod check;
+pub mod dedupe;
 mod inputs;
 mod landing;
 mod plan;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
-use crate::engine::Attempt;
+use crate::engine::{Attempt, Engine};
 use crate::error::{Error, Result};
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
@@ -83,9 +83,19 @@ pub(super) async fn input<'a>(
     kind: &'a str,
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
+    input_of(&run.engine, kind, kind, settings).await
+}
+
+/// The same of the engine's table `records`: those of kind `of`, for the model of `kind`.
+pub(super) async fn input_of<'a>(
+    engine: &Engine,
+    of: &str,
+    kind: &'a str,
+    settings: &'a resolve::Resolve,
+) -> Result<resolve::Input<'a>> {
     let what = format!("resolve.{kind}");
-    let frame = run.engine.sql(&sql(kind, &settings.expressions()), &what).await?;
-    let batch = run.engine.collect_one(frame, &what).await?;
+    let frame = engine.sql(&sql(of, &settings.expressions()), &what).await?;
+    let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
             .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
