@@ -9,7 +9,7 @@ use std::hash::Hasher;
 use arrow::array::{Array, StringArray};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
-use super::words;
+use super::words::{self, Word};
 use crate::functions::country::country_alpha2;
 use crate::functions::date::date_parse;
 use crate::functions::script::{digits_ascii, text_clean, text_fold};
@@ -24,12 +24,16 @@ pub struct Profile {
     pub rows: usize,
     /// Rows with a value that is not blank and does not stand for none.
     pub filled: usize,
+    /// Rows with a word that stands for no value.
+    pub stand_ins: usize,
     /// Distinct values among them.
     pub distinct: usize,
     /// Probability in a thousand that two rows agree by what values are: the sum of squared shares.
     pub agreement: f64,
     /// The mean number of characters.
     pub length: f64,
+    /// The share with a space.
+    pub spaced: f64,
     /// The mean number of words.
     pub words: f64,
     /// The share that is an e-mail address.
@@ -82,12 +86,14 @@ pub struct Profile {
     pub list: f64,
     /// The share with letters in Arabic script.
     pub arabic: f64,
+    /// Whether each row has a value of its own, within its source.
+    pub unique: bool,
     /// Whether every value is a whole number and, sorted, they follow one another.
     pub sequence: bool,
 }
 
 /// Texts that stand for no value.
-const NONE: &[&str] = &[
+pub(super) const NONE: &[&str] = &[
     "",
     "null",
     "none",
@@ -106,7 +112,7 @@ const NONE: &[&str] = &[
 ];
 
 /// Whether a text says that there is no value.
-pub fn is_none(text: &str) -> bool {
+pub(super) fn is_none(text: &str) -> bool {
     let trimmed = text.trim();
     if trimmed.len() > 24 {
         return false;
@@ -130,9 +136,20 @@ impl Profile {
         for value in parts.iter().flat_map(|part| part.iter()).flatten() {
             *counts.entry(value).or_default() += 1;
         }
-        counts.retain(|value, _| !is_none(value));
+        let mut stand_ins = 0;
+        counts.retain(|value, count| {
+            let none = is_none(value);
+            if none && !value.trim().is_empty() {
+                stand_ins += *count;
+            }
+            !none
+        });
         let filled: usize = counts.values().sum();
-        let mut profile = Self { rows, filled, distinct: counts.len(), ..Self::default() };
+        let unique = rows > 0
+            && filled == rows
+            && (counts.len() == rows || parts.iter().all(|part| each_once(part)));
+        let mut profile =
+            Self { rows, filled, unique, stand_ins, distinct: counts.len(), ..Self::default() };
         if filled == 0 {
             return profile;
         }
@@ -199,6 +216,7 @@ impl Profile {
         }
         self.country = share(22);
         self.sex = share(23);
+        self.spaced = share(24);
     }
 
     /// The share of rows that have a value.
@@ -209,11 +227,6 @@ impl Profile {
     /// Distinct values over values.
     pub fn distinct_share(&self) -> f64 {
         self.distinct as f64 / self.filled.max(1) as f64
-    }
-
-    /// Whether each row has a value of its own.
-    pub fn unique(&self) -> bool {
-        self.rows > 0 && self.distinct == self.rows
     }
 }
 
@@ -312,7 +325,7 @@ const TESTS: &[Test] = &[
     },
     |value| value.digits > 0 && value.letters > 0,
     postcode,
-    |value| value.words.iter().any(|word| word.len() > 1 && words::holds(words::STREET, word)),
+    |value| value.words.iter().any(|word| word.len() > 1 && words::is(word, Word::Street)),
     |value| {
         let number = |word: Option<&String>| {
             word.is_some_and(|word| {
@@ -325,13 +338,10 @@ const TESTS: &[Test] = &[
     },
     |value| {
         value.words.len() > 1
-            && value
-                .words
-                .iter()
-                .any(|word| word.len() > 1 && words::holds(words::ORGANISATION, word))
+            && value.words.iter().any(|word| word.len() > 1 && words::is(word, Word::Organisation))
     },
-    |value| value.words.iter().any(|word| words::holds(words::GIVEN, word)),
-    |value| value.words.iter().any(|word| words::holds(words::FAMILY, word)),
+    |value| value.words.iter().any(|word| words::is(word, Word::Given)),
+    |value| value.words.iter().any(|word| words::is(word, Word::Family)),
     |value| {
         let parts = value
             .text
@@ -341,7 +351,8 @@ const TESTS: &[Test] = &[
     },
     |value| value.text.chars().any(|c| ('\u{0600}'..='\u{06FF}').contains(&c) && c.is_alphabetic()),
     |value| value.letters > 1 && country_alpha2(&value.text).is_some(),
-    |value| matches!(value.words.as_slice(), [word] if words::holds(words::SEXES, word)),
+    |value| matches!(value.words.as_slice(), [word] if words::is(word, Word::Sex)),
+    |value| value.text.contains(' '),
 ];
 
 fn email(value: &Value) -> bool {
@@ -403,6 +414,12 @@ fn postcode(value: &Value) -> bool {
     )
 }
 
+/// Whether no value comes twice.
+fn each_once(part: &StringArray) -> bool {
+    let mut seen: FxHashSet<&str> = FxHashSet::default();
+    part.iter().flatten().all(|value| seen.insert(value))
+}
+
 /// Whether whole numbers follow one another without gaps, as row numbers do.
 fn sequence<'a>(values: impl Iterator<Item = &'a str>) -> bool {
     let mut seen: FxHashSet<i64> = FxHashSet::default();
@@ -425,7 +442,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_by_the_test_of_their_name() {
-        assert_eq!(TESTS.len(), 24);
+        assert_eq!(TESTS.len(), 25);
         assert_eq!(profile(&["a@b.org", "c.d@e.co.uk"]).email, 1.0);
         assert_eq!(
             profile(&["+44 20 7123 4567", "(212) 555-0100", "۰۹۱۲ ۳۴۵ ۶۷۸۹"]).phone_form,

@@ -163,7 +163,7 @@ fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
         },
         Venue | Brand => gate(wordy, "words"),
         RecordId => gate(
-            own.unique() && own.words < 2.5 && own.length < 64.0 && own.email < 0.1,
+            own.unique && own.spaced < 0.01 && own.length < 64.0 && own.email < 0.1,
             "a value of its own for each row",
         ),
         Identifier => match () {
@@ -187,7 +187,10 @@ enum Subject {
 
 /// Says what each column means. `id` is a column that the user named as the record's id.
 pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood> {
-    let profiles: Vec<Profile> = columns.iter().map(|column| Profile::of(&column.parts)).collect();
+    let profiles: Vec<Profile> = columns
+        .iter()
+        .map(|column| Profile::of(&column.parts.iter().flatten().copied().collect::<Vec<_>>()))
+        .collect();
     let mut scored: Vec<Vec<(f64, Meaning, String)>> = columns
         .iter()
         .zip(&profiles)
@@ -218,7 +221,8 @@ fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
         if suits <= -1.0 || (says == 0.0 && suits <= 0.0) {
             continue;
         }
-        let score = says + suits * 0.999;
+        // Content adds to a name's hint; alone it must carry the whole.
+        let score = if says > 0.0 { says + 0.3 * suits } else { suits };
         let why = match hint {
             Some((_, _, phrase)) if suits > 0.0 => format!("called `{phrase}`; {why}"),
             Some((_, _, phrase)) => format!("called `{phrase}`"),
@@ -284,7 +288,7 @@ fn hinted(why: &str) -> f64 {
 fn shape(own: &Profile) -> (Meaning, f64, String) {
     let few = own.distinct <= 60 && own.distinct_share() < 0.2;
     let (meaning, why) = match () {
-        () if own.unique() && own.words < 1.5 && (own.digits + own.mixed > 0.8) => {
+        () if own.unique && own.spaced < 0.01 && (own.digits + own.mixed > 0.8) => {
             (RecordId, "a value of its own for each row")
         }
         () if few => (Category, "few values"),

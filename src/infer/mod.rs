@@ -17,11 +17,15 @@
 mod content;
 mod decide;
 mod names;
+mod settings;
 mod words;
+mod write;
 
 use arrow::array::StringArray;
 
 pub use content::Profile;
+pub use settings::{Attribute, Candidate, Comparing, Proposal, plain_name};
+pub use write::{Chosen, SourceFile, Written, contract, pipeline};
 
 /// What a column means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,13 +146,15 @@ impl Meaning {
     }
 }
 
-/// A column of the input, in one part for each source that has it.
+/// A column of the input.
 #[derive(Debug)]
 pub struct Column<'a> {
-    /// Its name.
+    /// Its name in the file.
     pub name: &'a str,
-    /// Its values, as text.
-    pub parts: Vec<&'a StringArray>,
+    /// Its name in `raw_<source>`.
+    pub plain: &'a str,
+    /// Its values as text, of each source that has it.
+    pub parts: Vec<Option<&'a StringArray>>,
 }
 
 /// What was understood of a column.
@@ -169,4 +175,64 @@ pub struct Understood {
 /// Says what each column means; `id` is the column that the user says is the record's id.
 pub fn understand(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood> {
     decide::decide(columns, id)
+}
+
+/// Proposes how records of these columns are resolved. Columns of two sources that mean the same,
+/// where neither source has the other's, are one attribute.
+pub fn propose(columns: &[Column<'_>], understood: &[Understood]) -> Proposal {
+    let mut attributes: Vec<Attribute> = Vec::new();
+    let mut of: Vec<&Understood> = Vec::new();
+    let country = columns
+        .iter()
+        .zip(understood)
+        .find(|(_, own)| own.meaning == Meaning::Country)
+        .map(|(column, _)| column);
+    for (column, own) in columns.iter().zip(understood) {
+        if own.meaning == Meaning::RecordId {
+            continue;
+        }
+        let names = column.parts.iter().map(|part| part.map(|_| column.plain.to_owned()));
+        let mut names: Vec<Option<String>> = names.collect();
+        // A country says how phones and postcodes are written, in the sources that have one.
+        let everywhere = country.filter(|country| {
+            (0..names.len()).all(|at| names[at].is_none() || country.parts[at].is_some())
+        });
+        let sql = settings::cleaning(own, everywhere.map(|country| country.plain));
+        let twin = attributes.iter().position(|other| {
+            other.meaning == own.meaning
+                && !matches!(
+                    own.meaning,
+                    Meaning::Text
+                        | Meaning::Category
+                        | Meaning::Excluded
+                        | Meaning::Constant
+                        | Meaning::Empty
+                )
+                && other.columns.iter().zip(&names).all(|(a, b)| a.is_none() || b.is_none())
+        });
+        if let Some(twin) = twin {
+            for (own, more) in attributes[twin].columns.iter_mut().zip(&mut names) {
+                if own.is_none() {
+                    *own = more.take();
+                }
+            }
+            // What suits both: a date that is clean in one source alone is compared as text.
+            if attributes[twin].sql != sql {
+                attributes[twin].sql = "text_clean({})".to_owned();
+            }
+            continue;
+        }
+        let taken: Vec<String> = attributes.iter().map(|other| other.name.clone()).collect();
+        attributes.push(Attribute {
+            name: plain_name(column.plain, &taken),
+            export: column.name.to_owned(),
+            meaning: own.meaning,
+            columns: names,
+            sql,
+            survives: settings::survives(own.meaning),
+            why: own.why.clone(),
+        });
+        of.push(own);
+    }
+    settings::propose(attributes, &of)
 }

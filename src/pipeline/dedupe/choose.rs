@@ -1,0 +1,168 @@
+//! Which of the proposed rules block, and which sources are free of duplicates.
+
+use std::collections::BTreeMap;
+
+use arrow::array::Array;
+
+use super::{Inferred, Work};
+use crate::error::Result;
+use crate::infer::Chosen;
+use crate::resolve::{self, BlockingRule, Input, Resolve, Resolved};
+
+/// What was chosen, and what came of it.
+pub(super) struct Choice {
+    pub(super) blocking: Vec<Chosen>,
+    pub(super) duplicate_free: Vec<String>,
+    pub(super) resolved: Resolved,
+}
+
+/// Pairs to compare, at most, for so many rows.
+fn budget(rows: usize) -> u64 {
+    (rows as u64 * 100).clamp(20_000_000, 400_000_000)
+}
+
+/// Chooses blocking rules where they were inferred, and resolves.
+pub(super) fn choose(
+    work: &Work<'_>,
+    input: &Input<'_>,
+    settings: &Resolve,
+    inferred: Option<&Inferred>,
+    warnings: &mut Vec<String>,
+) -> Result<Choice> {
+    let options = resolve::Options { threads: work.request.options.threads };
+    if inferred.is_none() {
+        let resolved = resolve::resolve(input, &[], None, options)?;
+        return Ok(Choice {
+            blocking: Vec::new(),
+            duplicate_free: settings.duplicate_free.clone(),
+            resolved,
+        });
+    }
+    let blocking = within_budget(input, settings, warnings)?;
+    let mut chosen = Resolve {
+        blocking: blocking
+            .iter()
+            .map(|own| BlockingRule {
+                name: own.name.clone(),
+                keys: own.keys.clone(),
+                refine: own.refine.clone(),
+                max_block: 500,
+            })
+            .collect(),
+        ..settings.clone()
+    };
+    let sources: std::collections::BTreeSet<&str> = input.source.iter().flatten().collect();
+    if work.request.link_only {
+        chosen.duplicate_free = sources.iter().map(|source| (*source).to_owned()).collect();
+    }
+    work.progress.say("training and scoring");
+    let mut resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+    if sources.len() > 1 && !work.request.link_only {
+        chosen.duplicate_free = duplicate_free(input, &resolved);
+        if !chosen.duplicate_free.is_empty() {
+            resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+        }
+    }
+    Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved })
+}
+
+/// The same rows under other settings.
+fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
+    Input {
+        kind: input.kind,
+        settings,
+        source: input.source.clone(),
+        record_id: input.record_id.clone(),
+        expressions: input.expressions.clone(),
+    }
+}
+
+/// The candidates that together cost no more than the budget, cheap ones first.
+fn within_budget(
+    input: &Input<'_>,
+    settings: &Resolve,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Chosen>> {
+    let reports = resolve::estimate(input)?;
+    let budget = budget(input.source.len());
+    let mut order: Vec<usize> = (0..reports.len()).collect();
+    order.sort_by_key(|place| (reports[*place].pairs, *place));
+    let mut left = budget;
+    let mut kept: Vec<usize> = Vec::new();
+    let mut dropped: Vec<&str> = Vec::new();
+    for place in order {
+        let report = &reports[place];
+        if report.pairs == 0 {
+            continue;
+        }
+        if report.pairs <= left {
+            left -= report.pairs;
+            kept.push(place);
+        } else {
+            dropped.push(&report.rule);
+        }
+    }
+    if kept.is_empty() {
+        warnings.push("no key is shared by any two records within the budget of pairs".to_owned());
+    }
+    kept.sort_unstable();
+    Ok(kept
+        .into_iter()
+        .map(|place| Chosen {
+            name: settings.blocking[place].name.clone(),
+            keys: settings.blocking[place].keys.clone(),
+            refine: Vec::new(),
+            why: format!("{} pairs", reports[place].pairs),
+        })
+        .collect())
+}
+
+/// The share of a source's records that likely duplicates may take for it to count as free of them.
+const HARDLY: f64 = 0.005;
+/// The share of records that are linked to other sources, for that to be judged.
+const LINKED: f64 = 0.1;
+
+/// Sources within which hardly any pair is certain, though many are between them.
+fn duplicate_free(input: &Input<'_>, resolved: &Resolved) -> Vec<String> {
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for source in input.source.iter().flatten() {
+        *rows.entry(source).or_default() += 1;
+    }
+    let text = |name: &str| {
+        resolved
+            .pairs
+            .column_by_name(name)
+            .and_then(|array| array.as_any().downcast_ref::<arrow::array::StringArray>().cloned())
+    };
+    let likely = resolved
+        .pairs
+        .column_by_name("match_probability")
+        .and_then(|array| array.as_any().downcast_ref::<arrow::array::Float64Array>().cloned());
+    let (Some(left), Some(right), Some(likely)) = (text("source_l"), text("source_r"), likely)
+    else {
+        return Vec::new();
+    };
+    let mut within: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut across: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in 0..resolved.pairs.num_rows() {
+        if likely.value(row) < 0.99 {
+            continue;
+        }
+        let (l, r) = (left.value(row), right.value(row));
+        if l == r {
+            *within.entry(l).or_default() += 1;
+        } else {
+            *across.entry(l).or_default() += 1;
+            *across.entry(r).or_default() += 1;
+        }
+    }
+    rows.into_iter()
+        .filter(|(source, rows)| {
+            let share = |map: &BTreeMap<&str, usize>| {
+                map.get(source).copied().unwrap_or(0) as f64 / *rows as f64
+            };
+            share(&within) <= HARDLY && share(&across) >= LINKED
+        })
+        .map(|(source, _)| source.to_owned())
+        .collect()
+}
