@@ -19,6 +19,7 @@ mod problem;
 pub mod raw;
 mod schema;
 mod shape;
+pub mod splink;
 pub mod sql;
 mod statements;
 mod tree;

@@ -4,7 +4,7 @@
 
 use super::nearest::suggestion;
 use super::validate::{Check, KINDS};
-use crate::resolve::{Resolve, Verdict};
+use crate::resolve::{ComparisonKind, Resolve, Verdict};
 
 /// Checks the model of each kind.
 pub(crate) fn check(check: &mut Check<'_>) {
@@ -54,14 +54,12 @@ impl Check<'_> {
             let path = [&at[..], &["type"]].concat();
             self.refers(&path, &comparison.kind, self.known.comparisons, "comparison types");
             self.not_empty(&at, "columns", comparison.columns.len());
-            let falls = comparison.levels.windows(2).all(|pair| pair[0] > pair[1]);
-            if !falls || comparison.levels.iter().any(|level| !(0.0..=1.0).contains(level)) {
+            let asked = ComparisonKind::find(&comparison.kind)
+                .map(|kind| kind.thresholds_of(&comparison.levels));
+            if let Some(Err(what)) = asked {
                 let path = [&at[..], &["levels"]].concat();
-                self.at(
-                    &path,
-                    "levels must go from strict to loose",
-                    "similarities between 0 and 1, each less than the one before it",
-                );
+                let help = "levels go from strict to loose: similarities fall, distances rise";
+                self.at(&path, what, help);
             }
         }
         for (index, rule) in resolve.rules.iter().enumerate() {

@@ -6,12 +6,14 @@
 //! leaves this module names the kind of failure and the place, never the value.
 
 mod guard;
+mod pairs;
 mod session;
 mod staging;
 mod store;
 mod write;
 
 pub use guard::refuse_unstable;
+pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, parse_size, run_blocking};
 pub use staging::{Attempt, Done, StagedTable, Staging};
 pub use store::{Created, Listed, Store, store_error};

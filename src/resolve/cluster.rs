@@ -365,7 +365,7 @@ mod tests {
                 Arc::new(born.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>());
             let rule = Rule {
                 name: "born".into(), then: Verdict::Separate, same: vec![], differ: vec!["born".into()],
-                unlike: vec![],
+                unlike: vec![], condition: None,
             };
             let list = [rule];
             let rules = Rules::new(&list, 20, &none(), |_| Ok(&born_text)).unwrap();

@@ -63,8 +63,42 @@ fn tasks(blocks: &Blocks) -> Vec<Task> {
     tasks
 }
 
-fn walk_task(blocks: &Blocks, task: &Task, mut visit: impl FnMut(Pair)) {
+/// Pairs of one rule that are looked at together, in two columns; of each the smaller row is left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunk<'a> {
+    /// The rule's place among the rules.
+    pub(crate) rule: u16,
+    /// The smaller rows.
+    pub(crate) l: &'a [u32],
+    /// The larger rows.
+    pub(crate) r: &'a [u32],
+}
+
+/// Pairs of a chunk, at most: their levels fit a processor's nearest cache.
+const CHUNK: usize = 4096;
+
+/// A chunk that is being filled.
+#[derive(Default)]
+struct Columns {
+    l: Vec<u32>,
+    r: Vec<u32>,
+}
+
+fn walk_task(
+    blocks: &Blocks,
+    task: &Task,
+    columns: &mut Columns,
+    keep: impl Fn(u32, u32) -> bool,
+    mut visit: impl FnMut(Chunk<'_>),
+) {
     let own = &blocks.rules[task.rule];
+    let mut flush = |columns: &mut Columns| {
+        if !columns.l.is_empty() {
+            visit(Chunk { rule: task.rule as u16, l: &columns.l, r: &columns.r });
+            columns.l.clear();
+            columns.r.clear();
+        }
+    };
     for group in task.groups.clone() {
         let members = own.members(group);
         let reach = own.reach(group);
@@ -73,26 +107,33 @@ fn walk_task(blocks: &Blocks, task: &Task, mut visit: impl FnMut(Pair)) {
             for right in left + 1..end {
                 let (a, b) = (members[left], members[right]);
                 let (l, r) = if a < b { (a, b) } else { (b, a) };
-                if blocks.emits(task.rule, group, l, r) {
-                    visit(Pair { l, r, rule: task.rule as u16 });
+                if blocks.emits(task.rule, group, l, r) && keep(l, r) {
+                    columns.l.push(l);
+                    columns.r.push(r);
+                    if columns.l.len() == CHUNK {
+                        flush(columns);
+                    }
                 }
             }
         }
     }
+    flush(columns);
 }
 
-/// Walks every pair once. `scratch` is made once a thread and may remember; `Out` is made once a
-/// task and comes back in the order of tasks.
+/// Walks every pair that is to be kept once, chunk by chunk. `scratch` is made once a thread; `Out`
+/// is made once a task and comes back in the order of tasks.
 pub(crate) fn walk<S, Out: Default + Send>(
     blocks: &Blocks,
     threads: usize,
+    keep: impl Fn(u32, u32) -> bool + Sync,
     scratch: impl Fn() -> S + Sync,
-    visit: impl Fn(&mut S, &mut Out, Pair) + Sync,
+    visit: impl Fn(&mut S, &mut Out, Chunk<'_>) + Sync,
 ) -> Result<Vec<Out>> {
     let tasks = tasks(blocks);
-    parallel(tasks.len(), threads, scratch, |state, index| {
+    let scratch = || (scratch(), Columns::default());
+    parallel(tasks.len(), threads, scratch, |(state, columns), index| {
         let mut out = Out::default();
-        walk_task(blocks, &tasks[index], |pair| visit(state, &mut out, pair));
+        walk_task(blocks, &tasks[index], columns, &keep, |chunk| visit(state, &mut out, chunk));
         out
     })
 }
@@ -151,9 +192,11 @@ mod tests {
     use super::*;
 
     fn pairs(blocks: &Blocks, threads: usize) -> Vec<Pair> {
-        walk(blocks, threads, || (), |(), out: &mut Vec<Pair>, pair| out.push(pair))
-            .unwrap()
-            .concat()
+        let pairs = |(): &mut (), out: &mut Vec<Pair>, chunk: Chunk<'_>| {
+            let rows = chunk.l.iter().zip(chunk.r);
+            out.extend(rows.map(|(l, r)| Pair { l: *l, r: *r, rule: chunk.rule }));
+        };
+        walk(blocks, threads, |_, _| true, || (), pairs).unwrap().concat()
     }
 
     fn text(values: &[Option<u8>]) -> ArrayRef {

@@ -183,6 +183,7 @@ mod tests {
             same: Vec::new(),
             differ: Vec::new(),
             unlike: vec![unlike.into()],
+            condition: None,
         };
         let comparisons = Arc::new(Comparisons { list });
         let list = [rule("born")];
@@ -207,6 +208,7 @@ mod tests {
             same: same.iter().map(|s| (*s).to_owned()).collect(),
             differ: differ.iter().map(|s| (*s).to_owned()).collect(),
             unlike: Vec::new(),
+            condition: None,
         };
         let rules = [
             rule("same tax id", Verdict::Merge, &["tax"], &[]),

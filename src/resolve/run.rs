@@ -16,12 +16,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, level_of};
-use super::kernel::{Pair, walk};
+use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, Scratch, level_of};
+use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
-use super::settings::{Resolve, Verdict};
+use super::settings::{LinkType, Resolve, Verdict};
 use super::train::{Counts, Trainee, mix, train};
 use crate::error::{Error, Result};
 use crate::tables;
@@ -94,8 +94,13 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
-/// Pairs that training compares at most, about: past it a fixed share of them stands for all.
-const TRAINING_PAIRS: u64 = 4_000_000;
+/// Pairs that are held with their levels, at most, so that none is compared twice: 16 bytes each.
+/// Where there are more, training compares a fixed share of them that stands for all, and scoring
+/// compares each again.
+const HELD_PAIRS: u64 = 1 << 25;
+
+/// Pairs that such a share holds, about.
+const TRAINING_PAIRS: u64 = 1 << 22;
 
 /// Rows of a group that speak for it, at most.
 const GROUP_ROWS: usize = 24;
@@ -108,7 +113,40 @@ struct Ready<'a> {
     rules: Rules,
     /// By row, a number for a duplicate-free source.
     sources: Vec<u32>,
+    /// Where only some links are asked for: by row, a number for its source.
+    every_source: Vec<u32>,
     threads: usize,
+}
+
+/// Pairs of one task that were compared.
+#[derive(Default)]
+struct Compared {
+    rule: u16,
+    l: Vec<u32>,
+    r: Vec<u32>,
+    patterns: Vec<u64>,
+}
+
+impl Compared {
+    fn chunk(&self) -> Chunk<'_> {
+        Chunk { rule: self.rule, l: &self.l, r: &self.r }
+    }
+}
+
+fn sum(parts: Vec<FxHashMap<u64, u64>>) -> Counts {
+    let mut counts = Counts::new();
+    for (pattern, count) in parts.into_iter().flatten() {
+        *counts.entry(pattern).or_default() += count;
+    }
+    counts
+}
+
+fn counts(held: &[Compared]) -> Counts {
+    let mut counts: FxHashMap<u64, u64> = FxHashMap::default();
+    for pattern in held.iter().flat_map(|own| &own.patterns) {
+        *counts.entry(*pattern).or_default() += 1;
+    }
+    counts.into_iter().collect()
 }
 
 /// A pair to be written.
@@ -216,6 +254,16 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         let number = |row| place(input.source.value(row)).map_or(MISSING, |place| place as u32);
         (0..rows).map(number).collect()
     };
+    // Rows are sorted by source.
+    let mut every_source = Vec::new();
+    if settings.link != LinkType::LinkAndDedupe {
+        let mut number = 0;
+        for row in 0..rows {
+            let other = row > 0 && input.source.value(row) != input.source.value(row - 1);
+            number += u32::from(other);
+            every_source.push(number);
+        }
+    }
     let comparisons = Arc::new(Comparisons { list });
     Ok(Ready {
         input,
@@ -224,42 +272,62 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
         comparisons,
         sources,
+        every_source,
         threads: options.threads,
     })
 }
 
 impl Ready<'_> {
-    /// Two records of a source that holds each entity once are never compared.
+    /// Two records of a source that holds each entity once are never compared, nor are those whose
+    /// link is not asked for.
     fn skip(&self, l: u32, r: u32) -> bool {
+        let one_source = || self.every_source[l as usize] == self.every_source[r as usize];
+        match self.input.settings.link {
+            LinkType::DedupeOnly if !one_source() => return true,
+            LinkType::LinkOnly if one_source() => return true,
+            _ => {}
+        }
         !self.sources.is_empty()
             && self.sources[l as usize] != MISSING
             && self.sources[l as usize] == self.sources[r as usize]
     }
 
-    /// Counts the levels of pairs, of all or of a share of them that depends on nothing but rows.
-    fn counts(&self) -> Result<Counts> {
+    /// Compares every pair, and holds what was found.
+    fn compare(&self) -> Result<Vec<Compared>> {
+        walk(
+            &self.blocks,
+            self.threads,
+            |l, r| !self.skip(l, r),
+            Scratch::default,
+            |scratch, out: &mut Compared, chunk| {
+                out.rule = chunk.rule;
+                out.l.extend_from_slice(chunk.l);
+                out.r.extend_from_slice(chunk.r);
+                out.patterns
+                    .extend_from_slice(self.comparisons.patterns(scratch, chunk.l, chunk.r));
+            },
+        )
+    }
+
+    /// Counts the levels of a share of pairs that depends on nothing but rows.
+    fn share(&self) -> Result<Counts> {
         let share = self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1);
+        let drawn = |l: u32, r: u32| mix(u64::from(l) << 32 | u64::from(r)).is_multiple_of(share);
         let parts = walk(
             &self.blocks,
             self.threads,
-            || self.comparisons.memos(),
-            |memos, counts: &mut FxHashMap<u64, u64>, pair| {
-                let drawn = share == 1
-                    || mix(u64::from(pair.l) << 32 | u64::from(pair.r)).is_multiple_of(share);
-                if drawn && !self.skip(pair.l, pair.r) {
-                    *counts.entry(self.comparisons.pattern(memos, pair.l, pair.r)).or_default() +=
-                        1;
+            |l, r| drawn(l, r) && !self.skip(l, r),
+            Scratch::default,
+            |scratch, counts: &mut FxHashMap<u64, u64>, chunk| {
+                for pattern in self.comparisons.patterns(scratch, chunk.l, chunk.r) {
+                    *counts.entry(*pattern).or_default() += 1;
                 }
             },
         )?;
-        let mut counts = Counts::new();
-        for (pattern, count) in parts.into_iter().flatten() {
-            *counts.entry(pattern).or_default() += count;
-        }
-        Ok(counts)
+        Ok(sum(parts))
     }
 
-    fn train(&self) -> Result<Model> {
+    fn train(&self, counts: &Counts) -> Result<Model> {
         let trainee = Trainee {
             kind: self.input.kind,
             settings: self.input.settings,
@@ -267,7 +335,7 @@ impl Ready<'_> {
             skip: &|l, r| self.skip(l, r),
             threads: self.threads,
         };
-        train(&trainee, &self.comparisons, &self.counts()?)
+        train(&trainee, &self.comparisons, counts)
     }
 
     fn decide(&self, pair: Pair, pattern: u64, weight: Weight) -> Scored {
@@ -283,31 +351,61 @@ impl Ready<'_> {
         Scored { l: pair.l, r: pair.r, rule: pair.rule, pattern, weight, decision, by }
     }
 
-    /// Scores every pair; keeps those at or above review and those that a rule merged. A rule's
+    /// Scores pairs; keeps those at or above review and those that a rule merged. A rule's
     /// `separate` is kept where it overruled the model.
-    fn score(&self, scorer: &Scorer<'_>) -> Result<(Vec<Scored>, u64)> {
+    fn score_chunk(
+        &self,
+        scorer: &Scorer<'_>,
+        chunk: Chunk<'_>,
+        patterns: &[u64],
+        kept: &mut Vec<Scored>,
+    ) {
         let review = self.input.settings.thresholds.review;
         let least = least_weight(review);
-        let parts = walk(
-            &self.blocks,
-            self.threads,
-            || self.comparisons.memos(),
-            |memos, (kept, compared): &mut (Vec<Scored>, u64), pair| {
-                if self.skip(pair.l, pair.r) {
-                    return;
-                }
-                *compared += 1;
-                let pattern = self.comparisons.pattern(memos, pair.l, pair.r);
-                let weight = scorer.weight(pattern, pair.l, pair.r, least);
-                let scored = self.decide(pair, pattern, weight);
-                let merged = scored.by != By::Model && scored.decision == "merge";
-                if merged || probability(weight) >= review {
-                    // The short cut of `weight` may have been taken where a rule decides.
-                    let weight = scorer.weight(pattern, pair.l, pair.r, Weight::MIN);
-                    kept.push(Scored { weight, ..scored });
-                }
-            },
-        )?;
+        for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
+            let pair = Pair { l: *l, r: *r, rule: chunk.rule };
+            let weight = scorer.weight(*pattern, pair.l, pair.r, least);
+            let scored = self.decide(pair, *pattern, weight);
+            let merged = scored.by != By::Model && scored.decision == "merge";
+            if merged || probability(weight) >= review {
+                // The short cut of `weight` may have been taken where a rule decides.
+                let weight = scorer.weight(*pattern, pair.l, pair.r, Weight::MIN);
+                kept.push(Scored { weight, ..scored });
+            }
+        }
+    }
+
+    /// Scores every pair, those that are held as they are; and how many there are.
+    fn score(
+        &self,
+        scorer: &Scorer<'_>,
+        held: Option<Vec<Compared>>,
+    ) -> Result<(Vec<Scored>, u64)> {
+        type Part = (Vec<Scored>, u64);
+        let parts: Vec<Part> = match held {
+            Some(held) => parallel(
+                held.len(),
+                self.threads,
+                || (),
+                |(), place| {
+                    let own = &held[place];
+                    let mut kept = Vec::new();
+                    self.score_chunk(scorer, own.chunk(), &own.patterns, &mut kept);
+                    (kept, own.l.len() as u64)
+                },
+            )?,
+            None => walk(
+                &self.blocks,
+                self.threads,
+                |l, r| !self.skip(l, r),
+                Scratch::default,
+                |scratch, (kept, compared): &mut Part, chunk| {
+                    *compared += chunk.l.len() as u64;
+                    let patterns = self.comparisons.patterns(scratch, chunk.l, chunk.r);
+                    self.score_chunk(scorer, chunk, patterns, kept);
+                },
+            )?,
+        };
         let compared = parts.iter().map(|(_, compared)| compared).sum();
         let mut kept: Vec<Scored> = parts.into_iter().flat_map(|(kept, _)| kept).collect();
         kept.sort_unstable_by_key(|pair| (pair.l, pair.r));
@@ -318,10 +416,9 @@ impl Ready<'_> {
     /// if each group were one record that holds all its values.
     fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
-        let mut memos = self.comparisons.memos_for_few();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
-                let pattern = self.comparisons.pattern(&mut memos, *l, *r);
+                let pattern = self.comparisons.pattern(*l, *r);
                 for (place, best) in best.iter_mut().enumerate() {
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
@@ -378,9 +475,8 @@ impl Ready<'_> {
             ));
         }
         let there: FxHashSet<(u32, u32)> = scored.iter().map(|pair| (pair.l, pair.r)).collect();
-        let mut memos = self.comparisons.memos();
         for (l, r) in decided.keys().filter(|pair| !there.contains(pair)) {
-            let pattern = self.comparisons.pattern(&mut memos, *l, *r);
+            let pattern = self.comparisons.pattern(*l, *r);
             let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
             scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
@@ -494,12 +590,17 @@ pub fn resolve(
     let ready = prepare(input, options)?;
     let settings = input.settings;
     let mut warnings = Vec::new();
-    let model = match model {
+    let (model, held) = match model {
         Some(model) => {
             model.check(input.kind, &ready.comparisons)?;
-            model
+            (model, None)
         }
-        None => ready.train()?,
+        None if ready.blocks.pairs() <= HELD_PAIRS => {
+            let held = ready.compare()?;
+            ready.comparisons.check()?;
+            (ready.train(&counts(&held))?, Some(held))
+        }
+        None => (ready.train(&ready.share()?)?, None),
     };
     if !model.training.converged {
         warnings
@@ -513,7 +614,7 @@ pub fn resolve(
         ));
     }
     let scorer = Scorer::new(&model, &ready.comparisons);
-    let (mut scored, pairs_compared) = ready.score(&scorer)?;
+    let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
         l: pair.l,
@@ -532,6 +633,7 @@ pub fn resolve(
         merge: least_weight(settings.thresholds.merge),
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
+    ready.comparisons.check()?;
     let names = Names { settings, decisions };
     let decided_by = |edge: &Edge| {
         let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));

@@ -21,9 +21,25 @@ pub struct Resolve {
     /// The match probabilities at which a pair is merged or put to review.
     #[serde(default)]
     pub thresholds: Thresholds,
+    /// Which pairs may be of one entity, by their sources.
+    #[serde(default)]
+    pub link: LinkType,
     /// Sources known to hold each entity at most once.
     #[serde(default)]
     pub duplicate_free: Vec<String>,
+}
+
+/// Which pairs of records are compared, by their sources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkType {
+    /// Within each source only: duplicates are found, sources are not linked.
+    DedupeOnly,
+    /// Between two sources only: two records of one source are never compared.
+    LinkOnly,
+    /// Within and between sources.
+    #[default]
+    LinkAndDedupe,
 }
 
 impl Resolve {
@@ -69,12 +85,60 @@ pub struct ComparisonSettings {
     pub kind: String,
     /// SQL expressions over `records`, as many as the kind takes.
     pub columns: Vec<String>,
-    /// Where the kind takes thresholds: the least similarity of each level, from strict to loose.
+    /// Where the kind takes thresholds: that of each level, from strict to loose. A similarity
+    /// falls, a distance rises; a distance of time or length may name its unit, as `1 month`.
     #[serde(default)]
-    pub levels: Vec<f64>,
+    pub levels: Vec<Level>,
     /// Whether agreement on a rare value weighs more than on a common one.
     #[serde(default)]
     pub term_frequency: bool,
+}
+
+/// What a pair must reach to be at a level.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Level {
+    /// A threshold, in the unit of the kind's own levels.
+    Number(f64),
+    /// A threshold with its unit: `1 month`, `500 m`.
+    Text(String),
+}
+
+/// Units in which a threshold may be given: each with the unit of the kind's levels that it is
+/// measured in, and how many of those it is. A month and a year are those of the Julian calendar
+/// on average.
+const UNITS: &[(&str, &str, f64)] = &[
+    ("day", "days", 1.0),
+    ("days", "days", 1.0),
+    ("km", "km", 1.0),
+    ("m", "km", 0.001),
+    ("mile", "km", 1.609_344),
+    ("miles", "km", 1.609_344),
+    ("month", "days", 30.4375),
+    ("months", "days", 30.4375),
+    ("week", "days", 7.0),
+    ("weeks", "days", 7.0),
+    ("year", "days", 365.25),
+    ("years", "days", 365.25),
+];
+
+impl Level {
+    /// The threshold in the unit of the kind's levels, `None` where it is not one.
+    pub(crate) fn threshold(&self, unit: Option<&str>) -> Option<f64> {
+        let text = match self {
+            Self::Number(number) => return Some(*number),
+            Self::Text(text) => text.trim(),
+        };
+        let (number, name) = text.split_at(text.find(char::is_alphabetic)?);
+        let (_, measured, size) = UNITS.iter().find(|own| own.0 == name)?;
+        (Some(*measured) == unit).then_some(number.trim().parse::<f64>().ok()? * size)
+    }
+}
+
+impl From<f64> for Level {
+    fn from(number: f64) -> Self {
+        Self::Number(number)
+    }
 }
 
 /// A deterministic rule over a pair of records.
@@ -95,6 +159,10 @@ pub struct Rule {
     /// a slip.
     #[serde(default)]
     pub unlike: Vec<String>,
+    /// An SQL condition over the columns of two records `l` and `r` of `records` that must hold,
+    /// in either order of the two: `l.tax_id = r.tax_id AND l.name <> r.name`.
+    #[serde(default, rename = "where")]
+    pub condition: Option<String>,
 }
 
 /// What a deterministic rule decides of a pair.

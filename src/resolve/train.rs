@@ -26,7 +26,7 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::{Comparison, Comparisons, MAX_LEVELS, UNKNOWN, agreement, level_of};
+use super::compare::{Comparison, Comparisons, MAX_LEVELS, Scratch, UNKNOWN, agreement, level_of};
 use super::kernel::parallel;
 use super::model::{
     Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport, fixed, float,
@@ -93,30 +93,34 @@ fn random_levels(
     let all = u64::from(rows) * u64::from(rows).saturating_sub(1) / 2;
     let everything = all <= training.random_pairs;
     let tasks = if everything { u64::from(rows) } else { training.random_pairs.div_ceil(DRAWS) };
-    let count = |memos: &mut _, (levels, pairs): &mut Tally, l: u32, r: u32| {
-        if l == r || skip(l, r) {
-            return;
-        }
-        let pattern = comparisons.pattern(memos, l, r);
-        *pairs += 1;
-        for (place, level) in levels.iter_mut().enumerate() {
-            level[level_of(pattern, place) as usize] += 1;
-        }
-    };
     let tallies = parallel(
         tasks as usize,
         threads,
-        || comparisons.memos(),
-        |memos, task| {
-            let mut tally: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
+        || (Scratch::default(), Vec::new(), Vec::new()),
+        |(scratch, left, right), task| {
+            left.clear();
+            right.clear();
+            let mut draw = |l: u32, r: u32| {
+                if l != r && !skip(l, r) {
+                    left.push(l);
+                    right.push(r);
+                }
+            };
             if everything {
-                (task as u32 + 1..rows).for_each(|r| count(memos, &mut tally, task as u32, r));
+                (task as u32 + 1..rows).for_each(|r| draw(task as u32, r));
             } else {
                 let mut random = SplitMix64::new(mix(training.seed ^ mix(task as u64 + 1)));
                 let draws = DRAWS.min(training.random_pairs - task as u64 * DRAWS);
                 for _ in 0..draws {
                     let (l, r) = (random.below(u64::from(rows)), random.below(u64::from(rows)));
-                    count(memos, &mut tally, l as u32, r as u32);
+                    draw(l as u32, r as u32);
+                }
+            }
+            let mut tally: Tally = (vec![[0; MAX_LEVELS + 1]; comparisons.list.len()], 0);
+            tally.1 = left.len() as u64;
+            for pattern in comparisons.patterns(scratch, left, right) {
+                for (place, level) in tally.0.iter_mut().enumerate() {
+                    level[level_of(*pattern, place) as usize] += 1;
                 }
             }
             tally

@@ -23,7 +23,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise,
     build,
 };

@@ -9,7 +9,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["value"],
     levels: &["exact", "else"],
     thresholds: &[],
-    expensive: false,
     normalise: as_is,
     build,
 };

@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "jaro_winkler >= {}", "else"],
     thresholds: &[0.92, 0.8],
-    expensive: true,
     normalise: as_is,
     build,
 };

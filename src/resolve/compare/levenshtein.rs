@@ -11,7 +11,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "edit_similarity >= {}", "else"],
     thresholds: &[0.85, 0.7],
-    expensive: true,
     normalise: as_is,
     build,
 };

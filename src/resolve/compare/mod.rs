@@ -5,22 +5,36 @@
 //! is all else, 0 says that a value is missing and that nothing is known.
 
 mod address;
+mod character_jaccard;
+mod cosine;
+mod damerau_levenshtein;
 mod date;
+mod date_difference;
+mod edit_distance;
 mod email;
 mod exact;
+mod free_text;
+mod full_name;
+mod geographic_distance;
+mod jaro;
 mod jaro_winkler;
 mod levenshtein;
+mod list_jaccard;
+mod list_overlap;
 mod numeric;
+mod numeric_difference;
 mod organisation_name;
 mod person_name;
 mod phone;
+mod postcode;
+mod street_address;
 mod tokens;
 
 use arrow::array::ArrayRef;
 use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING, Tuples};
-use super::settings::ComparisonSettings;
+use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
 
 /// Where a value is missing.
@@ -36,6 +50,19 @@ pub(crate) const MAX_COMPARISONS: usize = 16;
 pub(crate) trait Comparator: Send + Sync {
     /// The level of two values, 0 where nothing can be said.
     fn level(&self, l: u32, r: u32) -> u8;
+
+    /// The levels of many pairs, column at a time: the same as `level` gives of each. A comparator
+    /// that works on batches alone answers `level` by a batch of one.
+    fn levels(&self, l: &[u32], r: &[u32], out: &mut [u8]) {
+        for ((l, r), out) in l.iter().zip(r).zip(out) {
+            *out = self.level(*l, *r);
+        }
+    }
+
+    /// Why levels that were given cannot be trusted: asked once pairs have been compared.
+    fn failure(&self) -> Option<Error> {
+        None
+    }
 
     /// The parts of which frequencies are counted, each as one text a code, in the form by which
     /// it agrees. `None`: the values themselves are the one part.
@@ -105,12 +132,11 @@ pub struct ComparisonKind {
     pub description: &'static str,
     /// What its columns hold, in order.
     pub columns: &'static [&'static str],
-    /// Its levels from strict to loose; `{}` stands for a threshold.
+    /// Its levels from strict to loose; `{}` stands for a threshold: a distance that rises after
+    /// `<=`, else a similarity that falls, between 0 and 1 unless a unit follows.
     pub levels: &'static [&'static str],
     /// The thresholds where a pipeline gives none; empty where the kind takes none.
     pub thresholds: &'static [f64],
-    /// Whether a level costs enough to be remembered.
-    expensive: bool,
     /// Brings a raw value to the form that is compared, and drops what says nothing.
     normalise: fn(column: usize, &str) -> Option<String>,
     build: Build,
@@ -119,15 +145,29 @@ pub struct ComparisonKind {
 /// Every kind of comparison, sorted by name.
 pub const COMPARISONS: &[ComparisonKind] = &[
     address::KIND,
+    character_jaccard::KIND,
+    cosine::KIND,
+    damerau_levenshtein::KIND,
     date::KIND,
+    date_difference::KIND,
+    edit_distance::KIND,
     email::KIND,
     exact::KIND,
+    free_text::KIND,
+    full_name::KIND,
+    geographic_distance::KIND,
+    jaro::KIND,
     jaro_winkler::KIND,
     levenshtein::KIND,
+    list_jaccard::KIND,
+    list_overlap::KIND,
     numeric::KIND,
+    numeric_difference::KIND,
     organisation_name::KIND,
     person_name::KIND,
     phone::KIND,
+    postcode::KIND,
+    street_address::KIND,
     tokens::KIND,
 ];
 
@@ -148,6 +188,53 @@ impl ComparisonKind {
             }
         }
         names
+    }
+
+    /// The name of a level that takes thresholds.
+    fn measured(&self) -> Option<&'static str> {
+        self.levels.iter().copied().find(|level| level.contains("{}"))
+    }
+
+    /// What follows a threshold in the name of its level.
+    fn unit(&self) -> Option<&'static str> {
+        let (_, after) = self.measured()?.split_once("{}")?;
+        after.split_whitespace().next()
+    }
+
+    /// The thresholds that these settings ask for.
+    ///
+    /// # Errors
+    /// What is wrong with them and what would mend it.
+    pub(crate) fn thresholds_of(&self, levels: &[Level]) -> std::result::Result<Vec<f64>, String> {
+        if levels.is_empty() {
+            return Ok(self.thresholds.to_vec());
+        }
+        let Some(measured) = self.measured() else {
+            return Err(format!("`{}` takes no levels", self.name));
+        };
+        if self.levels.len() - 1 + levels.len() > MAX_LEVELS {
+            return Err("too many levels".to_owned());
+        }
+        let unit = self.unit();
+        let asked: Option<Vec<f64>> = levels.iter().map(|level| level.threshold(unit)).collect();
+        let Some(asked) = asked else {
+            return Err(format!("a level that is no threshold of `{measured}`"));
+        };
+        let (falls, most) = match (measured.contains("<= {}"), unit) {
+            (true, _) => (false, f64::MAX),
+            (false, Some(_)) => (true, f64::MAX),
+            (false, None) => (true, 1.0),
+        };
+        let ordered =
+            asked.windows(2).all(|pair| if falls { pair[0] > pair[1] } else { pair[0] < pair[1] });
+        if ordered && asked.iter().all(|level| (0.0..=most).contains(level)) {
+            return Ok(asked);
+        }
+        Err(match (falls, most < f64::MAX) {
+            (true, true) => "levels are between 0 and 1 and fall".to_owned(),
+            (true, false) => "levels are not negative and fall".to_owned(),
+            (false, _) => "levels are distances: not negative, and they rise".to_owned(),
+        })
     }
 }
 
@@ -171,7 +258,6 @@ pub(crate) struct Comparison {
     pub(crate) own_level: Vec<u8>,
     /// Parts of the values, where agreement on a rare one weighs more; else none.
     pub(crate) terms: Vec<Terms>,
-    expensive: bool,
     comparator: Box<dyn Comparator>,
 }
 
@@ -196,13 +282,17 @@ impl Comparison {
             ))
             .help(format!("columns: [{}]", kind.columns.join(", "))));
         }
-        let thresholds = thresholds(settings, kind)?;
+        let thresholds = kind.thresholds_of(&settings.levels).map_err(|what| {
+            Error::configuration(format!("comparison `{}`: {what}", settings.name))
+                .help("levels: a threshold for each level, from strict to loose, as [0.92, 0.8]")
+        })?;
         let columns = arrays
             .iter()
             .zip(&settings.columns)
             .enumerate()
             .map(|(place, (array, what))| {
-                Dictionary::encode(array, what, |v| (kind.normalise)(place, v))
+                let array = list_overlap::as_text(array);
+                Dictionary::encode(&array, what, |v| (kind.normalise)(place, v))
             })
             .collect::<Result<_>>()?;
         let tuples = Tuples::new(columns);
@@ -229,7 +319,6 @@ impl Comparison {
             tuples,
             own_level,
             terms,
-            expensive: kind.expensive,
             comparator,
         })
     }
@@ -247,81 +336,61 @@ impl Comparison {
     }
 
     /// The level of two rows.
-    fn level(&self, memo: &mut Memo, l: u32, r: u32) -> u8 {
-        let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
-        if l == MISSING || r == MISSING {
-            return UNKNOWN;
+    fn level(&self, l: u32, r: u32) -> u8 {
+        match (self.tuples.codes[l as usize], self.tuples.codes[r as usize]) {
+            (MISSING, _) | (_, MISSING) => UNKNOWN,
+            (l, r) if l == r => self.own_level[l as usize],
+            (l, r) => self.comparator.level(l, r),
         }
-        self.code_level(memo, l, r)
     }
 
-    fn code_level(&self, memo: &mut Memo, l: u32, r: u32) -> u8 {
-        if l == r {
-            return self.own_level[l as usize];
+    /// The levels of pairs of rows, into `scratch.levels`. Only pairs whose values are known and
+    /// differ reach the comparator.
+    fn levels(&self, scratch: &mut Scratch, l: &[u32], r: &[u32]) {
+        let Scratch { l: left, r: right, places, found, levels, .. } = scratch;
+        left.clear();
+        right.clear();
+        places.clear();
+        levels.clear();
+        for (place, (l, r)) in l.iter().zip(r).enumerate() {
+            let (l, r) = (self.tuples.codes[*l as usize], self.tuples.codes[*r as usize]);
+            levels.push(if l == MISSING || r == MISSING {
+                UNKNOWN
+            } else if l == r {
+                self.own_level[l as usize]
+            } else {
+                left.push(l);
+                right.push(r);
+                places.push(place as u32);
+                UNKNOWN
+            });
         }
-        let often = |code: u32| self.tuples.counts[code as usize] >= Memo::OFTEN;
-        if self.expensive && often(l) && often(r) {
-            memo.level(l, r, || self.comparator.level(l, r))
-        } else {
-            self.comparator.level(l, r)
+        found.clear();
+        found.resize(left.len(), UNKNOWN);
+        self.comparator.levels(left, right, found);
+        for (place, level) in places.iter().zip(found) {
+            levels[*place as usize] = *level;
         }
     }
 }
 
-fn thresholds(settings: &ComparisonSettings, kind: &ComparisonKind) -> Result<Vec<f64>> {
-    let wrong = |what: &str| {
-        Err(Error::configuration(format!("comparison `{}`: {what}", settings.name)).help(
-            "levels: the least similarity of each level, from strict to loose, as [0.92, 0.8]",
-        ))
-    };
-    if settings.levels.is_empty() {
-        return Ok(kind.thresholds.to_vec());
-    }
-    if kind.thresholds.is_empty() {
-        return wrong(&format!("`{}` takes no levels", kind.name));
-    }
-    if kind.levels.len() - 1 + settings.levels.len() > MAX_LEVELS {
-        return wrong("too many levels");
-    }
-    let in_range = settings.levels.iter().all(|level| (0.0..=1.0).contains(level));
-    if !in_range || settings.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
-        return wrong("levels are between 0 and 1 and fall");
-    }
-    Ok(settings.levels.clone())
+/// The first of rising thresholds under which a distance stays, as a level from `first` on; the
+/// level after them where it passes all.
+pub(crate) fn distance_level(distance: f64, thresholds: &[f64], first: u8) -> u8 {
+    let place = thresholds.iter().position(|t| distance <= *t).unwrap_or(thresholds.len());
+    first + place as u8
 }
 
-/// Levels remembered for pairs of frequent codes, in a fixed number of slots: a newer pair takes
-/// an older one's place.
-#[derive(Debug)]
-pub(crate) struct Memo {
-    slots: Vec<(u64, u8)>,
-}
-
-impl Memo {
-    /// How many rows hold a code that is worth remembering.
-    const OFTEN: u32 = 3;
-    const BITS: u32 = 15;
-
-    fn new() -> Self {
-        Self { slots: vec![(u64::MAX, 0); 1 << Self::BITS] }
-    }
-
-    /// One that remembers nothing, and costs nothing to make.
-    fn none() -> Self {
-        Self { slots: Vec::new() }
-    }
-
-    fn level(&mut self, l: u32, r: u32, compute: impl FnOnce() -> u8) -> u8 {
-        if self.slots.is_empty() {
-            return compute();
-        }
-        let key = u64::from(l.min(r)) << 32 | u64::from(l.max(r));
-        let slot = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - Self::BITS)) as usize;
-        if self.slots[slot].0 != key {
-            self.slots[slot] = (key, compute());
-        }
-        self.slots[slot].1
-    }
+/// What a thread needs to compare pairs, used again for each chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    l: Vec<u32>,
+    r: Vec<u32>,
+    /// Where the codes above stand in the chunk.
+    places: Vec<u32>,
+    found: Vec<u8>,
+    levels: Vec<u8>,
+    patterns: Vec<u64>,
 }
 
 /// All comparisons of a model over the records at hand.
@@ -330,27 +399,32 @@ pub(crate) struct Comparisons {
     pub(crate) list: Vec<Comparison>,
 }
 
-/// What a thread remembers of levels, a memo for each comparison.
-pub(crate) type Memos = Vec<Memo>;
-
 impl Comparisons {
-    /// Memos for one thread.
-    pub(crate) fn memos(&self) -> Memos {
-        self.list.iter().map(|_| Memo::new()).collect()
-    }
-
-    /// Memos that remember nothing, for a few pairs.
-    pub(crate) fn memos_for_few(&self) -> Memos {
-        self.list.iter().map(|_| Memo::none()).collect()
-    }
-
     /// A pair's levels as one number, four bits a comparison, the first in the lowest bits.
-    pub(crate) fn pattern(&self, memos: &mut Memos, l: u32, r: u32) -> u64 {
-        let mut pattern = 0;
-        for (place, (comparison, memo)) in self.list.iter().zip(memos).enumerate() {
-            pattern |= u64::from(comparison.level(memo, l, r)) << (4 * place);
+    pub(crate) fn pattern(&self, l: u32, r: u32) -> u64 {
+        let levels = self.list.iter().enumerate();
+        levels.fold(0, |pattern, (place, own)| pattern | u64::from(own.level(l, r)) << (4 * place))
+    }
+
+    /// The patterns of many pairs, one comparison after another.
+    pub(crate) fn patterns<'a>(&self, scratch: &'a mut Scratch, l: &[u32], r: &[u32]) -> &'a [u64] {
+        scratch.patterns.clear();
+        scratch.patterns.resize(l.len(), 0);
+        for (place, own) in self.list.iter().enumerate() {
+            own.levels(scratch, l, r);
+            for (pattern, level) in scratch.patterns.iter_mut().zip(&scratch.levels) {
+                *pattern |= u64::from(*level) << (4 * place);
+            }
         }
-        pattern
+        &scratch.patterns
+    }
+
+    /// Fails where a comparator could not compare.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.list.iter().find_map(|own| own.comparator.failure()) {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
     }
 }
 
@@ -383,6 +457,11 @@ pub(crate) mod testing {
 
     /// The name of the level of two values, each with one text a column; both ways round.
     pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
+        level_at(kind, &[], l, r)
+    }
+
+    /// The same with thresholds of its own.
+    pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
         let arrays: Vec<ArrayRef> = l
             .iter()
             .zip(r)
@@ -392,12 +471,15 @@ pub(crate) mod testing {
             name: kind.to_owned(),
             kind: kind.to_owned(),
             columns: vec![String::new(); l.len()],
-            levels: Vec::new(),
+            levels: levels.to_vec(),
             term_frequency: false,
         };
         let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
-        let level = comparison.level(&mut Memo::new(), 0, 1);
-        assert_eq!(level, comparison.level(&mut Memo::new(), 1, 0), "symmetric");
+        let level = comparison.level(0, 1);
+        let mut scratch = Scratch::default();
+        comparison.levels(&mut scratch, &[0, 1, 0], &[1, 0, 0]);
+        let own = comparison.level(0, 0);
+        assert_eq!(scratch.levels, [level, level, own], "symmetric, and in a chunk as alone");
         match level {
             UNKNOWN => "missing".to_owned(),
             level => comparison.levels[level as usize - 1].clone(),
@@ -447,20 +529,6 @@ mod tests {
                         &vec![l; kind.columns.len()],
                         &vec![r; kind.columns.len()],
                     );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_memo_gives_what_was_computed_whatever_took_its_slot() {
-        let mut memo = Memo::new();
-        for round in 0..2 {
-            for l in 0..600u32 {
-                for r in l + 1..l + 80 {
-                    let level = ((l * 7 + r * 7) % 5) as u8;
-                    let (a, b) = if round == 0 { (l, r) } else { (r, l) };
-                    assert_eq!(memo.level(a, b, || level), level);
                 }
             }
         }

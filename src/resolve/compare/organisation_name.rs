@@ -22,7 +22,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[0.92, 0.8],
-    expensive: true,
     normalise: |_, text| fold::text_fold(text),
     build,
 };

@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["phone"],
     levels: &["exact", "same last 7 digits", "one edit", "else"],
     thresholds: &[],
-    expensive: false,
     normalise: |_, text| {
         let digits: String =
             text.chars().filter_map(|c| c.to_digit(10)).map(|d| (b'0' + d as u8) as char).collect();

@@ -13,7 +13,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "jaccard >= {}", "else"],
     thresholds: &[0.75, 0.5, 0.3],
-    expensive: false,
     normalise: |_, text| fold::text_fold(text),
     build,
 };
