@@ -90,7 +90,7 @@ impl RuleBlocks {
             .iter()
             .map(|(what, array)| Ok(Dictionary::plain(array, what)?.codes))
             .collect::<Result<_>>()?;
-        let (starts, members) = group(&keys, rows);
+        let (starts, members) = group(&keys.iter().collect::<Vec<_>>(), rows);
         let window = (rule.max_block as usize).max(2);
         let mut blocks = Self {
             name: rule.name.to_owned(),
@@ -243,7 +243,7 @@ impl RuleBlocks {
 
 /// Groups rows by the tuple of their keys, each combination of elements where keys are lists.
 /// Gives where each group starts in the members, and the members, ascending within a group.
-fn group(keys: &[Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
+pub(crate) fn group(keys: &[&Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
     let mut pairs: Vec<(u32, u32)> = match keys.first() {
         Some(first) => (0..rows)
             .flat_map(|row| first.of(row).iter().map(move |code| (*code, row as u32)))

@@ -16,18 +16,22 @@
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
+//! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
+mod choose;
 mod cluster;
 mod columns;
 mod compare;
 mod evaluate;
+mod evidence;
 mod fold;
 mod identify;
 mod kernel;
 mod log;
 mod model;
+mod propose;
 mod record;
 mod redirect;
 mod rules;
@@ -42,6 +46,7 @@ pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use log::match_log;
 pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
+pub use propose::{Candidate, ProposeOptions, Proposed, propose};
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
 pub use settings::*;

@@ -68,7 +68,7 @@ impl SplitMix64 {
     }
 
     /// A number under `bound`, near enough uniform for bounds far under 2^64.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 }
