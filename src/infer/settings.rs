@@ -490,6 +490,10 @@ impl Parts<'_> {
             let (given_sound, family_sound) =
                 (format!("name_skeleton({given})"), format!("name_skeleton({family})"));
             let initial = format!("left(text_fold({given}), 1)");
+            add("given", &[&given_sound], &["given"]);
+            add("family", &[&family_sound], &["family"]);
+            add("family_start", &[&format!("left({family_sound}, 3)")], &["family"]);
+            add("initial", &[&initial], &["given"]);
             add("names", &[&given_sound, &family_sound], &["given", "family"]);
             add(
                 "swapped_names",
@@ -532,11 +536,21 @@ impl Parts<'_> {
         }
         if let Some(birth) = &birth {
             add("birth", &[birth], &["birth"]);
+            add("birth_year", &[&format!("left({birth}, 4)")], &["birth"]);
+            add("birth_day", &[&format!("right({birth}, 5)")], &["birth"]);
+        }
+        if let Some(postcode) = postcode {
+            add("postcode", &[postcode], &["postcode"]);
+        }
+        if let Some(city) = city {
+            add("city", &[&format!("name_skeleton({city})")], &["city"]);
         }
         if let Some(street) = street {
             let (words, own_number) =
                 (format!("address_street({street})"), format!("address_number({street})"));
             let number = self.first(HouseNumber).unwrap_or(&own_number);
+            add("street", &[&words], &["street"]);
+            add("number", &[number], &["number"]);
             add("street_and_number", &[&words, number], &["street", "number"]);
             if let Some(postcode) = postcode {
                 add("street_and_postcode", &[&words, postcode], &["street", "postcode"]);

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use arrow::array::Array;
 
 use super::{Inferred, Work};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::infer::Chosen;
-use crate::resolve::{self, BlockingRule, Input, Resolve, Resolved};
+use crate::resolve::{
+    self, BlockingRule, Candidate, Input, LinkType, ProposeOptions, Resolve, Resolved,
+};
 
 /// What was chosen, and what came of it.
 pub(super) struct Choice {
@@ -30,15 +32,15 @@ pub(super) fn choose(
     warnings: &mut Vec<String>,
 ) -> Result<Choice> {
     let options = resolve::Options { threads: work.request.options.threads };
-    if inferred.is_none() {
+    let Some(inferred) = inferred else {
         let resolved = resolve::resolve(input, &[], None, options)?;
         return Ok(Choice {
             blocking: Vec::new(),
             duplicate_free: settings.duplicate_free.clone(),
             resolved,
         });
-    }
-    let blocking = within_budget(input, settings, warnings)?;
+    };
+    let blocking = within_budget(work, input, inferred, warnings)?;
     let mut chosen = Resolve {
         blocking: blocking
             .iter()
@@ -52,14 +54,16 @@ pub(super) fn choose(
         ..settings.clone()
     };
     let sources: std::collections::BTreeSet<&str> = input.source.iter().flatten().collect();
-    if work.request.link_only {
-        chosen.duplicate_free = sources.iter().map(|source| (*source).to_owned()).collect();
-    }
     work.progress.say("training and scoring");
+    // Duplicates within sources say whether a source is free of them: looked for even where only
+    // links are wanted.
     let mut resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
-    if sources.len() > 1 && !work.request.link_only {
+    if sources.len() > 1 {
         chosen.duplicate_free = duplicate_free(input, &resolved);
-        if !chosen.duplicate_free.is_empty() {
+        if work.request.link_only {
+            chosen.link = LinkType::LinkOnly;
+        }
+        if work.request.link_only || !chosen.duplicate_free.is_empty() {
             resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
         }
     }
@@ -77,44 +81,63 @@ fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
     }
 }
 
-/// The candidates that together cost no more than the budget, cheap ones first.
+/// The rules that find most of what is likely one entity within the budget.
 fn within_budget(
+    work: &Work<'_>,
     input: &Input<'_>,
-    settings: &Resolve,
+    inferred: &Inferred,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Chosen>> {
-    let reports = resolve::estimate(input)?;
-    let budget = budget(input.source.len());
-    let mut order: Vec<usize> = (0..reports.len()).collect();
-    order.sort_by_key(|place| (reports[*place].pairs, *place));
-    let mut left = budget;
-    let mut kept: Vec<usize> = Vec::new();
-    let mut dropped: Vec<&str> = Vec::new();
-    for place in order {
-        let report = &reports[place];
-        if report.pairs == 0 {
-            continue;
-        }
-        if report.pairs <= left {
-            left -= report.pairs;
-            kept.push(place);
-        } else {
-            dropped.push(&report.rule);
-        }
-    }
-    if kept.is_empty() {
+    let array = |sql: &String| {
+        let array = input.expressions.get(sql).cloned();
+        Ok((sql.clone(), array.ok_or_else(|| Error::bug("a key was not evaluated"))?))
+    };
+    let candidates = inferred.proposal.candidates.iter().map(|own| {
+        Ok(Candidate {
+            name: own.name.clone(),
+            keys: own.keys.iter().map(array).collect::<Result<_>>()?,
+            columns: own.columns.clone(),
+        })
+    });
+    let candidates: Vec<Candidate> = candidates.collect::<Result<_>>()?;
+    let rows = input.source.len();
+    let apart = if work.request.link_only { numbered(input) } else { Vec::new() };
+    let options = ProposeOptions {
+        apart,
+        rules: RULES,
+        threads: work.request.options.threads,
+        ..ProposeOptions::default()
+    };
+    let proposed = resolve::propose(&candidates, rows, budget(rows), &options)?;
+    if proposed.is_empty() {
         warnings.push("no key is shared by any two records within the budget of pairs".to_owned());
     }
-    kept.sort_unstable();
-    Ok(kept
+    Ok(proposed
         .into_iter()
-        .map(|place| Chosen {
-            name: settings.blocking[place].name.clone(),
-            keys: settings.blocking[place].keys.clone(),
-            refine: Vec::new(),
-            why: format!("{} pairs", reports[place].pairs),
+        .map(|own| Chosen {
+            name: own.rule.name,
+            keys: own.rule.keys,
+            refine: own.rule.refine,
+            why: own.reason,
         })
         .collect())
+}
+
+/// Rules, at most.
+const RULES: usize = 12;
+
+/// By row, a number for its source.
+fn numbered(input: &Input<'_>) -> Vec<u32> {
+    let mut known: BTreeMap<&str, u32> = BTreeMap::new();
+    input
+        .source
+        .iter()
+        .flatten()
+        .map(|source| {
+            let next = known.len() as u32;
+            *known.entry(source).or_insert(next)
+        })
+        .collect()
 }
 
 /// The share of a source's records that likely duplicates may take for it to count as free of them.

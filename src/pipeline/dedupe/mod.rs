@@ -257,7 +257,7 @@ impl Work<'_> {
             sources: &sources,
             proposal: &inferred.proposal,
             blocking,
-            link_only: false,
+            link_only: self.request.link_only,
             duplicate_free,
             updated: inferred.updated.as_deref(),
         })

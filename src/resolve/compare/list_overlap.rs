@@ -18,7 +18,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["list"],
     levels: &["same elements", ">= {} shared", "else"],
     thresholds: &[2.0, 1.0],
-    expensive: false,
     normalise: |_, text| elements(text),
     build,
 };
