@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         "duplicate_free": found.duplicate_free,
         "converged": found.converged,
         "evaluation": found.evaluation,
+        "seconds": (found.seconds.iter().map(|phase| phase.1).sum::<f64>() * 1000.0).round() / 1000.0,
         "warnings": found.warnings,
     })))
 }

@@ -11,7 +11,7 @@
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
-//! | `train`, `model` | m and u by EM; weights, scores, the model's document |
+//! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
@@ -45,8 +45,11 @@ pub use compare::{COMPARISONS, ComparisonKind};
 pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use log::match_log;
-pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
-pub use propose::{Candidate, ProposeOptions, Proposed, propose};
+pub use model::{
+    Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
+    TrainingReport,
+};
+pub use propose::{Candidate as BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
 pub use settings::*;

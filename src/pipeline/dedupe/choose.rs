@@ -8,7 +8,7 @@ use super::{Inferred, Work};
 use crate::error::{Error, Result};
 use crate::infer::Chosen;
 use crate::resolve::{
-    self, BlockingRule, Candidate, Input, LinkType, ProposeOptions, Resolve, Resolved,
+    self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, Resolved,
 };
 
 /// What was chosen, and what came of it.
@@ -93,13 +93,13 @@ fn within_budget(
         Ok((sql.clone(), array.ok_or_else(|| Error::bug("a key was not evaluated"))?))
     };
     let candidates = inferred.proposal.candidates.iter().map(|own| {
-        Ok(Candidate {
+        Ok(BlockingCandidate {
             name: own.name.clone(),
             keys: own.keys.iter().map(array).collect::<Result<_>>()?,
             columns: own.columns.clone(),
         })
     });
-    let candidates: Vec<Candidate> = candidates.collect::<Result<_>>()?;
+    let candidates: Vec<BlockingCandidate> = candidates.collect::<Result<_>>()?;
     let rows = input.source.len();
     let apart = if work.request.link_only { numbered(input) } else { Vec::new() };
     let options = ProposeOptions {
