@@ -73,6 +73,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         "converged": found.converged,
         "evaluation": found.evaluation,
         "seconds": (found.seconds.iter().map(|phase| phase.1).sum::<f64>() * 1000.0).round() / 1000.0,
+        "phases": found.seconds.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "warnings": found.warnings,
     })))
 }

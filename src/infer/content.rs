@@ -17,7 +17,7 @@ use crate::functions::script::{digits_ascii, text_clean, text_fold};
 /// Distinct values that are looked at closely.
 const SAMPLE: usize = 3000;
 
-/// What a column's values look like. Shares are of the distinct values that were sampled.
+/// What a column's values look like. Shares are of the rows of the distinct values that were sampled.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     /// Rows.
@@ -158,28 +158,28 @@ impl Profile {
         let squares: u128 = counts.values().map(|count| (*count as u128).pow(2)).sum();
         profile.agreement = squares as f64 / (whole * whole);
         profile.sequence = sequence(counts.keys().copied());
-        let mut sample: Vec<(u64, &str)> =
-            counts.keys().map(|value| (hash(value), *value)).collect();
+        let mut sample: Vec<(u64, &str, usize)> =
+            counts.iter().map(|(value, count)| (hash(value), *value, *count)).collect();
         sample.sort_unstable();
         sample.truncate(SAMPLE);
-        profile.look(sample.iter().map(|(_, value)| *value));
+        profile.look(sample.iter().map(|(_, value, count)| (*value, *count)));
         profile
     }
 
-    fn look<'a>(&mut self, values: impl Iterator<Item = &'a str>) {
+    fn look<'a>(&mut self, values: impl Iterator<Item = (&'a str, usize)>) {
         let mut tally: Vec<usize> = vec![0; TESTS.len()];
         let (mut number, mut characters, mut word_count) = (0_usize, 0, 0);
         let mut lengths: std::collections::BTreeMap<usize, usize> =
             std::collections::BTreeMap::new();
-        for value in values {
+        for (value, count) in values {
             let Some(value) = Value::of(value) else { continue };
-            number += 1;
+            number += count;
             let length = value.text.chars().count();
-            characters += length;
-            word_count += value.words.len();
-            *lengths.entry(length).or_default() += 1;
+            characters += length * count;
+            word_count += value.words.len() * count;
+            *lengths.entry(length).or_default() += count;
             for (tally, test) in tally.iter_mut().zip(TESTS) {
-                *tally += usize::from(test(&value));
+                *tally += usize::from(test(&value)) * count;
             }
         }
         let whole = number.max(1) as f64;
@@ -362,7 +362,7 @@ fn email(value: &Value) -> bool {
 
 fn phone_form(value: &Value) -> bool {
     let text = &value.text;
-    if value.letters > 0 || !(7..=15).contains(&value.digits) || value.date_numbers().is_some() {
+    if value.letters > 0 || !(7..=15).contains(&value.digits) || date_form(value) {
         return false;
     }
     let marked = text.starts_with('+') || text.starts_with("00") || text.contains('(');

@@ -178,11 +178,12 @@ fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
     }
 }
 
-/// The meanings of columns that the rest of the table must settle.
+/// What records seem to be of: what a column called `name` holds depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     Person,
-    Thing,
+    Product,
+    Other,
 }
 
 /// Says what each column means. `id` is a column that the user named as the record's id.
@@ -196,7 +197,7 @@ pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood
         .zip(&profiles)
         .map(|(column, profile)| scores(column.name, profile))
         .collect();
-    let subject = subject(&scored);
+    let subject = subject(&scored, columns);
     for (scores, profile) in scored.iter_mut().zip(&profiles) {
         settle(scores, subject, profile);
     }
@@ -214,6 +215,12 @@ pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood
 fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
     let hints = hints(name);
     let mut scores: Vec<(f64, Meaning, String)> = Vec::new();
+    // What the name says plainly and the content does not refute is not overruled by content alone.
+    let strongest = hints
+        .iter()
+        .filter(|(meaning, ..)| content(*meaning, profile).0 > -1.0)
+        .map(|(_, says, _)| *says)
+        .fold(0.0, f64::max);
     for meaning in ALL {
         let hint = hints.iter().find(|(hinted, ..)| hinted == meaning);
         let (suits, why) = content(*meaning, profile);
@@ -222,7 +229,11 @@ fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
             continue;
         }
         // Content adds to a name's hint; alone it must carry the whole.
-        let score = if says > 0.0 { says + 0.3 * suits } else { suits };
+        let score = match () {
+            () if says > 0.0 => says + 0.3 * suits,
+            () if strongest >= 0.75 => suits * 0.75,
+            () => suits,
+        };
         let why = match hint {
             Some((_, _, phrase)) if suits > 0.0 => format!("called `{phrase}`; {why}"),
             Some((_, _, phrase)) => format!("called `{phrase}`"),
@@ -235,24 +246,53 @@ fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
     scores
 }
 
-/// Whether records are of persons: what a column called `name` holds depends on it.
-fn subject(scored: &[Vec<(f64, Meaning, String)>]) -> Subject {
+fn subject(scored: &[Vec<(f64, Meaning, String)>], columns: &[Column<'_>]) -> Subject {
     let best = |meaning: Meaning, least: f64| {
         scored.iter().any(|scores| {
             scores.first().is_some_and(|(score, own, _)| *own == meaning && *score >= least)
         })
     };
-    let person = best(BirthDate, 1.0) || best(Sex, 0.9) || best(FamilyName, 1.0);
-    if person { Subject::Person } else { Subject::Thing }
+    let called = |words: &[&str]| {
+        columns.iter().any(|column| {
+            super::names::words(column.name).iter().any(|own| words.contains(&own.as_str()))
+        })
+    };
+    if best(BirthDate, 0.9) || best(Sex, 0.9) || best(FamilyName, 0.9) {
+        Subject::Person
+    } else if best(Brand, 0.8) || called(PRODUCT) {
+        Subject::Product
+    } else {
+        Subject::Other
+    }
 }
+
+/// Words in names of columns that only tables of things for sale have.
+const PRODUCT: &[&str] = &[
+    "price",
+    "sku",
+    "product",
+    "precio",
+    "prix",
+    "preis",
+    "السعر",
+    "قيمت",
+    "model",
+    "upc",
+    "ean",
+    "gtin",
+];
 
 /// A weak name hint follows the subject where content does not say.
 fn settle(scores: &mut [(f64, Meaning, String)], subject: Subject, profile: &Profile) {
-    for (score, meaning, _) in scores.iter_mut() {
+    for (score, meaning, why) in scores.iter_mut() {
+        if !why.starts_with("called") {
+            continue;
+        }
         *score += match (*meaning, subject) {
             (FullName, Subject::Person) if profile.organisation < 0.4 => 0.3,
-            (OrganisationName, Subject::Thing) => 0.2,
+            (OrganisationName, Subject::Other) => 0.2,
             (OrganisationName | Title, Subject::Person) => -0.2,
+            (Title, Subject::Product) => 0.4,
             _ => 0.0,
         };
     }
@@ -342,6 +382,19 @@ fn one_id(understood: &mut [Understood], id: Option<&str>) {
 /// A full name beside given and family names repeats them; a lone given name column that holds
 /// whole names is one.
 fn one_name(understood: &mut [Understood]) {
+    let names = |meaning: Meaning, all: &[Understood]| -> Vec<usize> {
+        (0..all.len()).filter(|at| all[*at].meaning == meaning).collect()
+    };
+    let (full, given) = (names(FullName, understood), names(GivenName, understood));
+    if let ([full], [], false) =
+        (full.as_slice(), given.as_slice(), names(FamilyName, understood).is_empty())
+    {
+        let own = &mut understood[*full];
+        if hints(&own.name).iter().any(|(meaning, says, _)| *meaning == GivenName && *says >= 0.5) {
+            own.meaning = GivenName;
+            own.why = format!("{}; family names stand apart", own.why);
+        }
+    }
     let has = |meaning: Meaning, all: &[Understood]| all.iter().any(|own| own.meaning == meaning);
     if !has(FamilyName, understood) {
         for own in understood.iter_mut().filter(|own| own.meaning == GivenName) {

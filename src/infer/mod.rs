@@ -25,7 +25,7 @@ use arrow::array::StringArray;
 
 pub use content::Profile;
 pub use settings::{Attribute, Candidate, Comparing, Proposal, plain_name};
-pub use write::{Chosen, SourceFile, Written, contract, pipeline};
+pub use write::{BOUND, Chosen, SourceFile, Written, contract, pipeline};
 
 /// What a column means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -319,15 +319,22 @@ impl Parts<'_> {
         for (name, _) in self.all(Title) {
             add(
                 name,
-                "tokens",
+                "free_text",
                 vec![name.to_owned()],
-                &[0.9, 0.75, 0.5, 0.3],
+                &[],
                 false,
-                "words that both share",
+                "words that both share, rare ones weighing more",
             );
         }
         for (name, _) in self.all(Authors) {
-            add(name, "tokens", vec![name.to_owned()], &[], false, "words that both share");
+            add(
+                name,
+                "free_text",
+                vec![name.to_owned()],
+                &[],
+                false,
+                "names that both share, rare ones weighing more",
+            );
         }
         for (name, own) in self.all(Identifier) {
             let levels: &[f64] = if own.profile.length >= 5.0 { &[0.85, 0.7] } else { &[0.8] };
@@ -439,7 +446,18 @@ impl Parts<'_> {
             );
         }
         for (name, _) in self.all(FreeText) {
-            add(name, "tokens", vec![name.to_owned()], &[], false, "words that both share");
+            add(
+                name,
+                "free_text",
+                vec![name.to_owned()],
+                &[],
+                false,
+                "words that both share, rare ones weighing more",
+            );
+        }
+        if let (Some(latitude), Some(longitude)) = (self.first(Latitude), self.first(Longitude)) {
+            let columns = vec![latitude.to_owned(), longitude.to_owned()];
+            add("place", "geographic_distance", columns, &[], false, "how far apart");
         }
         for (name, _) in self.all(Number) {
             add(name, "numeric", vec![name.to_owned()], &[], false, "near numbers");
@@ -562,6 +580,15 @@ impl Parts<'_> {
                     &[number, &format!("name_skeleton({city})")],
                     &["number", "city"],
                 );
+            }
+        }
+        if let (Some(latitude), Some(longitude)) = (self.first(Latitude), self.first(Longitude)) {
+            // Two grids, of which one or the other holds two places near each other, mostly.
+            for (grid, shift) in [("grid", "0"), ("shifted_grid", "0.5")] {
+                let cell = |own: &str| {
+                    format!("CAST(floor(TRY_CAST({own} AS DOUBLE) * 50 + {shift}) AS VARCHAR)")
+                };
+                add(grid, &[&cell(latitude), &cell(longitude)], &["latitude", "longitude"]);
             }
         }
         for (name, _) in self.all(OrganisationName) {

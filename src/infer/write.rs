@@ -32,6 +32,8 @@ pub struct Chosen {
     pub keys: Vec<String>,
     /// SQL that divides a block past the bound.
     pub refine: Vec<String>,
+    /// The bound.
+    pub max_block: u32,
     /// Why, in a few words.
     pub why: String,
 }
@@ -139,7 +141,17 @@ fn sections(out: &mut String, written: &Written<'_>) -> std::fmt::Result {
         } else {
             format!(", refine: {}", list(&rule.refine))
         };
-        writeln!(out, "      - {{name: {}, keys: {}{refine}}}", rule.name, list(&rule.keys))?;
+        let bound = if rule.max_block == BOUND {
+            String::new()
+        } else {
+            format!(", max_block: {}", rule.max_block)
+        };
+        writeln!(
+            out,
+            "      - {{name: {}, keys: {}{refine}{bound}}}",
+            rule.name,
+            list(&rule.keys)
+        )?;
     }
     writeln!(out, "    comparisons:")?;
     for own in &proposal.comparisons {
@@ -161,6 +173,9 @@ fn sections(out: &mut String, written: &Written<'_>) -> std::fmt::Result {
     writeln!(out, "  default_rule: {rule}")?;
     survivorship(out, proposal)
 }
+
+/// The bound of blocks where a rule gives none.
+pub const BOUND: u32 = 500;
 
 /// The match probabilities from which pairs are merged and written.
 const MERGE: f64 = 0.7;

@@ -6,7 +6,7 @@ use arrow::array::Array;
 
 use super::{Inferred, Work};
 use crate::error::{Error, Result};
-use crate::infer::Chosen;
+use crate::infer::{self, Chosen};
 use crate::resolve::{
     self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, Resolved,
 };
@@ -48,7 +48,7 @@ pub(super) fn choose(
                 name: own.name.clone(),
                 keys: own.keys.clone(),
                 refine: own.refine.clone(),
-                max_block: 500,
+                max_block: own.max_block,
             })
             .collect(),
         ..settings.clone()
@@ -109,19 +109,44 @@ fn within_budget(
         ..ProposeOptions::default()
     };
     let proposed = resolve::propose(&candidates, rows, budget(rows), &options)?;
-    if proposed.is_empty() {
-        warnings.push("no key is shared by any two records within the budget of pairs".to_owned());
-    }
-    Ok(proposed
+    let mut spent: u64 = proposed.iter().map(|own| own.pairs).sum();
+    let mut chosen: Vec<Chosen> = proposed
         .into_iter()
         .map(|own| Chosen {
             name: own.rule.name,
             keys: own.rule.keys,
             refine: own.rule.refine,
+            max_block: own.rule.max_block,
             why: own.reason,
         })
-        .collect())
+        .collect();
+    // What costs little is taken too: the evidence sees only what the keys themselves show.
+    let reports = resolve::estimate(input)?;
+    let mut cheap: Vec<usize> = (0..reports.len()).collect();
+    cheap.sort_by_key(|place| (reports[*place].pairs, *place));
+    for place in cheap {
+        let (own, pairs) = (&inferred.proposal.candidates[place], reports[place].pairs);
+        let known = chosen.iter().any(|other| other.keys == own.keys);
+        if known || pairs == 0 || pairs > rows as u64 * CHEAP || spent + pairs > budget(rows) {
+            continue;
+        }
+        spent += pairs;
+        chosen.push(Chosen {
+            name: own.name.clone(),
+            keys: own.keys.clone(),
+            refine: Vec::new(),
+            max_block: infer::BOUND,
+            why: format!("costs little: {pairs} pairs"),
+        });
+    }
+    if chosen.is_empty() {
+        warnings.push("no key is shared by any two records within the budget of pairs".to_owned());
+    }
+    Ok(chosen)
 }
+
+/// Pairs a record, at most, of a rule that is taken because it costs little.
+const CHEAP: u64 = 10;
 
 /// Rules, at most.
 const RULES: usize = 12;

@@ -236,6 +236,7 @@ impl Work<'_> {
                 name: own.name.clone(),
                 keys: own.keys.clone(),
                 refine: Vec::new(),
+                max_block: infer::BOUND,
                 why: String::new(),
             })
             .collect();
