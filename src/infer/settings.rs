@@ -609,6 +609,18 @@ impl Parts<'_> {
                 &[name],
             );
         }
+        for (name, _) in self.all(Title) {
+            // Half the words in common are met almost surely; and words with digits, as models have.
+            add(&format!("{name}_minhash"), &[&format!("minhash_bands({name}, 16, 2)")], &[name]);
+            let code = format!(
+                "regexp_extract(upper({name}), '([A-Z]*[0-9]+[A-Z0-9]*[0-9]{{2,}}[A-Z0-9]*)')"
+            );
+            add(&format!("{name}_code"), &[&code], &[name]);
+        }
+        for (name, _) in self.all(OrganisationName) {
+            let bands = format!("minhash_bands(organisation_name({name}), 16, 3, 3)");
+            add(&format!("{name}_minhash"), &[&bands], &[name]);
+        }
         for (name, _) in self.all(Authors) {
             add(&format!("{name}_words"), &[&format!("tokens({name})")], &[name]);
         }

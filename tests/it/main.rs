@@ -10,6 +10,7 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `kill` | runs killed at any moment |
+//! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -21,6 +22,7 @@
 
 mod architecture;
 mod backfill;
+mod dedupe;
 mod fault;
 mod kill;
 mod program;

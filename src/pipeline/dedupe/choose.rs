@@ -146,7 +146,7 @@ fn within_budget(
 }
 
 /// Pairs a record, at most, of a rule that is taken because it costs little.
-const CHEAP: u64 = 10;
+const CHEAP: u64 = 30;
 
 /// Rules, at most.
 const RULES: usize = 12;
