@@ -14,6 +14,7 @@
 //! | [`extract`] | exports to rows: a file a format; quarantine |
 //! | [`clean`] | rows to conformed records and facts |
 //! | [`resolve`] | records to entities: block, compare, score, cluster, identify |
+//! | [`infer`] | what columns mean, and a pipeline for them, where nobody says |
 //! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
 //! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
@@ -44,6 +45,7 @@ pub mod error;
 pub mod extract;
 pub mod functions;
 pub mod golden;
+pub mod infer;
 pub mod land;
 pub mod pipeline;
 pub mod profile;

@@ -73,6 +73,22 @@ pub(super) fn read(
     Ok(())
 }
 
+/// The names in the header.
+pub(super) fn names(text: &str, input: &Input<'_>) -> Result<Vec<String>> {
+    if text.trim().is_empty() {
+        return Err(input
+            .data("the file is empty: it has no header line")
+            .help("check that it was written whole"));
+    }
+    let (stated, text) = separator_line(text);
+    let delimiter = stated.unwrap_or_else(|| sniff(text, b'"', input));
+    let mut record = StringRecord::new();
+    reader(text, delimiter, b'"')
+        .read_record(&mut record)
+        .map_err(|_| input.data("cannot be read as delimited text"))?;
+    Ok(record.iter().map(|name| name.trim().to_owned()).collect())
+}
+
 fn torn_in(input: &Input<'_>, number: u64, place: &str) -> Error {
     input
         .data(format!("the file ends inside {place} {number}: it is torn"))

@@ -5,6 +5,7 @@
 //! refused whole. Refuses to know where files are kept, what day it is, and what becomes of the rows.
 
 mod archive;
+mod columns;
 mod csv;
 mod decode;
 mod decompress;
@@ -30,6 +31,7 @@ use crate::contract::{Contract, Zone};
 use crate::error::{Error, Result};
 use crate::tables;
 
+pub use columns::{Columns, columns};
 pub use merge::{Applied, apply};
 pub use settings::*;
 

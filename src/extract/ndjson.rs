@@ -72,6 +72,28 @@ pub(super) fn read(
     names.check(input, warnings)
 }
 
+/// Every key of any row, in the order in which they come, and whether its value is nested anywhere.
+pub(super) fn names(text: &str, input: &Input<'_>) -> Result<Vec<(String, bool)>> {
+    let mut names: indexmap::IndexMap<String, bool> = indexmap::IndexMap::new();
+    for line in text.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
+        // What is no object is refused with its row when rows are read.
+        let Ok(object) = serde_json::from_str::<Object<'_>>(line) else { continue };
+        for (name, value) in object.0 {
+            let nested = matches!(value, Scalar::Nested);
+            match names.get_mut(name.as_ref()) {
+                Some(known) => *known |= nested,
+                None => drop(names.insert(name.into_owned(), nested)),
+            }
+        }
+    }
+    if names.is_empty() {
+        return Err(input
+            .data("the file holds no JSON object")
+            .help("write one JSON object a line"));
+    }
+    Ok(names.into_iter().collect())
+}
+
 /// The keys that were seen, in the order in which they came, and the contract column of each.
 struct Names {
     columns: FxHashMap<String, Option<usize>>,

@@ -20,27 +20,7 @@ pub(super) fn read(
     rows: &mut Rows<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<()> {
-    match archive::unpacked_size(&input.bytes, input.source.max_bytes) {
-        Some(size) if size <= input.source.max_bytes => {}
-        Some(_) => {
-            return Err(input
-                .data(format!("unpacks to more than {} bytes", input.source.max_bytes))
-                .help("raise max_bytes of the source if the export is right"));
-        }
-        None => return Err(damaged(input)),
-    }
-    let mut book: Xlsx<_> =
-        Xlsx::new(Cursor::new(input.bytes.clone())).map_err(|_| damaged(input))?;
-    let sheets = book.sheet_names();
-    let sheet = match &input.source.format.sheet {
-        Some(name) if sheets.contains(name) => name.clone(),
-        Some(name) => {
-            return Err(input
-                .data(format!("has no sheet `{name}`"))
-                .help(format!("mend sources.{}.format.sheet or the export", input.source_name)));
-        }
-        None => sheets.into_iter().next().ok_or_else(|| input.data("has no sheet"))?,
-    };
+    let (mut book, sheet) = open(input)?;
     let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| damaged(input))?;
     let mut table = Table { header: None, row: Vec::new(), at: 0 };
     while let Some(cell) = cells.next_cell().map_err(|_| damaged(input))? {
@@ -71,6 +51,52 @@ pub(super) fn read(
         return Err(input.data("the sheet is empty: it has no header row"));
     }
     Ok(())
+}
+
+/// The workbook, and the sheet that is read.
+fn open(input: &Input<'_>) -> Result<(Xlsx<Cursor<bytes::Bytes>>, String)> {
+    match archive::unpacked_size(&input.bytes, input.source.max_bytes) {
+        Some(size) if size <= input.source.max_bytes => {}
+        Some(_) => {
+            return Err(input
+                .data(format!("unpacks to more than {} bytes", input.source.max_bytes))
+                .help("raise max_bytes of the source if the export is right"));
+        }
+        None => return Err(damaged(input)),
+    }
+    let book: Xlsx<_> = Xlsx::new(Cursor::new(input.bytes.clone())).map_err(|_| damaged(input))?;
+    let sheets = book.sheet_names();
+    let sheet = match &input.source.format.sheet {
+        Some(name) if sheets.contains(name) => name.clone(),
+        Some(name) => {
+            return Err(input
+                .data(format!("has no sheet `{name}`"))
+                .help(format!("mend sources.{}.format.sheet or the export", input.source_name)));
+        }
+        None => sheets.into_iter().next().ok_or_else(|| input.data("has no sheet"))?,
+    };
+    Ok((book, sheet))
+}
+
+/// The names in the header: the cells of the first row that is not empty.
+pub(super) fn names(input: &Input<'_>) -> Result<Vec<String>> {
+    let (mut book, sheet) = open(input)?;
+    let mut cells = book.worksheet_cells_reader(&sheet).map_err(|_| damaged(input))?;
+    let (mut names, mut header) = (Vec::new(), None);
+    while let Some(cell) = cells.next_cell().map_err(|_| damaged(input))? {
+        let (row, _) = cell.get_position();
+        if header.is_some_and(|header| header != row) {
+            break;
+        }
+        if let Value::Text(name) = value_of(cell.get_value()) {
+            header = Some(row);
+            names.push(name.trim().to_owned());
+        }
+    }
+    if names.is_empty() {
+        return Err(input.data("the sheet is empty: it has no header row"));
+    }
+    Ok(names)
 }
 
 /// The rows of a sheet as they come.

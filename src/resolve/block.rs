@@ -76,7 +76,7 @@ impl RuleBlocks {
         let refine: Vec<_> =
             rule.refine.iter().map(|key| columns.text(key, Arc::clone)).collect::<Result<_>>()?;
         let refine: Vec<&[u32]> = refine.iter().map(|own| &own.codes[..]).collect();
-        let (starts, members) = group(&keys, rows);
+        let (starts, members) = group(&keys.iter().collect::<Vec<_>>(), rows);
         let window = (rule.max_block as usize).max(2);
         let mut blocks = Self {
             name: rule.name.to_owned(),
@@ -201,7 +201,7 @@ impl RuleBlocks {
 /// Groups rows by the tuple of their keys, each combination of elements where keys are lists; only
 /// groups of two rows or more. Gives where each group starts in the members, and the members,
 /// ascending within a group.
-fn group(keys: &[Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
+pub(crate) fn group(keys: &[&Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
     let Some((first, others)) = keys.split_first() else { return (vec![0], Vec::new()) };
     // A counting sort by the first key.
     let mut places = often(first, rows);

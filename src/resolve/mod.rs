@@ -19,20 +19,24 @@
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
+//! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
+mod choose;
 mod cluster;
 mod columns;
 mod compare;
 mod conditions;
 mod evaluate;
+mod evidence;
 mod fold;
 mod identify;
 mod intern;
 mod kernel;
 mod log;
 mod model;
+mod propose;
 mod quality;
 mod record;
 mod redirect;
@@ -53,6 +57,7 @@ pub use model::{
     Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
     TrainingReport,
 };
+pub use propose::{Candidate as BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};

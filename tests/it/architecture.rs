@@ -13,11 +13,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("extract", &["contract", "error", "tables"]),
     ("functions", &["error", "random"]),
     ("golden", &["error", "tables"]),
+    ("infer", &["error", "functions"]),
     ("land", &["engine", "error", "tables"]),
     (
         "pipeline",
         &[
-            "clean", "config", "contract", "engine", "error", "extract", "golden", "land",
+            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "land",
             "profile", "report", "resolve", "tables",
         ],
     ),

@@ -13,6 +13,7 @@
 //! | `look` | commands that look at one customer |
 //! | `kill` | runs killed at any moment |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -24,6 +25,7 @@
 
 mod architecture;
 mod backfill;
+mod dedupe;
 mod fault;
 mod history;
 mod kill;

@@ -1,0 +1,217 @@
+//! Which of the proposed rules block, and which sources are free of duplicates.
+
+use std::collections::BTreeMap;
+
+use arrow::array::Array;
+
+use super::{Inferred, Work};
+use crate::error::{Error, Result};
+use crate::infer::{self, Chosen};
+use crate::resolve::{
+    self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, Resolved,
+};
+
+/// What was chosen, and what came of it.
+pub(super) struct Choice {
+    pub(super) blocking: Vec<Chosen>,
+    pub(super) duplicate_free: Vec<String>,
+    pub(super) resolved: Resolved,
+}
+
+/// Pairs to compare, at most, for so many rows.
+fn budget(rows: usize) -> u64 {
+    (rows as u64 * 100).clamp(20_000_000, 400_000_000)
+}
+
+/// Chooses blocking rules where they were inferred, and resolves.
+pub(super) fn choose(
+    work: &Work<'_>,
+    input: &Input<'_>,
+    settings: &Resolve,
+    inferred: Option<&Inferred>,
+    warnings: &mut Vec<String>,
+) -> Result<Choice> {
+    let options = resolve::Options { threads: work.request.options.threads };
+    let Some(inferred) = inferred else {
+        let resolved = resolve::resolve(input, &[], None, options)?;
+        return Ok(Choice {
+            blocking: Vec::new(),
+            duplicate_free: settings.duplicate_free.clone(),
+            resolved,
+        });
+    };
+    let blocking = within_budget(work, input, inferred, warnings)?;
+    let mut chosen = Resolve {
+        blocking: blocking
+            .iter()
+            .map(|own| BlockingRule {
+                name: own.name.clone(),
+                keys: own.keys.clone(),
+                refine: own.refine.clone(),
+                max_block: own.max_block,
+            })
+            .collect(),
+        ..settings.clone()
+    };
+    let sources: std::collections::BTreeSet<&str> = input.source.iter().flatten().collect();
+    work.progress.say("training and scoring");
+    // Duplicates within sources say whether a source is free of them: looked for even where only
+    // links are wanted.
+    let mut resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+    if sources.len() > 1 {
+        chosen.duplicate_free = duplicate_free(input, &resolved);
+        if work.request.link_only {
+            chosen.link = LinkType::LinkOnly;
+        }
+        if work.request.link_only || !chosen.duplicate_free.is_empty() {
+            resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+        }
+    }
+    Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved })
+}
+
+/// The same rows under other settings.
+fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
+    Input {
+        kind: input.kind,
+        settings,
+        source: input.source.clone(),
+        record_id: input.record_id.clone(),
+        expressions: input.expressions.clone(),
+        conditions: input.conditions.clone(),
+    }
+}
+
+/// The rules that find most of what is likely one entity within the budget.
+fn within_budget(
+    work: &Work<'_>,
+    input: &Input<'_>,
+    inferred: &Inferred,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Chosen>> {
+    let array = |sql: &String| {
+        let array = input.expressions.get(sql).cloned();
+        Ok((sql.clone(), array.ok_or_else(|| Error::bug("a key was not evaluated"))?))
+    };
+    let candidates = inferred.proposal.candidates.iter().map(|own| {
+        Ok(BlockingCandidate {
+            name: own.name.clone(),
+            keys: own.keys.iter().map(array).collect::<Result<_>>()?,
+            columns: own.columns.clone(),
+        })
+    });
+    let candidates: Vec<BlockingCandidate> = candidates.collect::<Result<_>>()?;
+    let rows = input.source.len();
+    let apart = if work.request.link_only { numbered(input) } else { Vec::new() };
+    let options = ProposeOptions {
+        apart,
+        rules: RULES,
+        threads: work.request.options.threads,
+        ..ProposeOptions::default()
+    };
+    let proposed = resolve::propose(&candidates, rows, budget(rows), &options)?;
+    let mut spent: u64 = proposed.iter().map(|own| own.pairs).sum();
+    let mut chosen: Vec<Chosen> = proposed
+        .into_iter()
+        .map(|own| Chosen {
+            name: own.rule.name,
+            keys: own.rule.keys,
+            refine: own.rule.refine,
+            max_block: own.rule.max_block,
+            why: own.reason,
+        })
+        .collect();
+    // What costs little is taken too: the evidence sees only what the keys themselves show.
+    let reports = resolve::estimate(input)?;
+    let mut cheap: Vec<usize> = (0..reports.len()).collect();
+    cheap.sort_by_key(|place| (reports[*place].pairs, *place));
+    for place in cheap {
+        let (own, pairs) = (&inferred.proposal.candidates[place], reports[place].pairs);
+        let known = chosen.iter().any(|other| other.keys == own.keys);
+        if known || pairs == 0 || pairs > rows as u64 * CHEAP || spent + pairs > budget(rows) {
+            continue;
+        }
+        spent += pairs;
+        chosen.push(Chosen {
+            name: own.name.clone(),
+            keys: own.keys.clone(),
+            refine: Vec::new(),
+            max_block: infer::BOUND,
+            why: format!("costs little: {pairs} pairs"),
+        });
+    }
+    if chosen.is_empty() {
+        warnings.push("no key is shared by any two records within the budget of pairs".to_owned());
+    }
+    Ok(chosen)
+}
+
+/// Pairs a record, at most, of a rule that is taken because it costs little.
+const CHEAP: u64 = 30;
+
+/// Rules, at most.
+const RULES: usize = 12;
+
+/// By row, a number for its source.
+fn numbered(input: &Input<'_>) -> Vec<u32> {
+    let mut known: BTreeMap<&str, u32> = BTreeMap::new();
+    input
+        .source
+        .iter()
+        .flatten()
+        .map(|source| {
+            let next = known.len() as u32;
+            *known.entry(source).or_insert(next)
+        })
+        .collect()
+}
+
+/// The share of a source's records that likely duplicates may take for it to count as free of them.
+const HARDLY: f64 = 0.005;
+/// The share of records that are linked to other sources, for that to be judged.
+const LINKED: f64 = 0.1;
+
+/// Sources within which hardly any pair is certain, though many are between them.
+fn duplicate_free(input: &Input<'_>, resolved: &Resolved) -> Vec<String> {
+    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+    for source in input.source.iter().flatten() {
+        *rows.entry(source).or_default() += 1;
+    }
+    let text = |name: &str| {
+        resolved
+            .pairs
+            .column_by_name(name)
+            .and_then(|array| array.as_any().downcast_ref::<arrow::array::StringArray>().cloned())
+    };
+    let likely = resolved
+        .pairs
+        .column_by_name("match_probability")
+        .and_then(|array| array.as_any().downcast_ref::<arrow::array::Float64Array>().cloned());
+    let (Some(left), Some(right), Some(likely)) = (text("source_l"), text("source_r"), likely)
+    else {
+        return Vec::new();
+    };
+    let mut within: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut across: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in 0..resolved.pairs.num_rows() {
+        if likely.value(row) < 0.99 {
+            continue;
+        }
+        let (l, r) = (left.value(row), right.value(row));
+        if l == r {
+            *within.entry(l).or_default() += 1;
+        } else {
+            *across.entry(l).or_default() += 1;
+            *across.entry(r).or_default() += 1;
+        }
+    }
+    rows.into_iter()
+        .filter(|(source, rows)| {
+            let share = |map: &BTreeMap<&str, usize>| {
+                map.get(source).copied().unwrap_or(0) as f64 / *rows as f64
+            };
+            share(&within) <= HARDLY && share(&across) >= LINKED
+        })
+        .map(|(source, _)| source.to_owned())
+        .collect()
+}

@@ -1,0 +1,221 @@
+//! The files of a dedupe, read as sources of a pipeline: every column as text.
+//!
+//! Knows where files are and what their columns are called; refuses to know what columns mean.
+
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use serde_json::json;
+
+use crate::contract::Contract;
+use crate::error::{Error, Result};
+use crate::extract::{self, InputFile, Source};
+use crate::infer::{SourceFile, contract, plain_name};
+
+/// One file, read.
+pub(super) struct Table {
+    /// How the pipeline names it.
+    pub(super) file: SourceFile,
+    /// Its rows: columns by their plain names, all of them text, and `_file` and `_row`.
+    pub(super) rows: RecordBatch,
+    /// The true entity of each row, where a column of labels was named.
+    pub(super) labels: Option<StringArray>,
+    /// What was tolerated.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Columns that have a part of their own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Roles<'a> {
+    /// The column that identifies a record.
+    pub id: Option<&'a str>,
+    /// The column that names a record's source.
+    pub source: Option<&'a str>,
+    /// The column of true entities, for evaluation alone.
+    pub labels: Option<&'a str>,
+    /// Columns that are not looked at.
+    pub exclude: &'a [String],
+}
+
+/// The most sources that one column may name.
+const SOURCES: usize = 50;
+
+/// The folder that holds all files, and each file relative to it.
+pub(super) fn places(files: &[PathBuf]) -> Result<(PathBuf, Vec<String>)> {
+    let whole: Vec<PathBuf> = files
+        .iter()
+        .map(|file| {
+            std::fs::canonicalize(file).map_err(|error| {
+                Error::usage(format!("{}: cannot be opened", file.display()))
+                    .help("name files that are there and that you may read")
+                    .because(error)
+            })
+        })
+        .collect::<Result<_>>()?;
+    for (place, file) in whole.iter().enumerate() {
+        if whole[..place].contains(file) {
+            return Err(Error::usage(format!("{}: named twice", files[place].display()))
+                .help("name each file once"));
+        }
+    }
+    let mut folder = whole[0].parent().unwrap_or(Path::new("/")).to_owned();
+    while !whole.iter().all(|file| file.starts_with(&folder)) {
+        folder.pop();
+    }
+    let relative =
+        whole.iter().map(|file| file.strip_prefix(&folder).unwrap_or(file).display().to_string());
+    let relative = relative.collect();
+    Ok((folder, relative))
+}
+
+/// How a file is read as a source.
+fn source(path: &str, name: &str) -> Result<Source> {
+    serde_json::from_value(json!({
+        "path": path, "contract": format!("{name}.odcs.yaml"), "load": "snapshot",
+        "extra_columns": "ignore", "max_quarantined": 0,
+    }))
+    .map_err(|_| Error::bug("a source of its defaults cannot be made"))
+}
+
+/// Reads all files.
+///
+/// # Errors
+/// Files that cannot be read; columns that are named and not there; ids that are missing or that
+/// two records share, with their rows.
+pub(super) fn read(files: &[PathBuf], roles: &Roles<'_>) -> Result<(PathBuf, Vec<Table>)> {
+    let (folder, paths) = places(files)?;
+    let mut names: Vec<String> = Vec::new();
+    let mut columns_of = Vec::new();
+    let mut inputs = Vec::new();
+    for (file, path) in files.iter().zip(&paths) {
+        let bytes = std::fs::read(folder.join(path)).map_err(|error| {
+            Error::usage(format!("{}: cannot be read", file.display()))
+                .help("name a file: CSV, NDJSON, Parquet or XLSX")
+                .because(error)
+        })?;
+        let stem = Path::new(path).file_name().unwrap_or_default().to_string_lossy();
+        let stem = stem.split('.').next().unwrap_or_default();
+        let name = plain_name(stem, &names);
+        let input = InputFile { path: path.clone(), bytes: bytes.into() };
+        columns_of.push(extract::columns(&name, &source(path, &name)?, &input)?);
+        names.push(name);
+        inputs.push(input);
+    }
+    let all: Vec<&str> =
+        columns_of.iter().flat_map(|columns| columns.names.iter().map(String::as_str)).collect();
+    let named = [("--id", roles.id), ("--source", roles.source), ("--labels", roles.labels)];
+    let excluded = roles.exclude.iter().map(|name| ("--exclude", Some(name.as_str())));
+    for (flag, name) in named.into_iter().chain(excluded) {
+        if let Some(name) = name.filter(|name| !all.contains(name)) {
+            return Err(unknown(flag, name, &all));
+        }
+    }
+    let mut tables = Vec::new();
+    for ((name, input), columns) in names.iter().zip(&inputs).zip(columns_of) {
+        for (flag, column) in [("--id", roles.id), ("--source", roles.source)] {
+            if let Some(column) = column.filter(|own| !columns.names.iter().any(|name| name == own))
+            {
+                return Err(Error::usage(format!("{}: there is no column `{column}`", input.path))
+                    .help(format!("{flag} names a column that every file has")));
+            }
+        }
+        tables.push(table(name, input, columns, roles)?);
+    }
+    Ok((folder, tables))
+}
+
+fn unknown(flag: &str, name: &str, all: &[&str]) -> Error {
+    let nearest = all.iter().map(|known| (strsim::jaro_winkler(known, name), *known)).fold(
+        None,
+        |best: Option<(f64, &str)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        },
+    );
+    let help = match nearest {
+        Some((alike, known)) if alike > 0.75 => format!("did you mean `{known}`?"),
+        _ => "name a column as it stands in the header".to_owned(),
+    };
+    Error::usage(format!("{flag} {name}: no file has such a column")).help(help)
+}
+
+fn table(
+    name: &str,
+    input: &InputFile,
+    columns: extract::Columns,
+    roles: &Roles<'_>,
+) -> Result<Table> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for export in columns.names {
+        let is = |role: Option<&str>| role == Some(export.as_str());
+        let kept = is(roles.id) || is(roles.source) || is(roles.labels);
+        if kept || !roles.exclude.contains(&export) {
+            let taken: Vec<String> = pairs.iter().map(|(_, plain)| plain.clone()).collect();
+            let plain = plain_name(&export, &taken);
+            pairs.push((export, plain));
+        }
+    }
+    let plain = |role: Option<&str>| {
+        pairs
+            .iter()
+            .find(|(export, _)| Some(export.as_str()) == role)
+            .map(|(_, plain)| plain.clone())
+    };
+    let mut file = SourceFile {
+        name: name.to_owned(),
+        path: input.path.clone(),
+        id: plain(roles.id),
+        parts: plain(roles.source).map(|column| (column, Vec::new())),
+        columns: pairs.clone(),
+    };
+    let own = Contract::parse(&contract(&file, &[]), &format!("{name}.odcs.yaml"))?;
+    let read = extract::read(name, &source(&input.path, name)?, &own, std::slice::from_ref(input))
+        .map_err(|error| explained(error, roles))?;
+    let mut rows = concat_batches(&read.schema, &read.batches)
+        .map_err(|_| Error::bug(format!("{name}: batches of different schemas")))?;
+    let labels = plain(roles.labels).and_then(|column| {
+        let place = rows.schema().index_of(&column).ok()?;
+        Some(rows.remove_column(place).as_string::<i32>().clone())
+    });
+    if let Some(labels) = roles.labels {
+        file.columns.retain(|(export, _)| export != labels || roles.id == Some(labels));
+    }
+    if let Some((column, values)) = &mut file.parts {
+        *values = sources(&rows, column, input)?;
+    }
+    let mut warnings = columns.left_out;
+    warnings.extend(read.warnings.into_iter().filter(|text| !text.contains("is not in contract")));
+    Ok(Table { file, rows, labels, warnings })
+}
+
+/// What a refusal of rows means where the only rule is that ids are there and differ.
+fn explained(error: Error, roles: &Roles<'_>) -> Error {
+    match roles.id {
+        Some(_) => error.help(
+            "each record needs an id of its own: mend these rows, name another column with --id, or leave --id out and row numbers are used",
+        ),
+        None => error.help("mend these rows of the file and run again"),
+    }
+}
+
+/// The sources that a column names, sorted.
+fn sources(rows: &RecordBatch, column: &str, input: &InputFile) -> Result<Vec<String>> {
+    let values =
+        rows.column_by_name(column).ok_or_else(|| Error::bug("a source column is lost"))?;
+    let values = values.as_string::<i32>();
+    if values.null_count() > 0 {
+        let count = values.null_count();
+        return Err(Error::data(format!("{}: {count} rows name no source", input.path))
+            .help("fill in the column that --source names, or leave --source out"));
+    }
+    let distinct: std::collections::BTreeSet<&str> = values.iter().flatten().collect();
+    if distinct.len() > SOURCES {
+        return Err(Error::usage(format!(
+            "--source: the column names {} sources, more than {SOURCES}",
+            distinct.len()
+        ))
+        .help("name the column that says which system a record came from"));
+    }
+    Ok(distinct.into_iter().map(str::to_owned).collect())
+}

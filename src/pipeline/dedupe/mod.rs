@@ -1,0 +1,435 @@
+//! Files to entities in one go, without a warehouse: what `simurgh dedupe` does.
+//!
+//! Reads files as sources, understands their columns, proposes how to resolve them, and resolves
+//! them by the very pipeline file that it writes: what was chosen can be read, edited and run.
+//!
+//! | file | knows |
+//! |---|---|
+//! | `files` | files as sources |
+//! | `choose` | blocking rules within a budget of pairs; sources that are free of duplicates |
+//! | `output` | the files that are written |
+
+mod choose;
+mod files;
+mod output;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use arrow::array::{Array, AsArray, StringArray};
+use rustc_hash::FxHashMap;
+
+use super::resolution;
+use super::sql::Parameters;
+use crate::config::{self, Loaded};
+use crate::contract::Contract;
+use crate::engine::{Engine, Options};
+use crate::error::{Error, Result};
+use crate::golden::Golden;
+use crate::infer::{self, Chosen, Column, Meaning, Proposal, SourceFile, Understood, Written};
+use crate::report::Progress;
+use crate::resolve::{self, BlockingReport, Evaluation, Resolve};
+use crate::{clean, tables};
+use files::Table;
+
+pub use files::Roles;
+
+/// What is asked for.
+pub struct Request<'a> {
+    /// The files.
+    pub files: &'a [PathBuf],
+    /// Where the results go.
+    pub out: &'a Path,
+    /// Columns with a part of their own.
+    pub roles: Roles<'a>,
+    /// Whether records of one source are never compared.
+    pub link_only: bool,
+    /// A pipeline file, or a file with a `resolve` section over the files' own columns.
+    pub settings: Option<&'a Path>,
+    /// How the engine runs.
+    pub options: Options,
+}
+
+/// What came of it.
+pub struct Found {
+    /// Rows read.
+    pub rows: usize,
+    /// Columns, as they were understood; none where settings were given.
+    pub understood: Vec<Understood>,
+    /// What was proposed; none where settings were given.
+    pub proposal: Option<Proposal>,
+    /// The column by which records are identified; none: by row number.
+    pub id: Option<String>,
+    /// What each blocking rule did.
+    pub blocking: Vec<BlockingReport>,
+    /// The model that scored.
+    pub model: resolve::Model,
+    /// Sources that were found to hold each entity once.
+    pub duplicate_free: Vec<String>,
+    /// Pairs compared.
+    pub pairs_compared: u64,
+    /// Pairs written.
+    pub pairs_written: usize,
+    /// Entities.
+    pub entities: usize,
+    /// Entities of two records or more.
+    pub merged: usize,
+    /// Records of the largest entity.
+    pub largest: usize,
+    /// Whether training converged.
+    pub converged: bool,
+    /// Iterations of training.
+    pub iterations: u32,
+    /// How well it went, where there are labels.
+    pub evaluation: Option<Evaluation>,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+    /// Seconds by phase.
+    pub seconds: Vec<(&'static str, f64)>,
+}
+
+/// Resolves the records of files and writes what was found.
+///
+/// # Errors
+/// Files that cannot be read, columns that are not there, settings that do not fit, data that hold
+/// too little to tell records apart.
+pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
+    let progress = Progress::start();
+    let mut seconds = Vec::new();
+    let mut begun = Instant::now();
+    let mut phase = |name, next: &str| {
+        seconds.push((name, begun.elapsed().as_secs_f64()));
+        begun = Instant::now();
+        progress.say(next);
+    };
+    progress.say("reading the files");
+    let (folder, mut tables) = files::read(request.files, &request.roles)?;
+    let rows: usize = tables.iter().map(|table| table.rows.num_rows()).sum();
+    if rows < 2 {
+        return Err(Error::data(format!("there is {rows} record: nothing can be a duplicate"))
+            .help("name files with two records or more"));
+    }
+    let mut warnings: Vec<String> =
+        tables.iter_mut().flat_map(|table| std::mem::take(&mut table.warnings)).collect();
+    phase("read", "understanding columns");
+    let engine = Engine::new(&request.options)?;
+    for table in &tables {
+        let frame = engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
+        engine.register(&format!("raw_{}", table.file.name), frame)?;
+    }
+    let mut work = Work { request, engine, tables, folder, progress: &progress };
+    let (plan, inferred) = match request.settings {
+        Some(settings) => (work.given(settings)?, None),
+        None => {
+            let (plan, inferred) = work.inferred(&mut warnings).await?;
+            (plan, Some(inferred))
+        }
+    };
+    phase("understand", "preparing records");
+    work.records(&plan).await?;
+    let settings = &plan.settings;
+    let input = resolution::input_of(&work.engine, &plan.of, &plan.kind, settings).await?;
+    phase("prepare", "choosing what to compare");
+    let chosen = choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings)?;
+    phase("block", "training and scoring");
+    let resolved = chosen.resolved;
+    phase("resolve", "writing");
+    let links = &input.source;
+    let text = inferred
+        .as_ref()
+        .map(|inferred| work.written(inferred, &chosen.blocking, &chosen.duplicate_free));
+    let ids = output::ids(links, &input.record_id);
+    output::write(&work, &input, &resolved, &ids, text.as_deref(), inferred.as_ref(), &plan.golden)
+        .await?;
+    phase("write", "done");
+    let mut sizes: FxHashMap<u32, usize> = FxHashMap::default();
+    for cluster in &resolved.clusters {
+        *sizes.entry(*cluster).or_default() += 1;
+    }
+    warnings.extend(resolved.warnings);
+    if rows > 20 && !sizes.values().any(|size| *size > 1) {
+        warnings.push("no two records were found to be one: there may be no duplicates, or too little that identifies".to_owned());
+    }
+    let evaluation = work.evaluation(&input, &resolved.clusters);
+    let (understood, proposal, id) = match inferred {
+        Some(own) => (own.understood, Some(own.proposal), own.id),
+        None => (Vec::new(), None, request.roles.id.map(str::to_owned)),
+    };
+    Ok(Found {
+        rows,
+        understood,
+        proposal,
+        id,
+        blocking: resolved.blocking,
+        model: resolved.model,
+        duplicate_free: chosen.duplicate_free,
+        pairs_compared: resolved.pairs_compared,
+        pairs_written: resolved.pairs.num_rows(),
+        entities: sizes.len(),
+        merged: sizes.values().filter(|size| **size > 1).count(),
+        largest: sizes.values().copied().max().unwrap_or(0),
+        converged: resolved.converged,
+        iterations: resolved.iterations,
+        evaluation,
+        warnings,
+        seconds,
+    })
+}
+
+/// What is worked on.
+struct Work<'a> {
+    request: &'a Request<'a>,
+    engine: Engine,
+    tables: Vec<Table>,
+    folder: PathBuf,
+    progress: &'a Progress,
+}
+
+/// What to resolve by.
+struct Plan {
+    /// SELECTs over raw tables by the source of the records that they give.
+    mappings: Vec<(String, String)>,
+    /// The kind of records, in `records`.
+    of: String,
+    /// The kind that the model is of.
+    kind: String,
+    settings: Resolve,
+    golden: Golden,
+}
+
+impl Plan {
+    /// The first kind of a pipeline.
+    fn of(loaded: Loaded) -> Result<Self> {
+        let pipeline = loaded.pipeline;
+        let parameters = Parameters::new(&pipeline, "1970-01-01");
+        let mappings = pipeline.records.iter().map(|mapping| {
+            let what = format!("records of source `{}`", mapping.source);
+            Ok((mapping.source.clone(), parameters.bind(&mapping.sql, &what)?))
+        });
+        let mappings = mappings.collect::<Result<_>>()?;
+        let (kind, settings) = pipeline
+            .resolve
+            .into_iter()
+            .next()
+            .ok_or_else(|| Error::configuration("`resolve` names no kind of record"))?;
+        Ok(Self { mappings, of: kind.clone(), kind, settings, golden: pipeline.golden })
+    }
+}
+
+/// What was inferred of the files.
+struct Inferred {
+    understood: Vec<Understood>,
+    proposal: Proposal,
+    id: Option<String>,
+    updated: Option<String>,
+}
+
+impl Work<'_> {
+    /// Understands the columns, and makes a pipeline with every candidate as a blocking rule.
+    async fn inferred(&mut self, warnings: &mut Vec<String>) -> Result<(Plan, Inferred)> {
+        let inferred = self.understand(warnings)?;
+        let candidates: Vec<Chosen> = inferred
+            .proposal
+            .candidates
+            .iter()
+            .map(|own| Chosen {
+                name: own.name.clone(),
+                keys: own.keys.clone(),
+                refine: Vec::new(),
+                max_block: infer::BOUND,
+                why: String::new(),
+            })
+            .collect();
+        let text = self.written(&inferred, &candidates, &[]);
+        let loaded =
+            config::load_text(&text, &self.request.out.join("pipeline.yaml"), &[], &|_| None)?;
+        Ok((Plan::of(loaded)?, inferred))
+    }
+
+    fn written(
+        &self,
+        inferred: &Inferred,
+        blocking: &[Chosen],
+        duplicate_free: &[String],
+    ) -> String {
+        let sources: Vec<SourceFile> = self.tables.iter().map(|table| table.file.clone()).collect();
+        infer::pipeline(&Written {
+            inputs: &self.folder.display().to_string(),
+            sources: &sources,
+            proposal: &inferred.proposal,
+            blocking,
+            link_only: self.request.link_only,
+            duplicate_free,
+            updated: inferred.updated.as_deref(),
+        })
+    }
+
+    fn understand(&mut self, warnings: &mut Vec<String>) -> Result<Inferred> {
+        let roles = &self.request.roles;
+        // Columns by their plain name: of one name in two files, they are one.
+        let mut names: Vec<(String, String)> = Vec::new();
+        for table in &self.tables {
+            let parts = table.file.parts.as_ref().map(|(column, _)| column);
+            for (export, plain) in &table.file.columns {
+                let known = names.iter().any(|(_, known)| known == plain);
+                if !known && Some(plain) != parts {
+                    names.push((export.clone(), plain.clone()));
+                }
+            }
+        }
+        let columns: Vec<Column<'_>> = names
+            .iter()
+            .map(|(export, plain)| Column {
+                name: export,
+                plain,
+                parts: self
+                    .tables
+                    .iter()
+                    .map(|table| {
+                        table.rows.column_by_name(plain).map(|array| array.as_string::<i32>())
+                    })
+                    .collect(),
+            })
+            .collect();
+        let understood = infer::understand(&columns, roles.id);
+        let proposal = infer::propose(&columns, &understood);
+        let id = columns
+            .iter()
+            .zip(&understood)
+            .find(|(_, own)| own.meaning == Meaning::RecordId)
+            .map(|(column, _)| (column.name.to_owned(), column.plain.to_owned()));
+        let updated = columns.iter().zip(&understood).find(|(column, own)| {
+            own.meaning == Meaning::Date
+                && (own.why.contains("updated") || own.why.contains("modified"))
+                && column.parts.iter().all(Option::is_some)
+        });
+        let updated = updated.map(|(column, _)| column.plain.to_owned());
+        let rows: usize = self.tables.iter().map(|table| table.rows.num_rows()).sum();
+        if proposal.comparisons.is_empty() || proposal.candidates.is_empty() {
+            let columns: Vec<String> = understood
+                .iter()
+                .map(|own| format!("`{}` ({})", own.name, own.meaning.words()))
+                .collect();
+            return Err(Error::data(format!(
+                "nothing in these {} columns tells one entity of {rows} records from another: {}",
+                columns.len(),
+                columns.join(", ")
+            ))
+            .help("records need a name, a title, an address, an e-mail, a phone or a shared number; or say how with --settings"));
+        }
+        warnings.extend(proposal.warnings.clone());
+        for table in &mut self.tables {
+            let own = id.as_ref().filter(|(_, plain)| table.rows.column_by_name(plain).is_some());
+            table.file.id = own.map(|(_, plain)| plain.clone());
+        }
+        Ok(Inferred { understood, proposal, id: id.map(|(export, _)| export), updated })
+    }
+
+    /// A pipeline file, or a `resolve` section alone, in which case records are the raw columns.
+    fn given(&self, settings: &Path) -> Result<Plan> {
+        let text = std::fs::read_to_string(settings).map_err(|error| {
+            Error::usage(format!("{}: cannot be read", settings.display()))
+                .help("name a pipeline file, or a file with a `resolve` section")
+                .because(error)
+        })?;
+        let whole = text.lines().any(|line| line.starts_with("records:"));
+        if whole {
+            return Plan::of(config::load(settings, &[], &|name| std::env::var(name).ok())?);
+        }
+        let (kind, settings) = config::resolution(settings)?;
+        let golden = serde_json::from_value(serde_json::json!({"default_rule": "most_frequent"}))
+            .map_err(|_| Error::bug("survivorship of its defaults cannot be made"))?;
+        let mappings = self.tables.iter().flat_map(|table| as_they_are(&table.file)).collect();
+        Ok(Plan { mappings, of: "record".to_owned(), kind, settings, golden })
+    }
+
+    /// Makes the table `records` of the raw tables.
+    async fn records(&self, plan: &Plan) -> Result<()> {
+        let mut mappings = Vec::new();
+        for (source, sql) in &plan.mappings {
+            let what = format!("records of source `{source}`");
+            mappings.push((source.clone(), self.engine.sql(sql, &what).await?));
+        }
+        let records = clean::records(mappings, "")?;
+        let records = self.engine.collect_one(records, tables::RECORDS).await?;
+        let frame = self.engine.batches(records.schema(), vec![records])?;
+        self.engine.register(tables::RECORDS, frame)
+    }
+
+    /// Holds clusters against labels.
+    fn evaluation(&self, input: &resolve::Input<'_>, clusters: &[u32]) -> Option<Evaluation> {
+        let mut truth: FxHashMap<(String, String), &str> = FxHashMap::default();
+        for table in &self.tables {
+            let labels = table.labels.as_ref()?;
+            let text = |name: &str| -> Option<&StringArray> {
+                table.rows.column_by_name(name).map(|array| array.as_string::<i32>())
+            };
+            let id = table.file.id.as_deref().and_then(text);
+            let part = table.file.parts.as_ref().and_then(|(column, _)| text(column));
+            for row in 0..table.rows.num_rows() {
+                if labels.is_null(row) {
+                    continue;
+                }
+                let id = id.map_or_else(|| (row + 1).to_string(), |id| id.value(row).to_owned());
+                let source = part.map_or(table.file.name.as_str(), |part| part.value(row));
+                truth.insert((source.to_owned(), id), labels.value(row));
+            }
+        }
+        let clusters: Vec<String> = clusters.iter().map(u32::to_string).collect();
+        let labelled: Vec<(&str, &str)> = (0..clusters.len())
+            .filter_map(|row| {
+                let key =
+                    (input.source.value(row).to_owned(), input.record_id.value(row).to_owned());
+                Some((clusters[row].as_str(), *truth.get(&key)?))
+            })
+            .collect();
+        Some(resolve::evaluate(labelled.iter().copied()))
+    }
+
+    /// The contract of each source, by its file name.
+    fn contracts(&self, understood: &[Understood]) -> Result<Vec<(String, String)>> {
+        let mut contracts = Vec::new();
+        for table in &self.tables {
+            let text = infer::contract(&table.file, understood);
+            let name = format!("{}.odcs.yaml", table.file.name);
+            // What is written can be read again.
+            Contract::parse(&text, &name)?;
+            contracts.push((name, text));
+        }
+        Ok(contracts)
+    }
+}
+
+/// SELECTs that give a file's rows as records, every column as it is.
+fn as_they_are(file: &SourceFile) -> Vec<(String, String)> {
+    let taken = ["source", "record_id", "kind", "updated_at", "content_hash", "run_id"];
+    let columns: Vec<String> = file
+        .columns
+        .iter()
+        .filter(|(_, plain)| !taken.contains(&plain.as_str()))
+        .map(|(export, plain)| {
+            // By its own name, as the settings know it.
+            let own = export.replace('"', "\"\"");
+            format!(", {plain} AS \"{own}\"")
+        })
+        .collect();
+    let id = file.id.as_deref().unwrap_or("CAST(_row AS VARCHAR)");
+    let select = |of: &str| {
+        format!(
+            "SELECT {id} AS record_id, 'record' AS kind{}, \
+             TIMESTAMP '1970-01-01T00:00:00Z' AS updated_at FROM raw_{}{of}",
+            columns.concat(),
+            file.name
+        )
+    };
+    match &file.parts {
+        None => vec![(file.name.clone(), select(""))],
+        Some((column, values)) => values
+            .iter()
+            .map(|value| {
+                let of = format!(" WHERE {column} = '{}'", value.replace('\'', "''"));
+                (value.clone(), select(&of))
+            })
+            .collect(),
+    }
+}

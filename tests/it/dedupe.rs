@@ -1,0 +1,159 @@
+//! `simurgh dedupe` with no settings: what it writes, whatever the files' format and order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use arrow::array::AsArray;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+fn simurgh(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_simurgh")).args(arguments).output().unwrap()
+}
+
+fn last_line(output: &Output) -> serde_json::Value {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    serde_json::from_str(text.trim().lines().last().unwrap()).unwrap()
+}
+
+/// Rows of persons: (id, given, family, born, e-mail, entity), duplicates with slips.
+fn rows() -> Vec<[String; 6]> {
+    let given =
+        ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily", "John"];
+    let family = [
+        "Diaz",
+        "Allen",
+        "Kelly",
+        "Haddad",
+        "Novak",
+        "Okafor",
+        "Lindqvist",
+        "Romero",
+        "Fischer",
+        "Tanaka",
+    ];
+    let mut rows = Vec::new();
+    for entity in 0..100_usize {
+        let (g, f) = (given[entity % 10], family[entity / 10]);
+        let born = format!("{}-{:02}-{:02}", 1950 + entity % 50, 1 + entity % 12, 1 + entity % 28);
+        let mail = format!("{}.{}{entity}@mail.org", g.to_lowercase(), f.to_lowercase());
+        for copy in 0..=entity % 2 {
+            let family = if copy == 1 { f.replacen('a', "e", 1) } else { f.to_owned() };
+            let id = format!("r{:03}", rows.len());
+            rows.push([id, g.to_owned(), family, born.clone(), mail.clone(), format!("e{entity}")]);
+        }
+    }
+    rows
+}
+
+const HEADER: &str = "key,given_name,surname,date_of_birth,email,entity";
+
+fn csv(path: &Path, rows: &[[String; 6]]) {
+    let lines: Vec<String> = rows.iter().map(|row| row.join(",")).collect();
+    std::fs::write(path, format!("{HEADER}\n{}\n", lines.join("\n"))).unwrap();
+}
+
+fn ndjson(path: &Path, rows: &[[String; 6]]) {
+    let names: Vec<&str> = HEADER.split(',').collect();
+    let line = |row: &[String; 6]| {
+        let object: serde_json::Map<String, serde_json::Value> = names
+            .iter()
+            .zip(row)
+            .map(|(name, value)| ((*name).to_owned(), value.clone().into()))
+            .collect();
+        serde_json::Value::Object(object).to_string()
+    };
+    std::fs::write(path, rows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n").unwrap();
+}
+
+/// The partition that was written: sets of ids.
+fn partition(out: &Path) -> BTreeSet<BTreeSet<String>> {
+    let file = File::open(out.join("clusters.parquet")).unwrap();
+    let mut clusters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap() {
+        let batch = batch.unwrap();
+        let (ids, golden) =
+            (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+        for row in 0..batch.num_rows() {
+            clusters
+                .entry(golden.value(row).to_owned())
+                .or_default()
+                .insert(ids.value(row).to_owned());
+        }
+    }
+    clusters.into_values().collect()
+}
+
+#[test]
+fn format_order_and_threads_do_not_change_clusters_and_labels_are_never_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let rows = rows();
+    let turned: Vec<[String; 6]> = rows.iter().rev().cloned().collect();
+    csv(Path::new(&at("people.csv")), &rows);
+    csv(Path::new(&at("turned.csv")), &turned);
+    ndjson(Path::new(&at("people.ndjson")), &rows);
+    let run = |file: &str, out: &str, more: &[&str]| {
+        let mut arguments = vec!["dedupe", file, "--out", out];
+        arguments.extend(more);
+        let output = simurgh(&arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        (last_line(&output), partition(Path::new(out)))
+    };
+    let (result, first) =
+        run(&at("people.csv"), &at("a"), &["--labels", "entity", "--threads", "1"]);
+    assert_eq!(result["rows_read"], 150);
+    assert!(result["evaluation"]["pairwise"]["f1"].as_f64().unwrap() > 0.95, "{result}");
+    let labels = ["--labels", "entity", "--threads", "2"];
+    assert_eq!(run(&at("turned.csv"), &at("b"), &labels).1, first);
+    assert_eq!(run(&at("people.ndjson"), &at("c"), &labels).1, first);
+    assert_eq!(run(&at("people.csv"), &at("d"), &["--exclude", "entity"]).1, first);
+    for name in
+        ["clusters.parquet", "pairs.parquet", "golden.parquet", "model.json", "pipeline.yaml"]
+    {
+        assert!(Path::new(&at("a")).join(name).is_file(), "{name}");
+    }
+    for name in ["pipeline.yaml", "model.json"] {
+        let text = std::fs::read_to_string(Path::new(&at("a")).join(name)).unwrap();
+        assert!(!text.contains("entity\""), "{name}");
+    }
+    // What was written checks, and gives the same again.
+    let pipeline = format!("{}/pipeline.yaml", at("a"));
+    let checked = simurgh(&["check", &pipeline]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    let settings = ["--id", "key", "--settings", &pipeline];
+    assert_eq!(run(&at("people.csv"), &at("e"), &settings).1, first);
+    let warehouse = at("warehouse");
+    let ran = simurgh(&["run", &pipeline, "--date", "2026-01-01", "--warehouse", &warehouse]);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(last_line(&ran)["entities"], first.len());
+}
+
+#[test]
+fn too_little_is_said_and_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("few.csv");
+    let out = folder.path().join("out").display().to_string();
+    for (text, code, says) in [
+        ("name\nAna\n", 1, "nothing can be a duplicate"),
+        ("", 1, "empty"),
+        ("a,b\n1,x\n2,x\n3,x\n4,x\n", 1, "nothing in these"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let output = simurgh(&["dedupe", &file.display().to_string(), "--out", &out]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{error}");
+        assert!(error.contains(says), "{error}");
+        assert_eq!(last_line(&output)["outcome"], "stopped");
+    }
+    std::fs::write(&file, "id,name\n1,Ana Diaz\n1,Ana Dias\n,Bo Lee\n").unwrap();
+    let file = file.display().to_string();
+    let twice = simurgh(&["dedupe", &file, "--out", &out, "--id", "id"]);
+    let error = String::from_utf8_lossy(&twice.stderr).into_owned();
+    assert_eq!(twice.status.code(), Some(1), "{error}");
+    assert!(error.contains("few.csv:2") && error.contains("few.csv:3"), "{error}");
+    let unknown = simurgh(&["dedupe", &file, "--out", &out, "--id", "nmae"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `name`?"));
+}
