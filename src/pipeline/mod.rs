@@ -8,6 +8,7 @@ mod check;
 pub mod dedupe;
 mod inputs;
 mod landing;
+mod look;
 mod plan;
 mod resolution;
 mod run;
@@ -16,6 +17,7 @@ mod stages;
 
 pub use check::{Checked, check};
 pub use inputs::Input;
+pub use look::{Look, LookRequest};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 

@@ -233,6 +233,12 @@ impl RuleBlocks {
         None
     }
 
+    /// Whether a whole group holds both rows, or a window of a bounded one.
+    pub(crate) fn holds(&self, l: u32, r: u32) -> bool {
+        self.emitting(l, r, false).is_some()
+            || self.report.bounded_blocks > 0 && self.emitting(l, r, true).is_some()
+    }
+
     fn within_window(&self, group: u32, l: u32, r: u32) -> bool {
         match (self.positions.get(&(group, l)), self.positions.get(&(group, r))) {
             (Some(l), Some(r)) => (l.abs_diff(*r) as usize) < self.window,

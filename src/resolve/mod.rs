@@ -17,6 +17,7 @@
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
+//! | `inspect` | the same blocking, training and scoring, looked at pair by pair |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
@@ -28,6 +29,7 @@ mod evaluate;
 mod evidence;
 mod fold;
 mod identify;
+mod inspect;
 mod kernel;
 mod log;
 mod model;
@@ -44,6 +46,7 @@ pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
+pub use inspect::{Block, Blocking, Inspector, Part, RuleBlocking, Scoring, Unlinkable, Waterfall};
 pub use log::match_log;
 pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
 pub use propose::{Candidate, ProposeOptions, Proposed, propose};

@@ -378,12 +378,11 @@ impl<'a> Proposer<'a> {
         let parts = walk(
             blocks,
             self.options.threads,
+            |l, r| !self.skip(l, r),
             || (),
-            |(), counts: &mut Vec<u64>, pair| {
+            |(), counts: &mut Vec<u64>, chunk| {
                 counts.resize(count, 0);
-                if !self.skip(pair.l, pair.r) {
-                    counts[usize::from(pair.rule)] += 1;
-                }
+                counts[usize::from(chunk.rule)] += chunk.l.len() as u64;
             },
         )?;
         let mut sum = vec![0; count];
