@@ -28,7 +28,7 @@
 //! | `exports/<name>/date=.../` | [`land`]: plain Parquet |
 //! | `runs/seq/<n>.json`, `runs/plan/<n>.json`, `runs/current.json` | [`land`]: what is published, and what is being published |
 //! | `runs/<run_id>/manifest.json` | [`land`] |
-//! | `runs/<run_id>/run_results.json`, `report.html` | [`report`] |
+//! | `runs/<run_id>/run_results.json`, `report.html`, `results.b3` | [`report`] |
 //! | `models/<hash>.json` | [`resolve`], written by [`land`] |
 //! | `staging/<run_id>/<stage>/<attempt>/` | [`engine`]: what stages hand over |
 //! | `format.json` | [`land`]: the layout's version |

@@ -17,6 +17,9 @@ pub fn timestamp() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
+/// The file beside a run's results that holds their BLAKE3.
+pub const RESULT_SUMS: &str = "results.b3";
+
 /// Money: `Decimal128(18, 2)`, beside a `currency` column.
 pub const MONEY: DataType = DataType::Decimal128(18, 2);
 

@@ -14,6 +14,7 @@ mod out;
 mod plan;
 mod run;
 mod tables;
+mod verify;
 
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -86,6 +87,8 @@ enum Command {
     Functions(functions::Arguments),
     /// Lists the published tables, shows one, or queries them with SQL
     Tables(tables::Arguments),
+    /// Compares every file of the warehouse with the chain of manifests
+    Verify(verify::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
+        Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {

@@ -53,6 +53,11 @@ pub fn folder(table: &str) -> String {
     format!("tables/{table}")
 }
 
+/// The file of a table's log that makes a version, relative to the warehouse.
+pub(super) fn log(table: &str, version: u64) -> String {
+    format!("{}/_delta_log/{version:020}.json", folder(table))
+}
+
 /// Opens a table at its latest version, or at one given; `None` where there is no such table.
 pub async fn open(
     warehouse: &Store,
@@ -190,8 +195,7 @@ async fn committed(
     }
     let mut version = delta.version();
     while let Some(at) = version {
-        let path = format!("{}/_delta_log/{at:020}.json", folder(&plan.table));
-        if let Some(log) = warehouse.get_if_exists(&path).await?
+        if let Some(log) = warehouse.get_if_exists(&log(&plan.table, at)).await?
             && carries(&log, mark)
         {
             return Ok(Some(at));
@@ -221,6 +225,9 @@ fn operation() -> DeltaOperation {
 fn properties(mark: &Mark) -> CommitProperties {
     CommitProperties::default()
         .with_max_retries(0)
+        // Every file of the log is in the chain of manifests: none comes or goes beside it.
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false))
         .with_application_transaction(Transaction::new(&mark.run_id, mark.generation))
         .with_metadata([("simurgh.run_id".to_owned(), mark.run_id.clone().into())])
 }

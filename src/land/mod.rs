@@ -8,7 +8,9 @@ pub mod delta;
 mod publish;
 mod published;
 mod settings;
+mod verify;
 
 pub use publish::{Draft, Publication, check_format, publish, recover, refuse_other_formats};
 pub use published::{History, Published};
 pub use settings::*;
+pub use verify::{Finding, Verified, verify};

@@ -15,7 +15,7 @@ use crate::engine::{Created, Store};
 use crate::error::{Error, Result};
 
 /// The version of the warehouse's layout.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What a run wants published: all its files are written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub struct Draft {
     pub commits: Vec<TableCommit>,
     /// Plain files to put in place: from, to; relative to the warehouse.
     pub exports: Vec<(String, String)>,
-    /// The manifest, but for `previous_head`.
+    /// The manifest, but for what publishing adds to it: see [`ManifestEnd`].
     pub manifest: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -44,6 +44,19 @@ struct Plan {
     draft: Draft,
     /// Commits that put the current run's files back, where this run is of an earlier date.
     restore: Vec<TableCommit>,
+}
+
+/// What publishing adds to a manifest, so that every file that it writes is named in the chain.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ManifestEnd {
+    /// The head of the chain before this run.
+    pub(super) previous_head: Option<String>,
+    /// What `runs/seq/<n>.json` says, but for this manifest's own place and hash.
+    pub(super) published: Published,
+    /// BLAKE3 of the commit plan.
+    pub(super) plan: String,
+    /// BLAKE3 of every file of Delta's logs that this publication wrote, by path.
+    pub(super) logs: BTreeMap<String, String>,
 }
 
 /// What publishing came to.
@@ -60,14 +73,18 @@ pub enum Publication {
 /// # Errors
 /// A layout of a newer program.
 pub async fn check_format(warehouse: &Store) -> Result<()> {
-    let ours = serde_json::json!({ "format": FORMAT, "program": "simurgh" });
     match warehouse.get_if_exists("format.json").await? {
         Some(found) => known_format(warehouse, &found),
-        None => match warehouse.create("format.json", pretty(&ours)?).await? {
+        None => match warehouse.create("format.json", format_document()?).await? {
             Created::Ours => Ok(()),
             Created::Theirs(found) => known_format(warehouse, &found),
         },
     }
+}
+
+/// What `format.json` holds.
+pub(super) fn format_document() -> Result<Vec<u8>> {
+    pretty(&serde_json::json!({ "format": FORMAT, "program": "simurgh" }))
 }
 
 /// [`check_format`] before anything else of the warehouse is read, and without writing to it.
@@ -103,8 +120,8 @@ pub async fn recover(warehouse: &Store) -> Result<History> {
         let history = History::read(warehouse).await?;
         match pending(warehouse, &history).await? {
             Some(plan) => {
-                tracing::info!(seq = plan.seq, run_id = plan.mark.run_id, "rolling forward");
-                roll_forward(warehouse, &plan).await?;
+                tracing::info!(seq = plan.0.seq, run_id = plan.0.mark.run_id, "rolling forward");
+                roll_forward(warehouse, &plan.0, &plan.1, &history).await?;
             }
             None => {
                 point_to_current(warehouse, &history).await?;
@@ -140,8 +157,9 @@ pub async fn publish(warehouse: &Store, draft: &Draft) -> Result<Publication> {
         let path = format!("runs/plan/{}.json", plan.seq);
         let bytes = serde_json::to_vec(&plan)
             .map_err(|source| Error::bug("a commit plan cannot be written").because(source))?;
+        let hash = hash(&bytes);
         if let Created::Ours = warehouse.create(&path, bytes).await? {
-            let entry = roll_forward(warehouse, &plan).await?;
+            let entry = roll_forward(warehouse, &plan, &hash, &history).await?;
             point_to_current(warehouse, &History::read(warehouse).await?).await?;
             return Ok(Publication::Published(entry));
         }
@@ -150,8 +168,7 @@ pub async fn publish(warehouse: &Store, draft: &Draft) -> Result<Publication> {
 
 async fn plan(warehouse: &Store, draft: &Draft, history: &History) -> Result<Plan> {
     let seq = history.next_seq();
-    let mut draft = draft.clone();
-    draft.manifest.insert("previous_head".to_owned(), history.head().into());
+    let draft = draft.clone();
     let mark =
         Mark { run_id: draft.run_id.clone(), generation: history.generations(&draft.run_id) + 1 };
     let mut restore = Vec::new();
@@ -176,18 +193,27 @@ async fn plan(warehouse: &Store, draft: &Draft, history: &History) -> Result<Pla
     Ok(Plan { seq, mark, draft, restore })
 }
 
-async fn pending(warehouse: &Store, history: &History) -> Result<Option<Plan>> {
+/// The plan that is being published, with its hash.
+async fn pending(warehouse: &Store, history: &History) -> Result<Option<(Plan, String)>> {
     let path = format!("runs/plan/{}.json", history.next_seq());
     match warehouse.get_if_exists(&path).await? {
-        Some(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-            Error::data(format!("{}: damaged", warehouse.url_of(&path)))
-                .help("restore the file from a copy: it says what was being published")
-        }),
+        Some(bytes) => {
+            serde_json::from_slice(&bytes).map(|plan| Some((plan, hash(&bytes)))).map_err(|_| {
+                Error::data(format!("{}: damaged", warehouse.url_of(&path)))
+                    .help("restore the file from a copy: it says what was being published")
+            })
+        }
         None => Ok(None),
     }
 }
 
-async fn roll_forward(warehouse: &Store, plan: &Plan) -> Result<Published> {
+/// Does what is left to do of a plan; `history` is that before it.
+async fn roll_forward(
+    warehouse: &Store,
+    plan: &Plan,
+    plan_hash: &str,
+    history: &History,
+) -> Result<Published> {
     let draft = &plan.draft;
     let mut tables = BTreeMap::new();
     let mut rows = BTreeMap::new();
@@ -209,25 +235,34 @@ async fn roll_forward(warehouse: &Store, plan: &Plan) -> Result<Published> {
             Err(error) => return Err(error),
         }
     }
-    let manifest = pretty(&draft.manifest)?;
-    let head = blake3::hash(&manifest).to_hex().to_string();
-    let path = match plan.mark.generation {
-        1 => format!("runs/{}/manifest.json", draft.run_id),
-        generation => format!("runs/{}/manifest-{generation}.json", draft.run_id),
-    };
-    warehouse.put(&path, manifest).await?;
-    let entry = Published {
+    let path = manifest_path(&draft.run_id, plan.mark.generation);
+    let mut entry = Published {
         seq: plan.seq,
         run_id: draft.run_id.clone(),
         generation: plan.mark.generation,
         pipeline: draft.pipeline.clone(),
         logical_date: draft.logical_date.clone(),
         predecessor: draft.predecessor,
+        logs: history.entries().last().map(|entry| entry.logs.clone()).unwrap_or_default(),
         tables,
         rows,
-        manifest: path,
-        head,
+        manifest: path.clone(),
+        head: String::new(),
     };
+    let logs = new_logs(warehouse, draft, &mut entry.logs).await?;
+    let end = ManifestEnd {
+        previous_head: history.head().map(str::to_owned),
+        published: entry.clone(),
+        plan: plan_hash.to_owned(),
+        logs,
+    };
+    let mut manifest = draft.manifest.clone();
+    if let Ok(serde_json::Value::Object(end)) = serde_json::to_value(&end) {
+        manifest.extend(end);
+    }
+    let manifest = pretty(&manifest)?;
+    entry.head = hash(&manifest);
+    warehouse.put(&path, manifest).await?;
     match warehouse.create(&format!("runs/seq/{}.json", plan.seq), pretty(&entry)?).await? {
         Created::Ours => Ok(entry),
         Created::Theirs(_) => Err(Error::bug(format!(
@@ -235,6 +270,37 @@ async fn roll_forward(warehouse: &Store, plan: &Plan) -> Result<Published> {
             warehouse.url_of(&format!("runs/seq/{}.json", plan.seq))
         ))),
     }
+}
+
+/// The files of Delta's logs that are not in the chain yet, with their hashes; `recorded` says up
+/// to which version each table's are, before and after. Nobody else writes while a plan is pending.
+async fn new_logs(
+    warehouse: &Store,
+    draft: &Draft,
+    recorded: &mut BTreeMap<String, u64>,
+) -> Result<BTreeMap<String, String>> {
+    let mut logs = BTreeMap::new();
+    for commit in &draft.commits {
+        let next = recorded.entry(commit.table.clone()).or_default();
+        while let Some(log) = warehouse.get_if_exists(&delta::log(&commit.table, *next)).await? {
+            logs.insert(delta::log(&commit.table, *next), hash(&log));
+            *next += 1;
+        }
+    }
+    Ok(logs)
+}
+
+/// Where the manifest of a publication stands, relative to the warehouse.
+pub(super) fn manifest_path(run_id: &str, generation: i64) -> String {
+    match generation {
+        1 => format!("runs/{run_id}/manifest.json"),
+        generation => format!("runs/{run_id}/manifest-{generation}.json"),
+    }
+}
+
+/// BLAKE3 in hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
 }
 
 async fn published(warehouse: &Store, seq: u64) -> Result<Option<bytes::Bytes>> {
@@ -254,7 +320,7 @@ async fn point_to_current(warehouse: &Store, history: &History) -> Result<()> {
     }
 }
 
-fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(super) fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec_pretty(value)
         .map_err(|source| Error::bug("JSON cannot be written").because(source))?;
     bytes.push(b'\n');

@@ -29,6 +29,8 @@ pub struct Published {
     pub tables: BTreeMap<String, u64>,
     /// Rows by table.
     pub rows: BTreeMap<String, u64>,
+    /// How many versions of each table the chain of manifests holds, this run's among them.
+    pub logs: BTreeMap<String, u64>,
     /// The manifest, relative to the warehouse.
     pub manifest: String,
     /// BLAKE3 of the manifest: the head of the chain.
@@ -143,6 +145,7 @@ mod tests {
             predecessor,
             tables: BTreeMap::new(),
             rows: BTreeMap::new(),
+            logs: BTreeMap::new(),
             manifest: String::new(),
             head: String::new(),
         }

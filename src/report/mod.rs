@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Store;
 use crate::error::{Error, Result};
+use crate::tables::RESULT_SUMS;
 
 pub use dictionary::markdown;
 pub use progress::{Progress, set_quiet};
@@ -16,7 +17,7 @@ pub use progress::{Progress, set_quiet};
 /// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.
 const VERSION: u32 = 1;
 
-/// Writes `runs/<run_id>/run_results.json` and `report.html`: what a run came to.
+/// Writes `runs/<run_id>/run_results.json` and `report.html`, what a run came to, and their sums.
 pub async fn write(warehouse: &Store, run_id: &str, result: &impl Serialize) -> Result<()> {
     let folder = format!("runs/{run_id}");
     let mut json = serde_json::json!({ "version": VERSION });
@@ -27,8 +28,21 @@ pub async fn write(warehouse: &Store, run_id: &str, result: &impl Serialize) -> 
     }
     let text = serde_json::to_string_pretty(&json)
         .map_err(|source| Error::bug("run results cannot be written").because(source))?;
-    warehouse.put(&format!("{folder}/run_results.json"), text + "\n").await?;
-    warehouse.put(&format!("{folder}/report.html"), html::page(&json)?).await
+    let files = [("report.html", html::page(&json)?), ("run_results.json", text + "\n")];
+    // The results, which say that all are there, come last.
+    warehouse.put(&format!("{folder}/{RESULT_SUMS}"), sums(&files)).await?;
+    for (name, content) in files {
+        warehouse.put(&format!("{folder}/{name}"), content).await?;
+    }
+    Ok(())
+}
+
+/// BLAKE3 of each file, as `b3sum` writes it.
+fn sums(files: &[(&str, String)]) -> String {
+    let line = |(name, content): &(&str, String)| {
+        format!("{}  {name}\n", blake3::hash(content.as_bytes()).to_hex())
+    };
+    files.iter().map(line).collect()
 }
 
 /// The row counts of a run that was published before.

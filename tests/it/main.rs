@@ -10,6 +10,7 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `kill` | runs killed at any moment |
+//! | `verify` | what is found of a warehouse that was altered |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -27,5 +28,6 @@ mod program;
 mod s3;
 mod store;
 mod suite;
+mod verify;
 mod warehouse;
 mod wrong;
