@@ -16,7 +16,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, Scratch, level_of};
+use super::compare::{Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, Scratch, level_of};
+use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::record::{RecordKey, StewardDecision};
@@ -38,6 +39,8 @@ pub struct Input<'a> {
     pub record_id: StringArray,
     /// Every expression of `Resolve::expressions`, evaluated over the rows, in their order.
     pub expressions: HashMap<String, ArrayRef>,
+    /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
+    pub conditions: Option<Arc<dyn PairConditions>>,
 }
 
 /// How to compute; never what.
@@ -238,13 +241,17 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
             input.kind
         )));
     }
+    let conditions = input.conditions.as_ref();
     let list = settings
         .comparisons
         .iter()
         .map(|own| {
             let arrays: Vec<&ArrayRef> =
                 own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
-            Comparison::new(own, &arrays)
+            match ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions) {
+                true => Comparison::of_conditions(own, &arrays, compiled(conditions)?),
+                false => Comparison::new(own, &arrays),
+            }
         })
         .collect::<Result<_>>()?;
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
@@ -269,7 +276,9 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         input,
         rows,
         blocks: blocks(input, rows)?,
-        rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
+        rules: Rules::new(&settings.rules, rows, &comparisons, conditions, |sql| {
+            column(input, sql)
+        })?,
         comparisons,
         sources,
         every_source,
@@ -348,10 +357,16 @@ impl Ready<'_> {
         train(&trainee, &self.comparisons, counts)
     }
 
-    fn decide(&self, pair: Pair, pattern: u64, weight: Weight) -> Scored {
+    fn decide(
+        &self,
+        pair: Pair,
+        pattern: u64,
+        weight: Weight,
+        rule: Option<(usize, Verdict)>,
+    ) -> Scored {
         let thresholds = self.input.settings.thresholds;
         let likely = probability(weight);
-        let (decision, by) = match self.rules.decide(pair.l, pair.r) {
+        let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
             Some((place, Verdict::Separate)) => ("separate", By::Rule(place)),
             None if likely >= thresholds.merge => ("merge", By::Model),
@@ -372,10 +387,11 @@ impl Ready<'_> {
     ) {
         let review = self.input.settings.thresholds.review;
         let least = least_weight(review);
-        for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
+        let decided = self.rules.decide_all(chunk.l, chunk.r);
+        for (((l, r), pattern), rule) in chunk.l.iter().zip(chunk.r).zip(patterns).zip(decided) {
             let pair = Pair { l: *l, r: *r, rule: chunk.rule };
             let weight = scorer.weight(*pattern, pair.l, pair.r, least);
-            let scored = self.decide(pair, *pattern, weight);
+            let scored = self.decide(pair, *pattern, weight, rule);
             let merged = scored.by != By::Model && scored.decision == "merge";
             if merged || probability(weight) >= review {
                 // The short cut of `weight` may have been taken where a rule decides.
@@ -426,14 +442,16 @@ impl Ready<'_> {
     /// if each group were one record that holds all its values.
     fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
-        for l in left.iter().take(GROUP_ROWS) {
-            for r in right.iter().take(GROUP_ROWS) {
-                let pattern = self.comparisons.pattern(*l, *r);
-                for (place, best) in best.iter_mut().enumerate() {
-                    let own = scorer.best(pattern, place, *l, *r);
-                    if own > *best {
-                        *best = own;
-                    }
+        let (left, right) =
+            (&left[..left.len().min(GROUP_ROWS)], &right[..right.len().min(GROUP_ROWS)]);
+        let pairs = || left.iter().flat_map(|l| right.iter().map(|r| (*l, *r)));
+        let (l, r): (Vec<u32>, Vec<u32>) = pairs().unzip();
+        let mut scratch = Scratch::default();
+        for ((l, r), pattern) in pairs().zip(self.comparisons.patterns(&mut scratch, &l, &r)) {
+            for (place, best) in best.iter_mut().enumerate() {
+                let own = scorer.best(*pattern, place, l, r);
+                if own > *best {
+                    *best = own;
                 }
             }
         }
@@ -489,7 +507,8 @@ impl Ready<'_> {
             let pattern = self.comparisons.pattern(*l, *r);
             let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
-            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
+            let decided = self.rules.decide(*l, *r);
+            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight, decided));
         }
         scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
         let mut different = Vec::new();
@@ -639,6 +658,7 @@ pub fn resolve(
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     ready.comparisons.check()?;
+    ready.rules.check()?;
     let names = Names { settings, decisions };
     let decided_by = |edge: &Edge| {
         let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));

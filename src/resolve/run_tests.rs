@@ -99,6 +99,7 @@ pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]])
             .iter()
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
+        conditions: None,
     }
 }
 

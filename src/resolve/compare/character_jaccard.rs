@@ -11,7 +11,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "jaccard >= {}", "else"],
     thresholds: &[0.9, 0.7],
-    expensive: false,
     normalise: as_is,
     build,
 };

@@ -13,7 +13,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "cosine >= {}", "else"],
     thresholds: &[0.85, 0.7, 0.5],
-    expensive: false,
     normalise: |_, text| fold::text_fold(text),
     build,
 };

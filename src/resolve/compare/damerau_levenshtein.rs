@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "damerau_levenshtein <= {}", "else"],
     thresholds: &[1.0, 2.0],
-    expensive: true,
     normalise: as_is,
     build,
 };

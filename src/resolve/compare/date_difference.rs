@@ -11,7 +11,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["date"],
     levels: &["exact", "<= {} days apart", "else"],
     thresholds: &[1.0, 30.4375, 365.25],
-    expensive: false,
     normalise: |_, text| parse(text).map(|date| date.to_string()),
     build,
 };

@@ -18,7 +18,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "cosine >= {}", "else"],
     thresholds: &[0.9, 0.75, 0.5, 0.3],
-    expensive: true,
     normalise: |_, text| fold::text_fold(text),
     build,
 };

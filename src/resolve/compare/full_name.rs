@@ -24,7 +24,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| {
         let clean = fold::person_name_clean(text);
         fold::text_fold(clean.as_deref().unwrap_or(text))

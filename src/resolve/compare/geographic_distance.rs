@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["latitude", "longitude"],
     levels: &["exact", "<= {} km", "else"],
     thresholds: &[0.1, 1.0, 10.0],
-    expensive: false,
     normalise,
     build,
 };

@@ -10,7 +10,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["text"],
     levels: &["exact", "jaro >= {}", "else"],
     thresholds: &[0.9, 0.7],
-    expensive: true,
     normalise: as_is,
     build,
 };

@@ -12,7 +12,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["list"],
     levels: &["same elements", "jaccard >= {}", "else"],
     thresholds: &[0.75, 0.5, 0.25],
-    expensive: false,
     normalise: |_, text| elements(text),
     build,
 };

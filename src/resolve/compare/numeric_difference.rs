@@ -11,7 +11,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["number"],
     levels: &["exact", "difference <= {}", "else"],
     thresholds: &[1.0, 5.0],
-    expensive: false,
     normalise,
     build,
 };

@@ -12,7 +12,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["postcode", "country"],
     levels: &["exact", "same sector", "one edit", "same district", "same area", "else"],
     thresholds: &[],
-    expensive: false,
     normalise,
     build,
 };

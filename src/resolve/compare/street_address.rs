@@ -20,7 +20,6 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    expensive: true,
     normalise: |_, text| fold::text_fold(text).map(|_| text.trim().to_lowercase()),
     build,
 };
