@@ -126,6 +126,14 @@ impl Look {
         })
     }
 
+    /// Where the records come from, in words.
+    pub fn origin(&self) -> String {
+        match &self.published {
+            Some(entry) => format!("the records of run {}", entry.run_id),
+            None => "the day's exports, as a run would read them".to_owned(),
+        }
+    }
+
     /// The kinds asked for: one, or all.
     ///
     /// # Errors
@@ -161,7 +169,7 @@ impl Look {
     /// Where an expression cannot be evaluated.
     pub async fn columns(&self, kind: &str, expressions: &[String]) -> Result<Vec<ArrayRef>> {
         let what = format!("resolve.{kind}");
-        let frame = self.engine.sql(&resolution::sql(kind, expressions), &what).await?;
+        let frame = self.engine.sql(&resolution::sql(kind, expressions, &[]), &what).await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         Ok(batch.columns().iter().skip(2).map(Arc::clone).collect())
     }

@@ -4,6 +4,7 @@
 //! inputs and the configuration that changes results; each stage hands over through staging, so
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
+mod candidates;
 mod check;
 pub mod dedupe;
 mod inputs;
@@ -15,9 +16,10 @@ mod run;
 mod sql;
 mod stages;
 
+pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
 pub use inputs::Input;
-pub use look::{Look, LookRequest};
+pub use look::{Look, LookRequest, model};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
