@@ -11,7 +11,9 @@ use super::{Done, Global, PipelineFile, truth};
 use crate::engine::{Options, run_blocking};
 use crate::error::{Error, Result};
 use crate::pipeline::{Look, candidates};
-use crate::resolve::{self, Blocking, Candidate, Inspector, ProposeOptions, Proposed, Resolve};
+use crate::resolve::{
+    self, Blocking, BlockingCandidate, Inspector, ProposeOptions, Proposed, Resolve,
+};
 
 /// Blocks of each rule that are shown.
 const SHOWN: usize = 5;
@@ -112,10 +114,10 @@ async fn propose(
     let keys = candidates(settings);
     let sql: Vec<String> = keys.iter().map(|key| key.sql.clone()).collect();
     let columns = look.columns(kind, &sql).await?;
-    let candidates: Vec<Candidate> = keys
+    let candidates: Vec<BlockingCandidate> = keys
         .into_iter()
         .zip(columns)
-        .map(|(key, array)| Candidate {
+        .map(|(key, array)| BlockingCandidate {
             name: key.sql.clone(),
             keys: vec![(key.sql, array)],
             columns: vec![key.column],

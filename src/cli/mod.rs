@@ -15,7 +15,6 @@ mod model;
 mod out;
 mod plan;
 mod run;
-mod sample;
 mod tables;
 mod train;
 mod truth;
@@ -95,8 +94,6 @@ enum Command {
     Model(model::Arguments),
     /// Measures the published entities against known ones, or against judged pairs
     Evaluate(evaluate::Arguments),
-    /// Draws pairs for a person to judge
-    Sample(sample::Arguments),
     /// Lists the SQL functions and the comparisons, with examples
     Functions(functions::Arguments),
     /// Lists the published tables, shows one, or queries them with SQL
@@ -154,7 +151,6 @@ pub fn main() -> ExitCode {
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
         Command::Model(arguments) => model::run(arguments, &cli.global),
-        Command::Sample(arguments) => sample::run(arguments, &cli.global),
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),

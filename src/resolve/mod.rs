@@ -12,13 +12,14 @@
 //! | `compare/` | levels of agreement, a file a comparison |
 //! | `conditions` | SQL conditions on pairs, compiled elsewhere |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
-//! | `train`, `model` | m and u by EM; weights, scores, the model's document |
+//! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
 //! | `inspect` | the same blocking, training and scoring, looked at pair by pair |
+//! | `difference` | what lies between two models |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
@@ -27,6 +28,7 @@ mod cluster;
 mod columns;
 mod compare;
 mod conditions;
+mod difference;
 mod evaluate;
 mod evidence;
 mod fold;
@@ -47,12 +49,16 @@ mod train;
 pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
+pub use difference::{LevelMove, ModelDifference};
 pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use inspect::{Block, Blocking, Inspector, Part, RuleBlocking, Scoring, Unlinkable, Waterfall};
 pub use log::match_log;
-pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
-pub use propose::{Candidate, ProposeOptions, Proposed, propose};
+pub use model::{
+    Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
+    TrainingReport,
+};
+pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
 pub use settings::*;

@@ -352,6 +352,8 @@ impl Ready<'_> {
             settings: self.input.settings,
             rows: self.rows as u32,
             skip: &|l, r| self.skip(l, r),
+            labelled: None,
+            merged_by_rules: 0,
             threads: self.threads,
         };
         train(&trainee, &self.comparisons, counts)
@@ -627,8 +629,12 @@ pub fn resolve(
         None => ready.trained()?,
     };
     if !model.training.converged {
-        warnings
-            .push(format!("training did not converge in {} iterations", model.training.iterations));
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
     }
     for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
         warnings.push(format!(

@@ -220,6 +220,10 @@ pub struct Training {
     pub model: Option<String>,
     /// m and u probabilities that are given and not trained, by comparison name.
     pub given: IndexMap<String, GivenProbabilities>,
+    /// The probability that two records drawn at random are of one entity, where it is known and not trained.
+    pub prior: Option<f64>,
+    /// The share of pairs of one entity that the `merge` rules find, where it is known: the prior follows from their number.
+    pub rules_recall: Option<f64>,
 }
 
 impl Default for Training {
@@ -231,6 +235,8 @@ impl Default for Training {
             tolerance: 1e-6,
             model: None,
             given: IndexMap::new(),
+            prior: None,
+            rules_recall: None,
         }
     }
 }
@@ -239,9 +245,11 @@ impl Default for Training {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GivenProbabilities {
-    /// The probability of each level among pairs of one entity.
+    /// The probability of each level among pairs of one entity; trained where it is not given.
+    #[serde(default)]
     pub m: Vec<f64>,
-    /// The probability of each level among pairs of different entities.
+    /// The probability of each level among pairs that agree by chance; counted where it is not given.
+    #[serde(default)]
     pub u: Vec<f64>,
 }
 
@@ -257,6 +265,6 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { merge: 0.9, review: 0.5 }
+        Self { merge: 0.5, review: 0.2 }
     }
 }
