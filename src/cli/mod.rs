@@ -7,6 +7,7 @@ mod block;
 mod check;
 mod completions;
 mod dedupe;
+mod errors;
 mod evaluate;
 mod functions;
 mod init;
@@ -15,6 +16,7 @@ mod model;
 mod out;
 mod plan;
 mod run;
+mod sample;
 mod tables;
 mod train;
 mod truth;
@@ -92,6 +94,8 @@ enum Command {
     Train(train::Arguments),
     /// Compares two models
     Model(model::Arguments),
+    /// Draws pairs for a person to judge
+    Sample(sample::Arguments),
     /// Measures the published entities against known ones, or against judged pairs
     Evaluate(evaluate::Arguments),
     /// Lists the SQL functions and the comparisons, with examples
@@ -151,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
         Command::Model(arguments) => model::run(arguments, &cli.global),
+        Command::Sample(arguments) => sample::run(arguments, &cli.global),
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),

@@ -20,6 +20,7 @@
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
 //! | `inspect` | the same blocking, training and scoring, looked at pair by pair |
 //! | `difference` | what lies between two models |
+//! | `sample` | pairs for a person to judge, and what the verdicts say of all |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
@@ -42,6 +43,7 @@ mod record;
 mod redirect;
 mod rules;
 mod run;
+mod sample;
 mod settings;
 mod similarity;
 mod train;
@@ -50,7 +52,7 @@ pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
 pub use difference::{LevelMove, ModelDifference};
-pub use evaluate::{Evaluation, Score, evaluate};
+pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use inspect::{Block, Blocking, Inspector, Part, RuleBlocking, Scoring, Unlinkable, Waterfall};
 pub use log::match_log;
@@ -61,4 +63,7 @@ pub use model::{
 pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
+pub use sample::{
+    Draw, Estimate, Stratum, allocate, precision, recall, size_for, strata, stratum_of, threshold,
+};
 pub use settings::*;
