@@ -90,8 +90,9 @@ fn print(kind: &str, found: &ModelDifference) {
     let moved: Vec<_> =
         found.levels.iter().filter(|own| own.m.0 != own.m.1 || own.u.0 != own.u.1).collect();
     let largest = moved.iter().map(|own| own.moved().abs()).fold(0.1, f64::max);
+    let wide = moved.iter().map(|own| own.level.chars().count()).max().unwrap_or(0);
     say!(
-        "\n  {:<20} {:<28} {:>21} {:>21} {:>17} {:>7}",
+        "\n  {:<20} {:<wide$} {:>21} {:>21} {:>17} {:>7}",
         "comparison",
         "level",
         "m",
@@ -103,7 +104,7 @@ fn print(kind: &str, found: &ModelDifference) {
         let bar = signed_bar(own.moved(), largest, 8);
         let two = |(a, b): (f64, f64)| format!("{a:.6} → {b:.6}");
         say!(
-            "  {:<20} {:<28} {:>21} {:>21} {:>8.2} → {:>6.2} {:>+7.2}  {bar}",
+            "  {:<20} {:<wide$} {:>21} {:>21} {:>8.2} → {:>6.2} {:>+7.2}  {bar}",
             own.comparison,
             own.level,
             two(own.m),

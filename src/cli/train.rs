@@ -134,13 +134,15 @@ fn print(model: &Model) {
     say!("  prior weight {:.2}: one pair of {odds:.0} of all is one entity", model.prior_weight);
     let levels = model.comparisons.iter().flat_map(|own| &own.levels);
     let largest = levels.map(|level| level.weight.abs()).fold(1.0, f64::max);
-    say!("\n  {:<20} {:<28} {:>10} {:>10} {:>8}", "comparison", "level", "m", "u", "weight");
+    let levels = model.comparisons.iter().flat_map(|own| &own.levels);
+    let wide = levels.map(|level| level.name.chars().count()).max().unwrap_or(0);
+    say!("\n  {:<20} {:<wide$} {:>10} {:>10} {:>8}", "comparison", "level", "m", "u", "weight");
     for own in &model.comparisons {
         for (place, level) in own.levels.iter().enumerate() {
             let name = if place == 0 { own.name.as_str() } else { "" };
             let bar = signed_bar(level.weight, largest, 12);
             say!(
-                "  {name:<20} {:<28} {:>10.6} {:>10.6} {:>8.2}  {bar}",
+                "  {name:<20} {:<wide$} {:>10.6} {:>10.6} {:>8.2}  {bar}",
                 level.name,
                 level.m,
                 level.u,

@@ -30,11 +30,12 @@ pub(super) fn lines(pair: &Waterfall) -> Vec<String> {
         parts.push(("household, namesake".to_owned(), "", pair.other_classes));
     }
     let largest = parts.iter().map(|(_, _, weight)| weight.abs()).fold(1.0, f64::max);
+    let wide = parts.iter().map(|(_, level, _)| level.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> = parts
         .iter()
         .map(|(name, level, weight)| {
             let drawn = signed_bar(*weight, largest, WIDTH / 2);
-            format!("{name:<22} {level:<28} {weight:>8.2}  {drawn}").trim_end().to_owned()
+            format!("{name:<22} {level:<wide$} {weight:>8.2}  {drawn}").trim_end().to_owned()
         })
         .collect();
     let rule = match &pair.rule {
@@ -43,7 +44,7 @@ pub(super) fn lines(pair: &Waterfall) -> Vec<String> {
         None => String::new(),
     };
     lines.push(format!(
-        "{:<22} {:<28} {:>8.2}  probability {:.6}{rule}",
+        "{:<22} {:<wide$} {:>8.2}  probability {:.6}{rule}",
         "match weight", "", pair.match_weight, pair.match_probability
     ));
     lines

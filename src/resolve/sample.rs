@@ -37,10 +37,10 @@ pub struct Stratum {
     pub matches: u64,
 }
 
-/// Where strata begin, ascending, the first at minus infinity: at match weights of round
-/// probabilities, and at these further weights.
+/// Where strata begin, ascending, the first at minus infinity: at round match weights, and at these
+/// further ones.
 pub fn strata(further: &[f64]) -> Vec<f64> {
-    let mut from = vec![-10.0, -5.0, -2.0, 0.0, 1.0, 2.0, 3.17, 4.25, 6.63, 10.0, 15.0];
+    let mut from = vec![-10.0, -5.0, -2.0, 0.0, 1.0, 2.0, 5.0, 7.0, 10.0, 15.0];
     from.extend(further.iter().filter(|weight| weight.is_finite()));
     from.push(f64::NEG_INFINITY);
     from.sort_by(f64::total_cmp);
@@ -351,7 +351,7 @@ mod tests {
         ];
         // 0.990 from 6.0 on is a bound; the value from 3.0 on is 897 of 900.
         assert_eq!(threshold(&strata, 0.99), (None, Some(3.0)));
-        assert_eq!(threshold(&strata, 0.98), (Some(3.0), Some(3.0)));
+        assert_eq!(threshold(&strata, 0.975), (Some(3.0), Some(3.0)));
         let found = precision(&strata, 3.0).unwrap();
         assert!((found.value - 897.0 / 900.0).abs() < 1e-12 && found.low < found.value);
         assert_eq!(stratum_of(&[f64::NEG_INFINITY, 0.0, 3.0], 3.0), 2);
