@@ -1,53 +1,157 @@
-//! `simurgh evaluate`: the published entities against a file of known ones.
+//! `simurgh evaluate`: the published entities against known ones, or against pairs that a person
+//! has judged.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray};
 use clap::Args;
-use serde_json::json;
+use jiff::civil::Date;
+use serde_json::{Value, json};
 
+use super::errors::Errors;
 use super::out::say;
-use super::{Done, Global, PipelineFile};
-use crate::engine::{Engine, Options, Store, run_blocking};
+use super::sample::{share, weight};
+use super::waterfall::bar;
+use super::{Done, Global, PipelineFile, truth};
+use crate::engine::{Options, run_blocking};
 use crate::error::{Error, Result};
-use crate::land::{self, History};
-use crate::resolve::{Score, evaluate};
-use crate::tables::ENTITY_MEMBERS;
+use crate::pipeline::Look;
+use crate::resolve::{
+    self, CurvePoint, Estimate, Inspector, Resolve, Score, Stratum, WeightCounts, curve, evaluate,
+    precision, recall, threshold,
+};
 
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("against").required(true))]
 pub(super) struct Arguments {
     #[command(flatten)]
     file: PipelineFile,
     /// The known entities: CSV with the columns source, record_id, customer
-    #[arg(long, value_name = "FILE")]
-    truth: PathBuf,
+    #[arg(long, value_name = "FILE", group = "against")]
+    truth: Option<PathBuf>,
+    /// Judged pairs: a file that `simurgh sample` wrote, its column verdict filled in with match or different
+    #[arg(long, value_name = "FILE", group = "against")]
+    sample: Option<PathBuf>,
+    /// Looks at records of this kind only
+    #[arg(long, value_name = "KIND", requires = "truth")]
+    kind: Option<String>,
+    /// The logical date; else the newest that is published
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "truth", value_parser = super::run::date)]
+    date: Option<Date>,
+    /// Writes precision and recall over thresholds to a CSV file
+    #[arg(long, value_name = "FILE", requires = "truth")]
+    curve: Option<PathBuf>,
+    /// Shows so many pairs of each kind of error, with what their scores are made of
+    #[arg(long, value_name = "N", requires = "truth", default_value_t = 0)]
+    errors: usize,
+    /// Shows the records' ids and values beside the errors
+    #[arg(long, requires = "errors")]
+    show_values: bool,
+    /// The precision for which a threshold is recommended
+    #[arg(long, value_name = "SHARE", requires = "sample", default_value_t = 0.99, value_parser = share)]
+    precision: f64,
 }
 
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
-    let loaded = arguments.file.load(global)?;
-    let truth = read_truth(&arguments.truth)?;
-    let (date, members) = run_blocking(members(global, &loaded.pipeline.name))?;
-    // Records of other days, which are in the truth and not among those published, say nothing.
-    let judged: Vec<(&str, &str)> = members
-        .iter()
-        .filter_map(|(record, golden)| {
-            truth.get(record).map(|known| (golden.as_str(), known.as_str()))
-        })
-        .collect();
-    if judged.is_empty() {
+    match (&arguments.truth, &arguments.sample) {
+        (Some(truth), _) => run_blocking(against_truth(arguments, truth, global)),
+        (None, Some(sample)) => against_sample(arguments, sample, global),
+        (None, None) => Err(Error::usage("nothing to judge by was named")
+            .help("give known entities, --truth FILE, or judged pairs, --sample FILE")),
+    }
+}
+
+async fn against_truth(arguments: &Arguments, path: &Path, global: &Global) -> Result<Done> {
+    let look = Look::open(&arguments.file.look(global, arguments.date, true)?).await?;
+    let kinds = look.kinds(arguments.kind.as_deref())?;
+    let truth = truth::read(path)?;
+    let members = look.members().await?;
+    let models = look.models().await?;
+    let mut json = serde_json::Map::new();
+    let mut pairs: Vec<(&str, &str)> = Vec::new();
+    let (mut records, mut reports) = (0, Vec::new());
+    for (kind, settings) in kinds {
+        let input = look.input(kind, settings).await?;
+        let threads = Options::default().threads;
+        let inspector = Inspector::new(&input, resolve::Options { threads })?;
+        records += inspector.rows();
+        // Records of other days, which are in the truth and not among these, say nothing.
+        let judged: BTreeMap<u32, (&str, &str)> = (0..inspector.rows() as u32)
+            .filter_map(|row| {
+                let key = inspector.key(row);
+                let (golden, known) = (members.get(&key)?, truth.get(&key)?);
+                Some((row, (golden.as_str(), known.as_str())))
+            })
+            .collect();
+        pairs.extend(judged.values());
+        let model = match models.get(kind) {
+            Some(model) => model.clone(),
+            None => inspector.train()?,
+        };
+        let scoring = inspector.scoring(&model)?;
+        let merge = weight(settings.thresholds.merge);
+        let parts = scoring.each(|counts: &mut WeightCounts, l, r, weight| {
+            if let (Some(l), Some(r)) = (judged.get(&l), judged.get(&r)) {
+                counts.count(weight, l.1 == r.1);
+            }
+        })?;
+        let mut counts = WeightCounts::default();
+        parts.iter().for_each(|part| counts.add(part));
+        let (matches, _) = truth::matches(&truth, &inspector);
+        let points = curve(&counts, matches.len() as u64);
+        let errors = Errors::find(&judged, &scoring, merge);
+        let unlinkable = scoring.unlinkable(&inspector, settings.thresholds.merge)?;
+        json.insert(
+            kind.to_owned(),
+            json!({
+                "records": inspector.rows(),
+                "judged": judged.len(),
+                "known_matches": matches.len(),
+                "model_hash": model.hash()?,
+                "curve": points,
+                "errors": errors.counts(),
+                "unlinkable": {
+                    "no_key": unlinkable.no_key.len(),
+                    "too_little_known": unlinkable.too_little_known.len(),
+                },
+            }),
+        );
+        reports.push((kind, points.clone()));
+        if !global.json {
+            say!(
+                "{}: {kind}, {} records, {} judged",
+                look.logical_date,
+                inspector.rows(),
+                judged.len()
+            );
+            print_curve(&points, settings);
+            errors.print(&input, &inspector, &scoring, (arguments.errors, arguments.show_values));
+            say!(
+                "\n  {:>8} records can match nothing: no blocking rule has a key for them",
+                unlinkable.no_key.len()
+            );
+            say!(
+                "  {:>8} records know too little: a record that agreed on everything would not be merged\n",
+                unlinkable.too_little_known.len()
+            );
+        }
+    }
+    if pairs.is_empty() {
         return Err(Error::data(format!(
-            "{}: names none of the {} published records",
-            arguments.truth.display(),
-            members.len()
+            "{}: names none of the {records} published records",
+            path.display()
         ))
         .help("its `source` and `record_id` must be those of the table entity_members"));
     }
-    let unjudged = members.len() - judged.len();
-    let found = evaluate(judged.iter().copied());
+    if let Some(file) = &arguments.curve {
+        write_curve(file, &reports)?;
+    }
+    let unjudged = records - pairs.len();
+    let found = evaluate(pairs.iter().copied());
     if !global.json {
         say!(
-            "{date}: {} records judged, {unjudged} that the truth does not name; {} entities found, {} true",
+            "{}: {} records judged, {unjudged} that the truth does not name; {} entities found, {} true",
+            look.logical_date,
             found.records,
             found.found,
             found.entities
@@ -62,7 +166,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let score = |score: Score| json!({ "precision": score.precision, "recall": score.recall, "f1": score.f1 });
     Ok(Done::with(json!({
         "outcome": "evaluated",
-        "logical_date": date,
+        "logical_date": look.logical_date,
         "records": found.records,
         "unjudged": unjudged,
         "found": found.found,
@@ -70,64 +174,198 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         "pairwise": score(found.pairwise),
         "clusters": score(found.clusters),
         "b_cubed": score(found.b_cubed),
+        "kinds": json,
     })))
 }
 
-type Record = (String, String);
-
-fn read_truth(path: &std::path::Path) -> Result<HashMap<Record, String>> {
-    let unreadable = |source: csv::Error| {
-        let place = source.position().map(|at| format!(", line {}", at.line())).unwrap_or_default();
-        Error::data(format!("{}{place}: cannot be read as CSV", path.display()))
-            .help("it must be a CSV file with the columns source, record_id, customer")
-    };
-    let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
-    let headers = reader.headers().map_err(unreadable)?.clone();
-    let column = |name: &str| {
-        headers.iter().position(|header| header.trim_start_matches('\u{feff}') == name).ok_or_else(
-            || {
-                Error::data(format!("{}: column `{name}` is missing", path.display()))
-                    .help("the columns are source, record_id, customer")
-            },
-        )
-    };
-    let (source, record_id, customer) =
-        (column("source")?, column("record_id")?, column("customer")?);
-    let mut truth = HashMap::new();
-    for row in reader.records() {
-        let row = row.map_err(unreadable)?;
-        let field = |index: usize| row.get(index).unwrap_or_default().to_owned();
-        truth.insert((field(source), field(record_id)), field(customer));
+/// Precision and recall of pairs over thresholds, with the thresholds in force marked.
+fn print_curve(points: &[CurvePoint], settings: &Resolve) {
+    if points.is_empty() {
+        say!("  no two judged records were compared");
+        return;
     }
-    Ok(truth)
+    let in_force = weight(settings.thresholds.merge);
+    say!("  pairs merged from a threshold on, each by itself; > is the threshold in force");
+    say!(
+        "    {:>7} {:>12} {:>9} {:>9} {:>7} {:>7}  {:<20} recall",
+        "weight",
+        "probability",
+        "pairs",
+        "precision",
+        "recall",
+        "F1",
+        "precision"
+    );
+    for (place, own) in points.iter().enumerate() {
+        let next = points.get(place + 1).map_or(f64::INFINITY, |next| next.match_weight);
+        let mark = if own.match_weight <= in_force && in_force < next { '>' } else { ' ' };
+        let score = own.score;
+        say!(
+            "  {mark} {:>7.0} {:>12.6} {:>9} {:>9.4} {:>7.4} {:>7.4}  {:<20} {}",
+            own.match_weight,
+            own.match_probability,
+            own.pairs,
+            score.precision,
+            score.recall,
+            score.f1,
+            bar(score.precision, 1.0, 20),
+            bar(score.recall, 1.0, 20)
+        );
+    }
 }
 
-/// The newest date that is published, and its records with their golden ids.
-async fn members(global: &Global, pipeline: &str) -> Result<(String, Vec<(Record, String)>)> {
-    let warehouse = Store::open(&global.warehouse)?;
-    land::refuse_other_formats(&warehouse).await?;
-    let history = History::read(&warehouse).await?;
-    let current = history.current(pipeline);
-    let date = current.map(|entry| entry.logical_date.clone()).unwrap_or_default();
-    let version = current.and_then(|entry| entry.tables.get(ENTITY_MEMBERS)).ok_or_else(|| {
-        Error::data(format!("{}: nothing is published yet", warehouse.url()))
-            .help("run the pipeline first: simurgh run PIPELINE --date DATE")
-    })?;
-    let engine = Engine::new(&Options::default())?;
-    let files = land::delta::files(&warehouse, ENTITY_MEMBERS, *version).await?;
-    let mut members = Vec::new();
-    for batch in engine.collect(engine.parquet(&warehouse, &files).await?, ENTITY_MEMBERS).await? {
-        let text = |name: &str| {
-            batch
-                .column_by_name(name)
-                .and_then(|column| column.as_string_opt::<i32>())
-                .ok_or_else(|| Error::data(format!("{ENTITY_MEMBERS}: no text column `{name}`")))
-        };
-        let (golden, source, record) = (text("golden_id")?, text("source")?, text("record_id")?);
-        for row in 0..golden.len() {
-            let key = (source.value(row).to_owned(), record.value(row).to_owned());
-            members.push((key, golden.value(row).to_owned()));
+fn write_curve(path: &Path, kinds: &[(&str, Vec<CurvePoint>)]) -> Result<()> {
+    let unwritable = || {
+        Error::data(format!("{}: cannot be written", path.display())).help("choose another --curve")
+    };
+    let mut writer = csv::Writer::from_path(path).map_err(|_| unwritable())?;
+    let header =
+        ["kind", "match_weight", "match_probability", "pairs", "precision", "recall", "f1"];
+    writer.write_record(header).map_err(|_| unwritable())?;
+    for (kind, points) in kinds {
+        for own in points {
+            let numbers = [
+                own.match_weight,
+                own.match_probability,
+                own.pairs as f64,
+                own.score.precision,
+                own.score.recall,
+                own.score.f1,
+            ];
+            let row = std::iter::once((*kind).to_owned()).chain(numbers.map(|n| n.to_string()));
+            writer.write_record(row).map_err(|_| unwritable())?;
         }
     }
-    Ok((date, members))
+    writer.flush().map_err(|_| unwritable())
+}
+
+/// What a verdict says; `None` where the pair was not judged.
+fn verdict(text: &str) -> Result<Option<bool>, ()> {
+    match text.trim().to_lowercase().as_str() {
+        "" => Ok(None),
+        "match" | "same" | "yes" | "true" | "1" => Ok(Some(true)),
+        "different" | "no" | "false" | "0" => Ok(Some(false)),
+        _ => Err(()),
+    }
+}
+
+/// The strata of a judged sample, ascending.
+fn read_sample(path: &Path) -> Result<Vec<Stratum>> {
+    let rows = truth::table(path, &["stratum_from", "stratum_pairs", "verdict"])?;
+    let mut strata: Vec<Stratum> = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        let wrong = |what: &str| {
+            Error::data(format!("{}, line {}: {what}", path.display(), place + 2)).help(
+                "the file is one that `simurgh sample` wrote, with `match` or `different` in the column verdict, or nothing where a pair was not judged",
+            )
+        };
+        let from: f64 = row[0].parse().map_err(|_| wrong("stratum_from is not a number"))?;
+        let pairs: u64 = row[1].parse().map_err(|_| wrong("stratum_pairs is not a number"))?;
+        let verdict =
+            verdict(&row[2]).map_err(|()| wrong("the verdict is neither match nor different"))?;
+        let known = strata.iter_mut().find(|own| own.from.total_cmp(&from).is_eq());
+        let judged = u64::from(verdict.is_some());
+        let matches = u64::from(verdict == Some(true));
+        match known {
+            Some(own) => {
+                own.judged += judged;
+                own.matches += matches;
+            }
+            None => strata.push(Stratum { from, pairs, judged, matches }),
+        }
+        if strata.iter().any(|own| own.judged > own.pairs) {
+            return Err(wrong("more pairs were judged than the stratum has"));
+        }
+    }
+    strata.sort_by(|a, b| a.from.total_cmp(&b.from));
+    if strata.iter().all(|own| own.judged == 0) {
+        return Err(Error::data(format!("{}: no pair has a verdict", path.display()))
+            .help("write `match` or `different` in the column verdict"));
+    }
+    Ok(strata)
+}
+
+fn against_sample(arguments: &Arguments, path: &Path, global: &Global) -> Result<Done> {
+    // The pipeline file is not read, but a wrong one is an error all the same.
+    arguments.file.load(global)?;
+    let strata = read_sample(path)?;
+    let judged: u64 = strata.iter().map(|own| own.judged).sum();
+    let probability = |weight: f64| 1.0 / (1.0 + (-weight).exp2());
+    let (sure, likely) = threshold(&strata, arguments.precision);
+    if !global.json {
+        say!(
+            "{judged} pairs judged; of all compared pairs, from a threshold on, with intervals of 95%"
+        );
+        say!(
+            "  {:>8} {:>12} {:>10} {:>7} {:>8}  {:<26} recall of compared pairs",
+            "weight",
+            "probability",
+            "pairs",
+            "judged",
+            "matches",
+            "precision"
+        );
+        let shown = |own: Option<Estimate>| match own {
+            Some(own) => format!("{:.4} [{:.4}, {:.4}]", own.value, own.low, own.high),
+            None => "-".to_owned(),
+        };
+        for own in strata.iter().rev() {
+            say!(
+                "  {:>8.2} {:>12.6} {:>10} {:>7} {:>8}  {:<26} {}",
+                own.from,
+                probability(own.from),
+                own.pairs,
+                own.judged,
+                own.matches,
+                shown(precision(&strata, own.from)),
+                shown(recall(&strata, own.from))
+            );
+        }
+        let target = arguments.precision;
+        match (sure, likely) {
+            (Some(sure), _) => say!(
+                "\nfor a precision of {target}: thresholds.merge {:.6} (weight {sure:.2}), surely so",
+                probability(sure)
+            ),
+            (None, Some(likely)) => say!(
+                "\nfor a precision of {target}: thresholds.merge {:.6} (weight {likely:.2}) by the estimate; judge more pairs to be sure",
+                probability(likely)
+            ),
+            (None, None) => say!("\nno threshold of the sample gives a precision of {target}"),
+        }
+    }
+    let rows: Vec<Value> = strata
+        .iter()
+        .map(|own| {
+            json!({
+                "from": own.from.is_finite().then_some(own.from),
+                "probability": probability(own.from),
+                "pairs": own.pairs,
+                "judged": own.judged,
+                "matches": own.matches,
+                "precision": precision(&strata, own.from),
+                "recall": recall(&strata, own.from),
+            })
+        })
+        .collect();
+    Ok(Done::with(json!({
+        "outcome": "evaluated",
+        "judged": judged,
+        "strata": rows,
+        "target": arguments.precision,
+        "threshold": sure.map(probability),
+        "threshold_estimated": likely.map(probability),
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_are_read_as_people_write_them() {
+        assert_eq!(verdict(" Match "), Ok(Some(true)));
+        assert_eq!(verdict("no"), Ok(Some(false)));
+        assert_eq!((verdict(""), verdict("perhaps")), (Ok(None), Err(())));
+    }
 }

@@ -3,19 +3,26 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
+mod block;
 mod check;
 mod completions;
 mod dedupe;
+mod errors;
 mod evaluate;
 mod functions;
 mod init;
 mod interrupt;
+mod model;
 mod out;
 mod plan;
 mod run;
+mod sample;
 mod show;
 mod tables;
+mod train;
+mod truth;
 mod verify;
+mod waterfall;
 
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -82,7 +89,15 @@ enum Command {
     Run(run::Arguments),
     /// Finds the records of files that are the same, without a pipeline
     Dedupe(dedupe::Arguments),
-    /// Measures the published entities against a file of known ones
+    /// Shows what each blocking rule gives, and proposes rules
+    Block(block::Arguments),
+    /// Trains a model without a run, shows it and writes it
+    Train(train::Arguments),
+    /// Compares two models
+    Model(model::Arguments),
+    /// Draws pairs for a person to judge
+    Sample(sample::Arguments),
+    /// Measures the published entities against known ones, or against judged pairs
     Evaluate(evaluate::Arguments),
     /// Lists the SQL functions and the comparisons, with examples
     Functions(functions::Arguments),
@@ -140,6 +155,10 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
         Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
+        Command::Block(arguments) => block::run(arguments, &cli.global),
+        Command::Train(arguments) => train::run(arguments, &cli.global),
+        Command::Model(arguments) => model::run(arguments, &cli.global),
+        Command::Sample(arguments) => sample::run(arguments, &cli.global),
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),

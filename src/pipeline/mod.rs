@@ -4,11 +4,13 @@
 //! inputs and the configuration that changes results; each stage hands over through staging, so
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
+mod candidates;
 mod check;
 mod checks;
 pub mod dedupe;
 mod inputs;
 mod landing;
+mod look;
 mod models;
 mod plan;
 mod previous;
@@ -18,8 +20,10 @@ mod run;
 mod sql;
 mod stages;
 
+pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
 pub use inputs::Input;
+pub use look::{Look, LookRequest, model};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use published::PublishedTables;
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};

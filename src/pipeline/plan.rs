@@ -112,12 +112,12 @@ pub async fn plan(request: &Request) -> Result<Plan> {
 }
 
 /// A folder of the system's own for what is thrown away, gone when dropped.
-struct Scratch {
-    path: String,
+pub(super) struct Scratch {
+    pub(super) path: String,
 }
 
 impl Scratch {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("simurgh-plan-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|source| {
             Error::retry(format!("{}: cannot be made", path.display()))

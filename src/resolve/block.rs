@@ -339,6 +339,13 @@ impl Blocks {
         None
     }
 
+    /// Whether a whole group of a rule holds both rows, or a window of a bounded one.
+    pub(crate) fn holds(&self, rule: usize, l: u32, r: u32) -> bool {
+        self.emitting(rule, l, r, false).is_some()
+            || self.rules[rule].report.bounded_blocks > 0
+                && self.emitting(rule, l, r, true).is_some()
+    }
+
     /// Whether this group is the one that emits this pair of its rows. Whole groups come first, by
     /// (rule, group), then windows of bounded groups, so that each pair is emitted exactly once.
     pub(crate) fn emits(&self, rule: usize, group: u32, l: u32, r: u32) -> bool {

@@ -20,18 +20,24 @@
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
+//! | `inspect` | the same blocking, training and scoring, looked at pair by pair |
+//! | `difference` | what lies between two models |
+//! | `clerical` | pairs for a person to judge, and what the verdicts say of all |
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
 mod choose;
+mod clerical;
 mod cluster;
 mod columns;
 mod compare;
 mod conditions;
+mod difference;
 mod evaluate;
 mod evidence;
 mod fold;
 mod identify;
+mod inspect;
 mod intern;
 mod kernel;
 mod log;
@@ -48,16 +54,21 @@ mod similarity;
 mod train;
 
 pub use block::BlockingReport;
+pub use clerical::{
+    Draw, Estimate, Stratum, allocate, precision, recall, size_for, strata, stratum_of, threshold,
+};
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
-pub use evaluate::{Evaluation, Score, evaluate};
+pub use difference::{LevelMove, ModelDifference};
+pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
+pub use inspect::{Block, Blocking, Inspector, Part, RuleBlocking, Scoring, Unlinkable, Waterfall};
 pub use log::match_log;
 pub use model::{
     Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
     TrainingReport,
 };
-pub use propose::{Candidate as BlockingCandidate, ProposeOptions, Proposed, propose};
+pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};

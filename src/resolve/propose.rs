@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::random::mix;
 
 /// A key that might block, or several that must all agree.
-pub struct Candidate {
+pub struct BlockingCandidate {
     /// The name that its rule will have.
     pub name: String,
     /// SQL of each key, and its array over the rows; a list stands for each of its elements.
@@ -112,7 +112,7 @@ struct Proposer<'a> {
 /// # Errors
 /// Where a key has no text form.
 pub fn propose(
-    candidates: &[Candidate],
+    candidates: &[BlockingCandidate],
     rows: usize,
     budget: u64,
     options: &ProposeOptions,
@@ -136,7 +136,7 @@ pub fn propose(
 
 impl<'a> Proposer<'a> {
     /// Codes every key once; gives the candidates by place of their keys.
-    fn take_in(&mut self, candidates: &'a [Candidate]) -> Result<Vec<Combination>> {
+    fn take_in(&mut self, candidates: &'a [BlockingCandidate]) -> Result<Vec<Combination>> {
         let mut columns: Vec<&str> = Vec::new();
         let mut given = Vec::new();
         for candidate in candidates {

@@ -54,8 +54,8 @@ fn people(entities: usize, seed: u64) -> People {
 }
 
 impl People {
-    fn candidates(&self) -> Vec<Candidate> {
-        let single = |name: &str, column: &str, values: Vec<Option<String>>| Candidate {
+    fn candidates(&self) -> Vec<BlockingCandidate> {
+        let single = |name: &str, column: &str, values: Vec<Option<String>>| BlockingCandidate {
             name: name.to_owned(),
             keys: vec![(name.to_owned(), Arc::new(StringArray::from(values)) as ArrayRef)],
             columns: vec![column.to_owned()],

@@ -117,17 +117,17 @@ const TRAINING_PAIRS: u64 = 1 << 22;
 /// Rows of a group that speak for it, at most.
 const GROUP_ROWS: usize = 24;
 
-struct Ready<'a> {
-    input: &'a Input<'a>,
-    rows: usize,
-    comparisons: Arc<Comparisons>,
-    blocks: Blocks,
-    rules: Rules,
+pub(super) struct Ready<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) rows: usize,
+    pub(super) comparisons: Arc<Comparisons>,
+    pub(super) blocks: Blocks,
+    pub(super) rules: Rules,
     /// By row, a number for a duplicate-free source.
     sources: Vec<u32>,
     /// Where only some links are asked for: by row, a number for its source.
     every_source: Vec<u32>,
-    threads: usize,
+    pub(super) threads: usize,
     /// Whether a deterministic rule may merge what the model would not.
     merges: bool,
 }
@@ -137,7 +137,7 @@ type Most = FxHashMap<u64, Weight>;
 
 /// Pairs of one task that were compared.
 #[derive(Default)]
-struct Compared {
+pub(super) struct Compared {
     rule: u16,
     l: Vec<u32>,
     r: Vec<u32>,
@@ -224,7 +224,7 @@ fn least_weight(probability: f64) -> Weight {
     fixed((probability / (1.0 - probability)).log2().clamp(-1e6, 1e6)) - 4
 }
 
-fn column<'a>(input: &'a Input<'a>, expression: &str) -> Result<&'a ArrayRef> {
+pub(super) fn column<'a>(input: &'a Input<'a>, expression: &str) -> Result<&'a ArrayRef> {
     let array = input.expressions.get(expression).ok_or_else(|| {
         Error::bug(format!("the expression `{expression}` was not evaluated over the records"))
     })?;
@@ -293,7 +293,7 @@ pub fn estimate(input: &Input<'_>) -> Result<Vec<BlockingReport>> {
     Ok(blocks(input, &columns, rows, 1)?.rules.into_iter().map(|rule| rule.report).collect())
 }
 
-fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
+pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
     let rows = check_sorted(input)?;
     let settings = input.settings;
     if settings.comparisons.is_empty() || settings.comparisons.len() > MAX_COMPARISONS {
@@ -349,7 +349,7 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
 impl Ready<'_> {
     /// Two records of a source that holds each entity once are never compared, nor are those whose
     /// link is not asked for.
-    fn skip(&self, l: u32, r: u32) -> bool {
+    pub(super) fn skip(&self, l: u32, r: u32) -> bool {
         let one_source = || self.every_source[l as usize] == self.every_source[r as usize];
         match self.input.settings.link {
             LinkType::DedupeOnly if !one_source() => return true,
@@ -399,6 +399,16 @@ impl Ready<'_> {
             },
         )?;
         Ok(sum(parts))
+    }
+
+    /// Trains; gives the pairs that were compared where they can be held.
+    pub(super) fn trained(&self) -> Result<(Model, Option<Vec<Compared>>)> {
+        if self.blocks.pairs() > HELD_PAIRS {
+            return Ok((self.train(&self.share()?, None)?, None));
+        }
+        let held = self.compare()?;
+        self.comparisons.check()?;
+        Ok((self.train(&counts(&held), None)?, Some(held)))
     }
 
     /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
@@ -592,7 +602,7 @@ impl Ready<'_> {
         scorer.weight_of(&best)
     }
 
-    fn row(&self, key: &RecordKey) -> Option<u32> {
+    pub(super) fn row(&self, key: &RecordKey) -> Option<u32> {
         let (mut low, mut high) = (0, self.rows);
         while low < high {
             let middle = (low + high) / 2;
@@ -606,7 +616,7 @@ impl Ready<'_> {
         None
     }
 
-    fn key(&self, row: u32) -> RecordKey {
+    pub(super) fn key(&self, row: u32) -> RecordKey {
         let row = row as usize;
         RecordKey::new(self.input.source.value(row), self.input.record_id.value(row))
     }
@@ -764,12 +774,7 @@ pub fn resolve(
             model.check(input.kind, &ready.comparisons)?;
             (model, None)
         }
-        None if ready.blocks.pairs() <= HELD_PAIRS => {
-            let held = ready.compare()?;
-            ready.comparisons.check()?;
-            (ready.train(&counts(&held), None)?, Some(held))
-        }
-        None => (ready.train(&ready.share()?, None)?, None),
+        None => ready.trained()?,
     };
     if !model.training.converged {
         let moves = model.training.largest_move.as_ref();
@@ -874,4 +879,4 @@ pub fn train_from_labels(
 
 #[cfg(test)]
 #[path = "run_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -38,7 +38,7 @@ fn comparison(
     }
 }
 
-fn settings() -> Resolve {
+pub(in crate::resolve) fn settings() -> Resolve {
     Resolve {
         blocking: vec![blocking("email", &["email"]), blocking("family", &["family"])],
         comparisons: vec![
@@ -56,7 +56,7 @@ fn settings() -> Resolve {
 
 /// 120 people, most of them in two sources, some with a wrong day or without e-mail. The last
 /// column is the truth.
-fn people() -> Vec<[String; 6]> {
+pub(in crate::resolve) fn people() -> Vec<[String; 6]> {
     let mut random = SplitMix64::new(3);
     let mut pick = |count: usize| (random.next() % count as u64) as usize;
     let mut rows = Vec::new();
@@ -85,7 +85,7 @@ fn people() -> Vec<[String; 6]> {
     rows
 }
 
-fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]]) -> Input<'a> {
+pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]]) -> Input<'a> {
     let column = |place: usize| -> StringArray {
         rows.iter().map(|row| Some(row[place].as_str()).filter(|text| !text.is_empty())).collect()
     };

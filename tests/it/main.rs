@@ -11,6 +11,7 @@
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
 //! | `look` | commands that look at one customer |
+//! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
 //! | `verify` | what is found of a warehouse that was altered |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
@@ -28,6 +29,7 @@ mod backfill;
 mod dedupe;
 mod fault;
 mod history;
+mod inspect;
 mod kill;
 mod look;
 mod program;

@@ -178,4 +178,37 @@ pub(super) const CASES: &[Case] = &[
         setup.publish(DATE);
         setup.arguments(&["evaluate", PIPELINE, "--truth", "nowhere.csv"]);
     }),
+    case("`block` of an unknown kind", 2, &["`persn`", "`person`"], "correct its name", |setup| {
+        setup.publish(DATE);
+        setup.arguments(&["block", PIPELINE, "--kind", "persn"]);
+    }),
+    case(
+        "`train` of two kinds into one file",
+        2,
+        &["2 kinds", "--kind"],
+        "name a folder or a kind",
+        |setup| {
+            setup.publish(DATE);
+            setup.arguments(&["train", PIPELINE, "--out", "model.json"]);
+        },
+    ),
+    case("a model that is none", 2, &["nowhere.json"], "name a model file or a hash", |setup| {
+        setup.arguments(&["model", "diff", "nowhere.json", "nowhere.json"]);
+    }),
+    case("`sample` of no size", 2, &["--size", "--interval"], "give one of them", |setup| {
+        setup.arguments(&["sample", PIPELINE, "--out", "sample.csv"]);
+    }),
+    case("`evaluate` by nothing", 2, &["--truth", "--sample"], "give one of them", |setup| {
+        setup.arguments(&["evaluate", PIPELINE]);
+    }),
+    case(
+        "a verdict that is none",
+        1,
+        &["sample.csv, line 2", "match"],
+        "write match or different",
+        |setup| {
+            setup.write("sample.csv", "stratum_from,stratum_pairs,verdict\n5,10,perhaps\n");
+            setup.arguments(&["evaluate", PIPELINE, "--sample", "sample.csv"]);
+        },
+    ),
 ];
