@@ -26,6 +26,9 @@ pub(super) struct Errors {
     pub(super) kept_apart: Vec<(u32, u32)>,
 }
 
+/// A list's name in JSON, what it holds in words, and its pairs.
+type List<'a> = (&'static str, &'static str, &'a [(u32, u32)]);
+
 impl Errors {
     /// Finds them: of each judged row, its golden id and its true customer.
     pub(super) fn find(
@@ -86,7 +89,7 @@ impl Errors {
     }
 
     /// Each list with its name in JSON and in words.
-    fn lists(&self) -> [(&'static str, &'static str, &[(u32, u32)]); 5] {
+    fn lists(&self) -> [List<'_>; 5] {
         [
             ("merged", "false positives that scored high enough by themselves", &self.merged),
             ("chained", "false positives that are together through other records", &self.chained),

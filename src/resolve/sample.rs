@@ -53,10 +53,13 @@ pub fn stratum_of(strata: &[f64], weight: f64) -> usize {
     strata.partition_point(|from| *from <= weight).saturating_sub(1)
 }
 
+/// The pairs with the smallest hashes.
+type Smallest = BinaryHeap<(u64, u32, u32)>;
+
 /// Pairs of every stratum with the smallest hashes, and how many there are in all.
 #[derive(Debug, Clone, Default)]
 pub struct Draw {
-    strata: Vec<(u64, BinaryHeap<(u64, u32, u32)>)>,
+    strata: Vec<(u64, Smallest)>,
 }
 
 impl Draw {
@@ -98,7 +101,7 @@ impl Draw {
 
     /// The first pairs of each stratum, as many as are asked for.
     pub fn pairs(self, sizes: &[u64]) -> Vec<Vec<(u32, u32)>> {
-        let of = |((_, held), size): ((u64, BinaryHeap<(u64, u32, u32)>), &u64)| {
+        let of = |((_, held), size): ((u64, Smallest), &u64)| {
             let drawn = held.into_sorted_vec().into_iter().take(*size as usize);
             drawn.map(|(_, l, r)| (l, r)).collect()
         };

@@ -4,15 +4,14 @@
 use serde_json::Value;
 
 use crate::program::Project;
-use crate::store::Store;
+use crate::store::{Place, Store};
 
 const PIPELINE: &str = "pipelines/tiny.yaml";
 const TRUTH: &str = "fixtures/tiny/truth.csv";
 
 /// Runs a command; its whole standard output, and its last line.
-fn say(project: &Project, store: &Store, arguments: &[&str]) -> (String, Value) {
-    let place = store.place();
-    let mut command = project.command(&place);
+fn say(project: &Project, place: &Place, arguments: &[&str]) -> (String, Value) {
+    let mut command = project.command(place);
     command.env("SIMURGH_WAREHOUSE", &place.uri).args(arguments);
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
@@ -25,16 +24,17 @@ fn say(project: &Project, store: &Store, arguments: &[&str]) -> (String, Value) 
 #[test]
 fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
     let (project, store) = (Project::tiny(), Store::disk());
+    let place = store.place();
     let date = &project.dates()[0];
     // Before the first run the day's exports are read, and nothing is written.
-    let (_, unpublished) = say(&project, &store, &["block", PIPELINE, "--date", date]);
+    let (_, unpublished) = say(&project, &place, &["block", PIPELINE, "--date", date]);
     assert_eq!(
         (&unpublished["outcome"], &unpublished["published"]),
         (&"looked".into(), &false.into())
     );
-    say(&project, &store, &["run", PIPELINE, "--date", date]);
+    say(&project, &place, &["run", PIPELINE, "--date", date]);
 
-    let (text, block) = say(&project, &store, &["block", PIPELINE, "--truth", TRUTH, "--propose"]);
+    let (text, block) = say(&project, &place, &["block", PIPELINE, "--truth", TRUTH, "--propose"]);
     let person = &block["kinds"]["person"];
     assert_eq!(person["pairs"], unpublished["kinds"]["person"]["pairs"]);
     let sum = |name: &str| -> u64 {
@@ -48,17 +48,17 @@ fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
 
     for name in ["a", "b"] {
         let out = format!("{name}/");
-        let (_, trained) = say(&project, &store, &["train", PIPELINE, "--out", &out]);
+        let (_, trained) = say(&project, &place, &["train", PIPELINE, "--out", &out]);
         assert_eq!(trained["outcome"], "trained");
     }
     let diff = |b: &str| {
-        say(&project, &store, &["model", "diff", "a/person.json", b]).1["outcome"].clone()
+        say(&project, &place, &["model", "diff", "a/person.json", b]).1["outcome"].clone()
     };
     assert_eq!(diff("b/person.json"), "same");
 
     let (text, evaluated) = say(
         &project,
-        &store,
+        &place,
         &["evaluate", PIPELINE, "--truth", TRUTH, "--errors", "2", "--curve", "curve.csv"],
     );
     assert_eq!(evaluated["outcome"], "evaluated");
@@ -70,7 +70,7 @@ fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
 
     let sample = ["sample", PIPELINE, "--kind", "person", "--size", "20", "--out"];
     let draw = |file: &str| {
-        say(&project, &store, &[&sample[..], &[file]].concat());
+        say(&project, &place, &[&sample[..], &[file]].concat());
         std::fs::read_to_string(project.folder().join(file)).unwrap()
     };
     let drawn = draw("sample.csv");
@@ -82,7 +82,7 @@ fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
         .map(|(place, line)| if place == 0 { line.to_owned() } else { format!("{line}match") })
         .collect();
     std::fs::write(project.folder().join("sample.csv"), judged.join("\n")).unwrap();
-    let (_, found) = say(&project, &store, &["evaluate", PIPELINE, "--sample", "sample.csv"]);
+    let (_, found) = say(&project, &place, &["evaluate", PIPELINE, "--sample", "sample.csv"]);
     assert_eq!(found["judged"].as_u64().unwrap() as usize, judged.len() - 1);
     assert!(found["strata"][0]["precision"]["value"] == 1.0);
 }
