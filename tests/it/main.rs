@@ -9,7 +9,7 @@
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
-//! | `look` | the commands by which resolution is looked at |
+//! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
 //! | `verify` | what is found of a warehouse that was altered |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
@@ -24,8 +24,8 @@
 mod architecture;
 mod backfill;
 mod fault;
+mod inspect;
 mod kill;
-mod look;
 mod program;
 mod s3;
 mod store;
