@@ -62,6 +62,9 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
 /// Whether of eight digits one is another, or two neighbours are swapped: no other edit leaves eight.
 fn one_digit(l: u64, r: u64) -> bool {
     let differ = l ^ r;
+    if differ == 0 {
+        return true;
+    }
     let first = differ.trailing_zeros() / 8 * 8;
     if differ >> first >> 8 == 0 {
         return true;
