@@ -128,6 +128,12 @@ pub struct SqlTable {
     pub file: Option<String>,
     /// The columns that sort the table and are its key: no two rows share all of them.
     pub key: Vec<String>,
+    /// What is computed of the SELECT's rows, where SQL cannot say it: a name of
+    /// `docs/computations.md`. Else the rows are the table.
+    pub compute: Option<String>,
+    /// Settings of the computation, numbers by name.
+    #[serde(default)]
+    pub settings: IndexMap<String, f64>,
 }
 
 /// Tables made by SQL, by name, in the order in which they are made.

@@ -53,12 +53,15 @@ impl Check<'_> {
             let at = [&at[..], &["comparisons", &index]].concat();
             let path = [&at[..], &["type"]].concat();
             self.refers(&path, &comparison.kind, self.known.comparisons, "comparison types");
-            self.not_empty(&at, "columns", comparison.columns.len());
-            let asked = ComparisonKind::find(&comparison.kind)
-                .map(|kind| kind.thresholds_of(&comparison.levels));
+            let kind = ComparisonKind::find(&comparison.kind);
+            if !kind.is_some_and(ComparisonKind::of_conditions) {
+                self.not_empty(&at, "columns", comparison.columns.len());
+            }
+            let asked = kind.map(|kind| kind.thresholds_of(&comparison.levels));
             if let Some(Err(what)) = asked {
                 let path = [&at[..], &["levels"]].concat();
-                let help = "levels go from strict to loose: similarities fall, distances rise";
+                let help = "levels go from strict to loose: similarities fall, distances rise, \
+                            conditions are SQL";
                 self.at(&path, what, help);
             }
         }
@@ -70,9 +73,15 @@ impl Check<'_> {
                 let path = [&at[..], &["unlike", &place]].concat();
                 self.refers(&path, name, &comparisons, "comparisons");
             }
-            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
-                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or `unlike`");
-            } else if rule.then == Verdict::Merge && rule.same.is_empty() {
+            let condition = rule.condition.is_some();
+            if rule.same.is_empty()
+                && rule.differ.is_empty()
+                && rule.unlike.is_empty()
+                && !condition
+            {
+                let help = "give `same`, `differ`, `unlike` or `where`";
+                self.at(&at, "this rule holds of every pair", help);
+            } else if rule.then == Verdict::Merge && rule.same.is_empty() && !condition {
                 self.at(&at, "records are not the same because they differ", "give `same` too");
             }
         }

@@ -86,6 +86,7 @@ fn the_reference_is_up_to_date() {
 const KNOWN: Known<'_> = Known {
     comparisons: &["date", "email", "exact", "person_name"],
     survivorship: &["longest", "most_complete", "most_frequent", "most_recent", "source_priority"],
+    computations: &["customer_value", "pagerank"],
     functions: &[],
     parameters: &["logical_date"],
     tables: &[],

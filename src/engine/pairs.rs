@@ -13,6 +13,8 @@ use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, TableReference};
 use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::session::{Engine, translate};
@@ -100,7 +102,17 @@ fn plan(
         .project(&indices)
         .map_err(|_| Error::bug(format!("{what}: columns that cannot be chosen")))?;
     let narrow = sides(&narrow).map_err(failed)?;
-    let expression = state.create_physical_expr(expression, &narrow).map_err(failed)?;
+    // Some functions are names for other expressions, which simplification puts in their place.
+    let context = SimplifyContext::builder()
+        .with_schema(Arc::new(narrow.clone()))
+        .with_config_options(Arc::clone(state.config_options()))
+        .build();
+    let simplifier = ExprSimplifier::new(context);
+    let expression = simplifier
+        .coerce(expression, &narrow)
+        .and_then(|expression| simplifier.simplify(expression))
+        .and_then(|expression| state.create_physical_expr(expression, &narrow))
+        .map_err(failed)?;
     let gives = expression.data_type(narrow.as_arrow()).map_err(failed)?;
     if gives != DataType::Boolean {
         return Err(Error::configuration(format!("{what}: the condition gives {gives}"))
@@ -272,6 +284,7 @@ mod tests {
         assert_eq!(found("l.\"Amount\" < r.\"Amount\"").await, [no, yes, yes, None, yes]);
         assert_eq!(found("l.name IS NULL").await, [no, no, yes, no, no]);
         assert_eq!(found("jaro_winkler_similarity(l.name, r.name) >= 0.9").await[..2], [yes, yes]);
+        assert_eq!(found("coalesce(l.name = r.name, false)").await, [yes, no, no, no, no]);
         assert_eq!(found("true").await, [yes; 5]);
         let plan = planned("l.\"Amount\" > 1 AND r.name IS NOT NULL").await.unwrap();
         assert_eq!(plan.columns(), ["name", "Amount"]);

@@ -10,6 +10,7 @@
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
+//! | `conditions` | SQL conditions on pairs, compiled elsewhere |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
 //! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
@@ -23,6 +24,7 @@ mod block;
 mod cluster;
 mod columns;
 mod compare;
+mod conditions;
 mod evaluate;
 mod fold;
 mod identify;
@@ -40,6 +42,7 @@ mod train;
 
 pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
+pub use conditions::PairConditions;
 pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use log::match_log;

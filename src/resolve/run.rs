@@ -16,15 +16,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
+use super::compare::{
+    Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of,
+};
+use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{LinkType, Resolve, Verdict};
-use super::train::{Counts, Labelled, Trainee, mix, train};
+use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::random::mix;
 use crate::tables;
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
@@ -39,6 +43,8 @@ pub struct Input<'a> {
     pub record_id: StringArray,
     /// Every expression of `Resolve::expressions`, evaluated over the rows, in their order.
     pub expressions: HashMap<String, ArrayRef>,
+    /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
+    pub conditions: Option<Arc<dyn PairConditions>>,
 }
 
 /// How to compute; never what.
@@ -253,13 +259,17 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
             input.kind
         )));
     }
+    let conditions = input.conditions.as_ref();
     let list = settings
         .comparisons
         .iter()
         .map(|own| {
             let arrays: Vec<&ArrayRef> =
                 own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
-            Comparison::new(own, &arrays)
+            match ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions) {
+                true => Comparison::of_conditions(own, &arrays, compiled(conditions)?),
+                false => Comparison::new(own, &arrays),
+            }
         })
         .collect::<Result<_>>()?;
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
@@ -284,7 +294,9 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         input,
         rows,
         blocks: blocks(input, rows)?,
-        rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
+        rules: Rules::new(&settings.rules, rows, &comparisons, conditions, |sql| {
+            column(input, sql)
+        })?,
         comparisons,
         sources,
         every_source,
@@ -361,13 +373,16 @@ impl Ready<'_> {
         if self.input.settings.training.rules_recall.is_none() {
             return Ok(0);
         }
-        let merges = |l: u32, r: u32| matches!(self.rules.decide(l, r), Some((_, Verdict::Merge)));
         let parts = walk(
             &self.blocks,
             self.threads,
-            |l, r| merges(l, r) && !self.skip(l, r),
+            |l, r| !self.skip(l, r),
             || (),
-            |(), count: &mut u64, chunk| *count += chunk.l.len() as u64,
+            |(), count: &mut u64, chunk| {
+                let decided = self.rules.decide_all(chunk.l, chunk.r);
+                let merged = decided.iter().flatten().filter(|(_, then)| *then == Verdict::Merge);
+                *count += merged.count() as u64;
+            },
         )?;
         Ok(parts.into_iter().sum())
     }
@@ -406,10 +421,16 @@ impl Ready<'_> {
         if weights.last() == Some(&least) { merge } else { least }
     }
 
-    fn decide(&self, pair: Pair, pattern: u64, weight: Weight) -> Scored {
+    fn decide(
+        &self,
+        pair: Pair,
+        pattern: u64,
+        weight: Weight,
+        rule: Option<(usize, Verdict)>,
+    ) -> Scored {
         let thresholds = self.input.settings.thresholds;
         let likely = probability(weight);
-        let (decision, by) = match self.rules.decide(pair.l, pair.r) {
+        let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
             Some((place, Verdict::Separate)) => ("separate", By::Rule(place)),
             None if likely >= thresholds.merge => ("merge", By::Model),
@@ -430,10 +451,11 @@ impl Ready<'_> {
     ) {
         let review = self.input.settings.thresholds.review;
         let least = least_weight(review);
-        for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
+        let decided = self.rules.decide_all(chunk.l, chunk.r);
+        for (((l, r), pattern), rule) in chunk.l.iter().zip(chunk.r).zip(patterns).zip(decided) {
             let pair = Pair { l: *l, r: *r, rule: chunk.rule };
             let weight = scorer.weight(*pattern, pair.l, pair.r, least);
-            let scored = self.decide(pair, *pattern, weight);
+            let scored = self.decide(pair, *pattern, weight, rule);
             let merged = scored.by != By::Model && scored.decision == "merge";
             if merged || probability(weight) >= review {
                 // The short cut of `weight` may have been taken where a rule decides.
@@ -484,14 +506,16 @@ impl Ready<'_> {
     /// if each group were one record that holds all its values.
     fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
-        for l in left.iter().take(GROUP_ROWS) {
-            for r in right.iter().take(GROUP_ROWS) {
-                let pattern = self.comparisons.pattern(*l, *r);
-                for (place, best) in best.iter_mut().enumerate() {
-                    let own = scorer.best(pattern, place, *l, *r);
-                    if own > *best {
-                        *best = own;
-                    }
+        let (left, right) =
+            (&left[..left.len().min(GROUP_ROWS)], &right[..right.len().min(GROUP_ROWS)]);
+        let pairs = || left.iter().flat_map(|l| right.iter().map(|r| (*l, *r)));
+        let (l, r): (Vec<u32>, Vec<u32>) = pairs().unzip();
+        let mut scratch = Scratch::default();
+        for ((l, r), pattern) in pairs().zip(self.comparisons.patterns(&mut scratch, &l, &r)) {
+            for (place, best) in best.iter_mut().enumerate() {
+                let own = scorer.best(*pattern, place, l, r);
+                if own > *best {
+                    *best = own;
                 }
             }
         }
@@ -547,7 +571,8 @@ impl Ready<'_> {
             let pattern = self.comparisons.pattern(*l, *r);
             let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
-            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
+            let decided = self.rules.decide(*l, *r);
+            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight, decided));
         }
         scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
         let mut different = Vec::new();
@@ -712,6 +737,7 @@ pub fn resolve(
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     ready.comparisons.check()?;
+    ready.rules.check()?;
     let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
     let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
     let quality = quality(&clusters.of_row, &joined, &decided);

@@ -4,6 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::compare::ComparisonKind;
+
 /// How the records of one kind (`person`, `organisation`) are resolved.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -74,6 +76,31 @@ impl Resolve {
     }
 }
 
+impl Resolve {
+    /// Every SQL condition on pairs, each once and with the words for its place: levels of
+    /// comparisons of type `sql`, then `where` of rules.
+    pub fn conditions(&self) -> Vec<(String, String)> {
+        let mut all: IndexMap<&String, String> = IndexMap::new();
+        let of_sql = |own: &&ComparisonSettings| {
+            ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions)
+        };
+        for comparison in self.comparisons.iter().filter(of_sql) {
+            for (level, sql) in (1..).zip(&comparison.levels) {
+                if let Level::Text(sql) = sql {
+                    let place = format!("comparison `{}`, level {level}", comparison.name);
+                    all.entry(sql).or_insert(place);
+                }
+            }
+        }
+        for rule in &self.rules {
+            if let Some(sql) = &rule.condition {
+                all.entry(sql).or_insert_with(|| format!("rule `{}`", rule.name));
+            }
+        }
+        all.into_iter().map(|(sql, place)| (place, sql.clone())).collect()
+    }
+}
+
 /// Pairs of records that agree on every key are compared.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,9 +131,11 @@ pub struct ComparisonSettings {
     #[serde(rename = "type")]
     pub kind: String,
     /// SQL expressions over `records`, as many as the kind takes.
+    #[serde(default)]
     pub columns: Vec<String>,
     /// Where the kind takes thresholds: that of each level, from strict to loose. A similarity
-    /// falls, a distance rises; a distance of time or length may name its unit, as `1 month`.
+    /// falls, a distance rises; a distance of time or length may name its unit, as `1 month`. Of
+    /// the type `sql`: a condition for each level.
     #[serde(default)]
     pub levels: Vec<Level>,
     /// Whether agreement on a rare value weighs more than on a common one.
@@ -120,7 +149,7 @@ pub struct ComparisonSettings {
 pub enum Level {
     /// A threshold, in the unit of the kind's own levels.
     Number(f64),
-    /// A threshold with its unit: `1 month`, `500 m`.
+    /// A threshold with its unit: `1 month`, `500 m`; or a condition on the records `l` and `r`.
     Text(String),
 }
 

@@ -26,7 +26,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 const SEPARATOR: char = '\u{1f}';
 
 /// A list array as text, its elements parted by [`SEPARATOR`]; any other array as it is.
-pub(super) fn as_text(array: &ArrayRef) -> ArrayRef {
+pub(crate) fn as_text(array: &ArrayRef) -> ArrayRef {
     let lists = match array.data_type() {
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => {
             let field = Field::new_list_field(DataType::Utf8, true);

@@ -27,10 +27,12 @@ mod organisation_name;
 mod person_name;
 mod phone;
 mod postcode;
+mod sql;
 mod street_address;
 mod tokens;
 
 use arrow::array::ArrayRef;
+pub(crate) use list_overlap::as_text as list_as_text;
 use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING, Tuples};
@@ -130,7 +132,7 @@ pub struct ComparisonKind {
     pub name: &'static str,
     /// What it is for.
     pub description: &'static str,
-    /// What its columns hold, in order.
+    /// What its columns hold, in order; none where its levels are conditions.
     pub columns: &'static [&'static str],
     /// Its levels from strict to loose; `{}` stands for a threshold: a distance that rises after
     /// `<=`, else a similarity that falls, between 0 and 1 unless a unit follows.
@@ -167,6 +169,7 @@ pub const COMPARISONS: &[ComparisonKind] = &[
     person_name::KIND,
     phone::KIND,
     postcode::KIND,
+    sql::KIND,
     street_address::KIND,
     tokens::KIND,
 ];
@@ -190,6 +193,11 @@ impl ComparisonKind {
         names
     }
 
+    /// Whether its levels are conditions on pairs, in SQL.
+    pub fn of_conditions(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     /// The name of a level that takes thresholds.
     fn measured(&self) -> Option<&'static str> {
         self.levels.iter().copied().find(|level| level.contains("{}"))
@@ -206,6 +214,14 @@ impl ComparisonKind {
     /// # Errors
     /// What is wrong with them and what would mend it.
     pub(crate) fn thresholds_of(&self, levels: &[Level]) -> std::result::Result<Vec<f64>, String> {
+        if self.of_conditions() {
+            let whole = levels.iter().all(|level| matches!(level, Level::Text(_)));
+            let some = (1..MAX_LEVELS).contains(&levels.len());
+            return match whole && some {
+                true => Ok(Vec::new()),
+                false => Err(format!("levels are conditions, 1 to {} of them", MAX_LEVELS - 1)),
+            };
+        }
         if levels.is_empty() {
             return Ok(self.thresholds.to_vec());
         }
@@ -297,8 +313,21 @@ impl Comparison {
             .collect::<Result<_>>()?;
         let tuples = Tuples::new(columns);
         let comparator = (kind.build)(&tuples, &thresholds);
-        let own_level: Vec<u8> =
-            (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
+        let levels = kind.level_names(&thresholds);
+        Ok(Self::assemble(settings, kind, tuples, thresholds, levels, comparator))
+    }
+
+    fn assemble(
+        settings: &ComparisonSettings,
+        kind: &ComparisonKind,
+        tuples: Tuples,
+        thresholds: Vec<f64>,
+        levels: Vec<String>,
+        comparator: Box<dyn Comparator>,
+    ) -> Self {
+        let codes: Vec<u32> = (0..tuples.len() as u32).collect();
+        let mut own_level = vec![UNKNOWN; codes.len()];
+        comparator.levels(&codes, &codes, &mut own_level);
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
             (true, Some(parts)) => parts.iter().map(|texts| Terms::new(texts, &tuples)).collect(),
@@ -309,18 +338,18 @@ impl Comparison {
                 vec![Terms::new(&own, &tuples)]
             }
         };
-        Ok(Self {
+        Self {
             name: settings.name.clone(),
             kind: kind.name,
             columns: settings.columns.clone(),
-            levels: kind.level_names(&thresholds),
+            levels,
             thresholds,
             term_frequency: settings.term_frequency,
             tuples,
             own_level,
             terms,
             comparator,
-        })
+        }
     }
 
     /// The parts on which a pair at this level agrees.
@@ -500,7 +529,7 @@ mod tests {
                 "{}",
                 kind.name
             );
-            assert!(!kind.columns.is_empty() && kind.levels.len() >= 2, "{}", kind.name);
+            assert!(kind.levels.len() >= 2, "{}", kind.name);
             assert_eq!(kind.levels.last(), Some(&"else"), "{}", kind.name);
             let takes = kind.levels.iter().any(|level| level.contains("{}"));
             assert_eq!(takes, !kind.thresholds.is_empty(), "{}", kind.name);
@@ -521,7 +550,7 @@ mod tests {
             "12",
             "12.5 rue",
         ];
-        for kind in COMPARISONS {
+        for kind in COMPARISONS.iter().filter(|kind| !kind.of_conditions()) {
             for l in texts {
                 for r in texts {
                     testing::level(

@@ -231,18 +231,17 @@ impl Mixture {
         // What is estimated as one is counted as one.
         if let Some((same, others)) = sums.split_first_mut() {
             for (class, counted) in self.classes[1..].iter().zip(others) {
-                let tied = class.holds.iter().map(|hold| *hold == Hold::AsSame);
-                for ((to, own), _) in
-                    same.iter_mut().zip(counted).zip(tied).filter(|(_, tied)| *tied)
-                {
-                    to.iter_mut().zip(own).for_each(|(to, own)| *to += *own);
+                for (held, (to, own)) in class.holds.iter().zip(same.iter_mut().zip(counted)) {
+                    if *held == Hold::AsSame {
+                        to.iter_mut().zip(own).for_each(|(to, own)| *to += *own);
+                    }
                 }
             }
         }
         let whole: f64 = sizes.iter().sum();
         let mut last = Move { by: 0.0, class: 0, level: None };
-        for ((class, own), sums) in self.classes.iter_mut().enumerate().zip(&sums) {
-            for (comparison, sums) in sums.iter().enumerate() {
+        for (class, own) in self.classes.iter_mut().enumerate() {
+            for (comparison, counted) in sums[class].iter().enumerate() {
                 if !own.trains(comparison) {
                     continue;
                 }
@@ -252,7 +251,7 @@ impl Mixture {
                 let new = normalised((0..old.len()).map(|level| {
                     // Of pairs at the level, those that are not there by chance.
                     let share = if half { old[level] / (old[level] + u[level]) } else { 1.0 };
-                    PRIOR_PAIRS * centre[level] + sums[level + 1] * share
+                    PRIOR_PAIRS * centre[level] + counted[level + 1] * share
                 }));
                 for (level, (old, new)) in old.iter().zip(&new).enumerate() {
                     let by = (old - new).abs();

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::random::SplitMix64;
 use super::*;
+use crate::random::SplitMix64;
 
 const CHANCE: [f64; 4] = [0.01, 0.04, 0.15, 0.8];
 
@@ -95,7 +95,7 @@ proptest! {
 fn probabilities_that_made_the_pairs_are_found_again() {
     let m = [0.8, 0.1, 0.06, 0.04];
     let mut random = SplitMix64::new(7);
-    let mut uniform = || (random.next() >> 11) as f64 / (1u64 << 53) as f64;
+    let mut uniform = || random.uniform();
     let mut counts = Counts::new();
     for _ in 0..200_000 {
         let of = if uniform() < 0.3 { m } else { CHANCE };

@@ -5,41 +5,13 @@
 
 use super::Probabilities;
 use crate::error::Result;
+use crate::random::{SplitMix64, mix};
 use crate::resolve::compare::{Comparison, Comparisons, MAX_LEVELS, Scratch, agreement, level_of};
 use crate::resolve::kernel::parallel;
 use crate::resolve::settings::Training;
 
 /// Pairs of a task of random draws.
 const DRAWS: u64 = 1 << 16;
-
-/// The generator of Steele, Lea and Flood (2014): one 64-bit state, every seed good.
-#[derive(Debug, Clone)]
-pub(crate) struct SplitMix64(u64);
-
-impl SplitMix64 {
-    /// A generator of this seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 bits.
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    /// A number under `bound`, near enough uniform for bounds far under 2^64.
-    fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
-    }
-}
-
-/// The mixing function of `SplitMix64`.
-pub(crate) fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// Levels among random pairs: by comparison and level, level 0 first; and the number of pairs.
 /// Where there are no more pairs than asked for, all of them.
