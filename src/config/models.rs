@@ -95,7 +95,10 @@ impl Check<'_> {
     fn model(&mut self, at: &[&str], resolve: &Resolve, comparisons: &[&str]) {
         let under = |rest: &[&'static str]| -> Vec<&str> { [at, rest].concat() };
         let thresholds = resolve.thresholds;
-        for (key, value) in [("merge", thresholds.merge), ("review", thresholds.review)] {
+        let precision = thresholds.precision.unwrap_or(1.0);
+        for (key, value) in
+            [("merge", thresholds.merge), ("review", thresholds.review), ("precision", precision)]
+        {
             if !(0.0..=1.0).contains(&value) {
                 let help = "a match probability is 0 to 1";
                 self.at(&under(&["thresholds", key]), "this is not a probability", help);
@@ -136,6 +139,12 @@ impl Check<'_> {
         if let Some(model) = &training.model {
             self.exists(&under(&["training", "model"]), model, false);
         }
+        for (key, share) in [("prior", training.prior), ("rules_recall", training.rules_recall)] {
+            if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+                let help = "give a number over 0 and at most 1";
+                self.at(&under(&["training", key]), "this is not a share", help);
+            }
+        }
         for (name, given) in &training.given {
             let path = [at, &["training", "given", name]].concat();
             if !comparisons.contains(&name.as_str()) {
@@ -143,11 +152,12 @@ impl Check<'_> {
                 self.at_key(&path, message, suggestion(name, comparisons, "comparisons"));
             }
             let mut probabilities = given.m.iter().chain(&given.u);
-            if given.m.len() != given.u.len() || given.m.is_empty() {
+            let both = !given.m.is_empty() && !given.u.is_empty();
+            if (both && given.m.len() != given.u.len()) || given.m.len() + given.u.len() == 0 {
                 self.at(
                     &path,
                     "`m` and `u` must have a number for each level",
-                    "give as many of both",
+                    "give as many of both, or one of them alone",
                 );
             } else if !probabilities.all(|p| (0.0..=1.0).contains(p)) {
                 self.at(&path, "`m` and `u` are probabilities", "each is 0 to 1");

@@ -65,6 +65,13 @@ fn made(
                 "name it once",
             );
         }
+        if let Some(computation) = &table.compute {
+            let known = check.known.computations;
+            check.refers(&[section, name, "compute"], computation, known, "computations");
+        } else if !table.settings.is_empty() {
+            let help = "settings are those of a computation: add `compute`, or leave them out";
+            check.at_key(&[section, name, "settings"], "nothing is computed here", help);
+        }
         let rest: Vec<&str> =
             names(section_tables).skip(index + 1).chain(later.iter().copied()).collect();
         match (&table.sql, &table.file) {

@@ -6,6 +6,7 @@
 use rustc_hash::FxHashSet;
 
 use super::{Function, kernel, script::text_fold};
+use crate::random::mix;
 
 pub(crate) const MINHASH_BANDS: Function = Function {
     name: "minhash_bands",
@@ -79,14 +80,6 @@ fn hash(text: &str) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     mix(fnv)
-}
-
-/// The mixing function of `SplitMix64` (Steele, Lea and Flood 2014): a permutation of 64 bits.
-fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod check;
 pub mod dedupe;
 mod inputs;
 mod landing;
+mod models;
 mod plan;
 mod published;
 mod resolution;

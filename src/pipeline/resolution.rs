@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
@@ -20,24 +23,22 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut pairs = Vec::new();
     let mut clusters: Vec<Vec<RecordKey>> = Vec::new();
     let mut links = Vec::new();
-    let mut models = Vec::new();
+    let mut named = Vec::new();
+    let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let earlier_models = models::earlier(run).await?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
-        let resolved = resolve::resolve(&input, &[], None, options)?;
-        kinds.insert(kind.clone(), report(&resolved));
-        warnings.extend(resolved.warnings.iter().map(|text| format!("{kind}: {text}")));
-        clusters.extend(members(&input, &resolved.clusters));
-        // Named by its content, it can be written at once: nothing refers to it until the run is
-        // published.
-        let text = resolved.model.to_json()?;
-        let path = format!("models/{}.json", resolved.model.hash()?);
-        models.push(json!({
-            "kind": kind,
-            "path": path,
-            "blake3": blake3::hash(text.as_bytes()).to_hex().to_string(),
-        }));
-        run.warehouse.put(&path, text).await?;
+        let choice = models::choose(run, kind, settings, &earlier_models).await?;
+        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        kinds.insert(kind.clone(), report(&resolved, &choice));
+        let grown = choice.warning(input.source.len() as u64);
+        warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
+        let own = members(&input, &resolved.clusters);
+        quality
+            .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
+        clusters.extend(own);
+        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
     }
@@ -66,14 +67,17 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
     let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
     let entities = golden_ids(&members);
+    let quality = quality_table(&members, &quality)?;
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
         .await?;
+    hand_over(run, attempt, tables::ENTITY_QUALITY, tables::entity_quality(), vec![quality])
+        .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": models, "warnings": warnings }))
+    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -169,7 +173,7 @@ impl resolve::PairConditions for Conditions {
 }
 
 /// What a resolution did, in counts.
-fn report(resolved: &resolve::Resolved) -> serde_json::Value {
+fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
     let mut guards: BTreeMap<&str, u64> = BTreeMap::new();
     for guard in &resolved.guards {
         *guards.entry(guard.guard.as_str()).or_default() += 1;
@@ -178,6 +182,8 @@ fn report(resolved: &resolve::Resolved) -> serde_json::Value {
         "blocking": resolved.blocking,
         "pairs_compared": resolved.pairs_compared,
         "pairs_scored": resolved.pairs.num_rows(),
+        "model": { "origin": choice.origin, "why": choice.why },
+        "merge_threshold": resolved.merge_threshold,
         "converged": resolved.converged,
         "iterations": resolved.iterations,
         "guards": guards,
@@ -225,6 +231,37 @@ async fn unresolved_kinds(run: &Run) -> Result<()> {
         .help(format!("the kinds are {}; mend the SQL of `records`", known.join(", "))));
     }
     Ok(())
+}
+
+/// `entity_quality`: each cluster, known by one of its records, under its golden id.
+fn quality_table(
+    members: &RecordBatch,
+    quality: &[(RecordKey, resolve::ClusterQuality)],
+) -> Result<RecordBatch> {
+    let text = |name: &str| {
+        let column = members.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
+        column.ok_or_else(|| Error::bug("entity_members lacks a column"))
+    };
+    let (ids, sources, records) = (text("golden_id")?, text("source")?, text("record_id")?);
+    let of: HashMap<(&str, &str), &str> = (0..members.num_rows())
+        .map(|row| ((sources.value(row), records.value(row)), ids.value(row)))
+        .collect();
+    let mut rows = Vec::with_capacity(quality.len());
+    for (record, own) in quality {
+        let id = of.get(&(record.source.as_str(), record.record_id.as_str()));
+        rows.push((*id.ok_or_else(|| Error::bug("a record without a golden id"))?, own));
+    }
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    let own = || rows.iter().map(|(_, own)| own);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|(id, _)| id))),
+        Arc::new(UInt32Array::from_iter_values(own().map(|own| own.members))),
+        Arc::new(Float64Array::from_iter_values(own().map(|own| own.cohesion))),
+        Arc::new(Float64Array::from_iter_values(own().map(|own| own.weakest_link))),
+        Arc::new(BooleanArray::from_iter(own().map(|own| Some(own.bridge)))),
+    ];
+    RecordBatch::try_new(tables::entity_quality(), columns)
+        .map_err(|_| Error::bug("the quality of entities does not fit its table"))
 }
 
 fn golden_ids(members: &RecordBatch) -> u64 {

@@ -16,15 +16,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
-use super::compare::{Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, Scratch, level_of};
+use super::compare::{
+    Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of,
+};
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{LinkType, Resolve, Verdict};
-use super::train::{Counts, Trainee, mix, train};
+use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::random::mix;
 use crate::tables;
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
@@ -79,6 +83,11 @@ pub struct Resolved {
     pub pairs: RecordBatch,
     /// The cluster of each row; clusters are numbered by their smallest row.
     pub clusters: Vec<u32>,
+    /// How well each cluster of two records or more holds together, in order of clusters.
+    pub quality: Vec<ClusterQuality>,
+    /// The match probability from which pairs were merged: `thresholds.merge`, or more where a
+    /// precision was asked for.
+    pub merge_threshold: f64,
     /// Pairs that joined clusters, from the strongest on.
     pub links: Vec<Link>,
     /// The model that scored.
@@ -168,6 +177,15 @@ enum By {
     Model,
     Rule(usize),
     Steward(usize),
+}
+
+impl Scored {
+    fn decided(&self) -> Decided {
+        let merged = self.decision == "merge";
+        let sure = merged && self.by != By::Model;
+        let probability = if sure { 1.0 } else { probability(self.weight) };
+        Decided { l: self.l, r: self.r, weight: self.weight, probability, merged }
+    }
 }
 
 /// The weight of a probability, a little under it, so that rounding cannot decide.
@@ -336,15 +354,71 @@ impl Ready<'_> {
         Ok(sum(parts))
     }
 
-    fn train(&self, counts: &Counts) -> Result<Model> {
+    /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
+    fn train(&self, counts: &Counts, labelled: Option<Labelled>) -> Result<Model> {
         let trainee = Trainee {
             kind: self.input.kind,
             settings: self.input.settings,
             rows: self.rows as u32,
             skip: &|l, r| self.skip(l, r),
+            labelled,
+            merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
         train(&trainee, &self.comparisons, counts)
+    }
+
+    /// Pairs that a merge rule decides, where the prior is asked of them.
+    fn merged_by_rules(&self) -> Result<u64> {
+        if self.input.settings.training.rules_recall.is_none() {
+            return Ok(0);
+        }
+        let parts = walk(
+            &self.blocks,
+            self.threads,
+            |l, r| !self.skip(l, r),
+            || (),
+            |(), count: &mut u64, chunk| {
+                let decided = self.rules.decide_all(chunk.l, chunk.r);
+                let merged = decided.iter().flatten().filter(|(_, then)| *then == Verdict::Merge);
+                *count += merged.count() as u64;
+            },
+        )?;
+        Ok(parts.into_iter().sum())
+    }
+
+    /// Levels of the pairs that are labelled as one entity, and are among the records.
+    fn labelled(&self, labels: &[StewardDecision]) -> Labelled {
+        let mut levels = vec![[0; MAX_LEVELS + 1]; self.comparisons.list.len()];
+        for label in labels.iter().filter(|label| label.same) {
+            if let (Some(l), Some(r)) = (self.row(&label.a), self.row(&label.b)) {
+                let pattern = self.comparisons.pattern(l, r);
+                for (place, own) in levels.iter_mut().enumerate() {
+                    own[usize::from(level_of(pattern, place))] += 1;
+                }
+            }
+        }
+        levels
+    }
+
+    /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
+    /// the least above it from which pairs are right as often as that, by their probabilities.
+    fn merge_weight(&self, scored: &[Scored]) -> Weight {
+        let thresholds = self.input.settings.thresholds;
+        let merge = least_weight(thresholds.merge);
+        let Some(precision) = thresholds.precision else { return merge };
+        let own = scored.iter().filter(|pair| pair.by == By::Model && pair.weight >= merge);
+        let mut weights: Vec<Weight> = own.map(|pair| pair.weight).collect();
+        weights.sort_unstable_by_key(|weight| std::cmp::Reverse(*weight));
+        let (mut least, mut sum) = (weights.first().map_or(merge, |first| first + 1), 0.0);
+        for (count, weight) in weights.iter().enumerate() {
+            sum += probability(*weight);
+            let last = weights.get(count + 1) != Some(weight);
+            if last && sum >= precision * (count + 1) as f64 {
+                least = *weight;
+            }
+        }
+        if weights.last() == Some(&least) { merge } else { least }
     }
 
     fn decide(
@@ -617,13 +691,17 @@ pub fn resolve(
         None if ready.blocks.pairs() <= HELD_PAIRS => {
             let held = ready.compare()?;
             ready.comparisons.check()?;
-            (ready.train(&counts(&held))?, Some(held))
+            (ready.train(&counts(&held), None)?, Some(held))
         }
-        None => (ready.train(&ready.share()?)?, None),
+        None => (ready.train(&ready.share()?, None)?, None),
     };
     if !model.training.converged {
-        warnings
-            .push(format!("training did not converge in {} iterations", model.training.iterations));
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
     }
     for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
         warnings.push(format!(
@@ -634,6 +712,12 @@ pub fn resolve(
     }
     let scorer = Scorer::new(&model, &ready.comparisons);
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
+    let merge = ready.merge_weight(&scored);
+    for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
+        if pair.decision == "merge" && pair.weight < merge {
+            pair.decision = "review";
+        }
+    }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
         l: pair.l,
@@ -649,11 +733,14 @@ pub fn resolve(
         different: &different,
         sources: &ready.sources,
         weight: &|l, r| ready.group_weight(&scorer, l, r),
-        merge: least_weight(settings.thresholds.merge),
+        merge,
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     ready.comparisons.check()?;
     ready.rules.check()?;
+    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+    let quality = quality(&clusters.of_row, &joined, &decided);
     let names = Names { settings, decisions };
     let decided_by = |edge: &Edge| {
         let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
@@ -674,6 +761,8 @@ pub fn resolve(
         links: clusters.joined.iter().map(link).collect(),
         guards: clusters.refused.iter().map(guard).collect(),
         clusters: clusters.of_row,
+        quality,
+        merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,
         converged: model.training.converged,
@@ -681,6 +770,28 @@ pub fn resolve(
         model,
         warnings,
     })
+}
+
+/// Trains a model whose m is counted from labelled pairs: those that `labels` call the same. u comes
+/// from random pairs all the same, which are more than anybody labels, and the prior and the classes
+/// beside the same entity from EM. A comparison that no labelled pair knows is trained by EM.
+///
+/// # Errors
+/// As [`resolve`]; where no pair is labelled as the same.
+pub fn train_from_labels(
+    input: &Input<'_>,
+    labels: &[StewardDecision],
+    options: Options,
+) -> Result<Model> {
+    let ready = prepare(input, options)?;
+    let labelled = ready.labelled(labels);
+    if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
+        return Err(Error::data("no labelled pair of one entity is among the records")
+            .help("m is counted from pairs that are the same: label some"));
+    }
+    let model = ready.train(&ready.share()?, Some(labelled))?;
+    ready.comparisons.check()?;
+    Ok(model)
 }
 
 #[cfg(test)]

@@ -45,6 +45,26 @@ pub enum LinkType {
 }
 
 impl Resolve {
+    /// What shapes the model, as a hash: the layout of its document, comparisons, training and
+    /// links. Blocking is not in it: a model is of all pairs of records, compared or not.
+    pub fn fingerprint(&self) -> String {
+        let training = Training { retrain: Retrain::default(), ..self.training.clone() };
+        let merging: Vec<&Rule> = self
+            .rules
+            .iter()
+            .filter(|rule| training.rules_recall.is_some() && rule.then == Verdict::Merge)
+            .collect();
+        let parts = (
+            super::model::Model::VERSION,
+            &self.comparisons,
+            training,
+            merging,
+            self.link,
+            &self.duplicate_free,
+        );
+        blake3::hash(format!("{parts:?}").as_bytes()).to_hex().to_string()
+    }
+
     /// Every SQL expression that resolution reads, each once, in order: blocking keys and refine
     /// keys by rule, columns of comparisons, columns of deterministic rules.
     pub fn expressions(&self) -> Vec<String> {
@@ -204,10 +224,23 @@ pub enum Verdict {
     Separate,
 }
 
+/// When the model is trained again, and the predecessor's no longer used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Retrain {
+    /// In every run.
+    Always,
+    /// Where comparisons, training or links differ from those of the run before, or there is none.
+    #[default]
+    WhenChanged,
+}
+
 /// How the model is trained.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
+    /// When a run trains anew and does not use its predecessor's model.
+    pub retrain: Retrain,
     /// Random pairs from which u probabilities are counted.
     pub random_pairs: u64,
     /// The seed of every random draw.
@@ -220,17 +253,24 @@ pub struct Training {
     pub model: Option<String>,
     /// m and u probabilities that are given and not trained, by comparison name.
     pub given: IndexMap<String, GivenProbabilities>,
+    /// The probability that two records drawn at random are of one entity, where it is known and not trained.
+    pub prior: Option<f64>,
+    /// The share of pairs of one entity that the `merge` rules find, where it is known: the prior follows from their number.
+    pub rules_recall: Option<f64>,
 }
 
 impl Default for Training {
     fn default() -> Self {
         Self {
+            retrain: Retrain::default(),
             random_pairs: 250_000,
             seed: 42,
             max_iterations: 1000,
             tolerance: 1e-6,
             model: None,
             given: IndexMap::new(),
+            prior: None,
+            rules_recall: None,
         }
     }
 }
@@ -239,9 +279,11 @@ impl Default for Training {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GivenProbabilities {
-    /// The probability of each level among pairs of one entity.
+    /// The probability of each level among pairs of one entity; trained where it is not given.
+    #[serde(default)]
     pub m: Vec<f64>,
-    /// The probability of each level among pairs of different entities.
+    /// The probability of each level among pairs that agree by chance; counted where it is not given.
+    #[serde(default)]
     pub u: Vec<f64>,
 }
 
@@ -249,14 +291,16 @@ pub struct GivenProbabilities {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
-    /// Pairs at or above are merged.
+    /// Pairs at or above are merged. The default merges what is likelier one entity than not.
     pub merge: f64,
     /// Pairs at or above, and under `merge`, are put to review; those under are separate.
     pub review: f64,
+    /// The least precision of merged pairs, as the model expects it: where the pairs at or above `merge` fall short, `merge` is raised until they do not.
+    pub precision: Option<f64>,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { merge: 0.9, review: 0.5 }
+        Self { merge: 0.5, review: 0.2, precision: None }
     }
 }
