@@ -12,7 +12,7 @@
 //! of the half are ranked; it is found at `k` where one of its own is better than all but `k - 1` of
 //! the others, ties counted against it.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example prints what it found")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program is what it prints")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;

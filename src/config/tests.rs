@@ -84,7 +84,7 @@ fn the_reference_is_up_to_date() {
 
 /// The names that cases may refer to.
 const KNOWN: Known<'_> = Known {
-    comparisons: &["date", "email", "exact", "person_name"],
+    comparisons: &["date", "email", "exact", "person_name", "sql"],
     survivorship: &["longest", "most_complete", "most_frequent", "most_recent", "source_priority"],
     computations: &["customer_value", "pagerank"],
     functions: &[],

@@ -39,7 +39,10 @@ impl Sound {
     }
 }
 
-/// Weights and costs, chosen on half of a list of pairs of names (`examples/names.rs`).
+/// Weights and costs, chosen on half of a list of pairs of names. On the other half (7,165 pairs
+/// derived from Wikidata; `examples/names.rs` says which) the right Latin spelling of a name in
+/// Arabic letters is the first of all in 88.7% and among the first ten in 98.0%; with any_ascii and
+/// Jaro-Winkler in 21.8% and 52.5%.
 const VOWEL: f32 = 0.45;
 const GLIDE: f32 = 0.6;
 const BREATH: f32 = 0.5;
@@ -140,9 +143,9 @@ impl Sounds {
             if is_arabic(letter) {
                 latin_word(&std::mem::take(&mut latin), &mut sounds);
                 vowelless = true;
+                // تش is the Arabic spelling of ch, دج of a j that is no g; إي at the beginning is one
+                // vowel.
                 if let Some(sound) = arabic(letter) {
-                    // تش is the Arabic spelling of ch, دج of a j that is no g; إي and أو before a
-                    // consonant are one vowel.
                     match (sounds.as_slice(), sound) {
                         ([.., T], Sh) => replace(&mut sounds, Ch),
                         ([.., D], J) => replace(&mut sounds, J),
