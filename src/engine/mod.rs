@@ -5,12 +5,14 @@
 //! Foreign messages end here: Arrow, DataFusion and Parquet quote values in their errors, so what
 //! leaves this module names the kind of failure and the place, never the value.
 
+mod columns;
 mod guard;
 mod session;
 mod staging;
 mod store;
 mod write;
 
+pub use columns::{ColumnLineage, Use, UsedColumn};
 pub use guard::refuse_unstable;
 pub use session::{Engine, Options, parse_size, run_blocking};
 pub use staging::{Attempt, Done, StagedTable, Staging};
