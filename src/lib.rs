@@ -17,7 +17,7 @@
 //! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
 //! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
-//! | [`report`] | run results, HTML |
+//! | [`report`] | run results, HTML, OpenLineage events |
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
 //! What the program leaves on disk, under the warehouse, and who owns it:

@@ -8,6 +8,7 @@ mod check;
 pub mod dedupe;
 mod inputs;
 mod landing;
+mod lineage;
 mod plan;
 mod resolution;
 mod run;

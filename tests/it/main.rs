@@ -10,6 +10,7 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `kill` | runs killed at any moment |
+//! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
@@ -24,6 +25,7 @@ mod architecture;
 mod backfill;
 mod fault;
 mod kill;
+mod lineage;
 mod program;
 mod s3;
 mod store;
