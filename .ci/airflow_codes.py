@@ -26,10 +26,15 @@ def load():
 
 
 class TaskInstance:
-    """As much of a task instance as the DAG's code asks for."""
+    """As much of a task instance as the DAG's code, and the lineage provider, ask for."""
+
+    dag_id, task_id, map_index = "tiny", "clean", -1
 
     def __init__(self, try_number=1):
         self.try_number, self.pushed = try_number, {}
+
+    def get_template_context(self):
+        return context()
 
     def xcom_pull(self, task_ids):
         return {"run_id": RUN_ID}
@@ -41,6 +46,7 @@ class TaskInstance:
 def context(try_number=1, cascade=True):
     day = datetime(2026, 11, 1, 3, tzinfo=timezone.utc)
     return {
+        "dag_run": SimpleNamespace(logical_date=day, run_after=day, clear_number=0, conf={}),
         "logical_date": day,
         "data_interval_start": day,
         "data_interval_end": day,
@@ -132,6 +138,8 @@ def main():
         stage.execute(context())
     equal("a pod's words", stage.arguments, head + ["--stage", "clean", "--run-id", RUN_ID])
     equal("a pod's environment", stage.env_vars["SIMURGH_WAREHOUSE"], dag_file.WAREHOUSE)
+    parent = stage.env_vars["OPENLINEAGE_PARENT_ID"].split("/")
+    equal("the parent of its lineage", (parent[0], parent[1], len(parent[2])), ("default", "tiny.clean", 36))
     for task in dag_file.dag.tasks:
         equal(f"{task.task_id} is a pod", type(task), dag_file.StagePod)
     equal("one run at a time", dag_file.dag.max_active_runs, 1)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Input};
@@ -39,7 +40,7 @@ pub struct Request {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The tables are published.
@@ -51,7 +52,7 @@ pub enum Outcome {
 }
 
 /// The run's result: the last line of standard output, but for errors.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunResult {
     /// The run.
     pub run_id: String,
@@ -90,7 +91,7 @@ pub struct RunResult {
 }
 
 /// One stage of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StageResult {
     /// The stage.
     pub stage: String,
@@ -553,5 +554,31 @@ pub fn outcome_of(error: &Error) -> &'static str {
     match error.kind() {
         Kind::Data | Kind::Configuration => "stopped",
         Kind::Usage | Kind::Retry | Kind::Bug => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `run_results.json` as it is written: the result, with the layout's version before it.
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    struct RunResults {
+        /// The layout of this file.
+        version: u32,
+        #[serde(flatten)]
+        result: RunResult,
+    }
+
+    #[test]
+    fn the_schema_of_run_results_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/run_results.schema.json");
+        let made = format!("{:#}\n", schemars::schema_for!(RunResults).to_value());
+        if std::env::var_os("SIMURGH_UPDATE").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == made, "run this test with SIMURGH_UPDATE=1 and commit {path}");
     }
 }

@@ -12,6 +12,7 @@
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `results` | what a run leaves for machines |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -27,6 +28,7 @@ mod fault;
 mod kill;
 mod lineage;
 mod program;
+mod results;
 mod s3;
 mod store;
 mod suite;
