@@ -16,8 +16,10 @@
 //! | [`resolve`] | records to entities: block, compare, score, cluster, identify |
 //! | [`golden`] | entities to golden customers: survivorship, lineage, relations |
 //! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
+//! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
 //! What the program leaves on disk, under the warehouse, and who owns it:
@@ -44,6 +46,8 @@ pub mod functions;
 pub mod golden;
 pub mod land;
 pub mod pipeline;
+pub mod profile;
+mod random;
 pub mod report;
 pub mod resolve;
 pub mod tables;

@@ -69,6 +69,7 @@ pub const TABLES: &[Table] = &[
         growth: Growth::Snapshot,
         sort: &["golden_id", "source", "record_id"],
     },
+    Table { name: ENTITY_QUALITY, growth: Growth::Snapshot, sort: &["golden_id"] },
     Table {
         name: ID_REDIRECTS,
         growth: Growth::Snapshot,
@@ -98,6 +99,8 @@ pub const RECORDS: &str = "records";
 pub const ENTITY_MEMBERS: &str = "entity_members";
 /// What happened to golden ids, run by run.
 pub const ENTITY_EVENTS: &str = "entity_events";
+/// How well the records of a golden customer hold together.
+pub const ENTITY_QUALITY: &str = "entity_quality";
 /// Which id an old golden id became.
 pub const ID_REDIRECTS: &str = "id_redirects";
 /// The pairs at or above the review threshold, and those that a rule or a steward decided.
@@ -125,6 +128,12 @@ pub struct SqlTable {
     pub file: Option<String>,
     /// The columns that sort the table and are its key: no two rows share all of them.
     pub key: Vec<String>,
+    /// What is computed of the SELECT's rows, where SQL cannot say it: a name of
+    /// `docs/computations.md`. Else the rows are the table.
+    pub compute: Option<String>,
+    /// Settings of the computation, numbers by name.
+    #[serde(default)]
+    pub settings: IndexMap<String, f64>,
 }
 
 /// Tables made by SQL, by name, in the order in which they are made.
@@ -183,6 +192,17 @@ pub fn entity_events() -> SchemaRef {
         optional_text("other_golden_id"),
         Field::new("records", DataType::UInt32, false),
         Field::new("logical_date", DataType::Date32, false),
+    ])
+}
+
+/// `entity_quality`: one row for each golden id of two records or more.
+pub fn entity_quality() -> SchemaRef {
+    schema(vec![
+        text("golden_id"),
+        Field::new("members", DataType::UInt32, false),
+        Field::new("cohesion", DataType::Float64, false),
+        Field::new("weakest_link", DataType::Float64, false),
+        Field::new("bridge", DataType::Boolean, false),
     ])
 }
 
@@ -270,6 +290,7 @@ pub fn fixed() -> Vec<(&'static str, SchemaRef)> {
         (DECISIONS, decisions()),
         (ENTITY_EVENTS, entity_events()),
         (ENTITY_MEMBERS, entity_members()),
+        (ENTITY_QUALITY, entity_quality()),
         (ID_REDIRECTS, id_redirects()),
         (MATCH_LOG, match_log()),
         (QUARANTINE, quarantine()),

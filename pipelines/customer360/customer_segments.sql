@@ -1,4 +1,4 @@
--- Tier, service level and journey stage of each customer. Key: golden_id.
+-- Tier, service level, micro-segment, persona and journey stage of each customer. Key: golden_id.
 --
 -- Customers by profit over 365 days, descending, ties by golden_id; whale_share = the positive
 -- profit of those before / all positive profit. A under $tier_a_share, B under $tier_b_share, C
@@ -108,6 +108,8 @@ select
   t.profit_365,
   t.profit_rank,
   t.whale_share,
+  s.micro_segment,
+  n.persona,
   case
     when e.last_purchase_on + $lapse_after_days <= $logical_date then 'lapsed'
     when k.golden_id is not null then 'support'
@@ -122,6 +124,8 @@ select
   end as stage
 from customer_economics e
 join tiers t on t.golden_id = e.golden_id
+join micro_segments s on s.golden_id = e.golden_id
+join personas n on n.micro_segment = s.micro_segment
 left join cases k on k.golden_id = e.golden_id
 left join promoters r on r.golden_id = e.golden_id
 left join loyalty_members l on l.golden_id = e.golden_id

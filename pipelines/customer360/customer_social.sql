@@ -1,7 +1,8 @@
 -- What customers do on social networks. Key: golden_id; a row for each customer with an account.
 --
 -- degree = customers followed or following; weighted_degree = the sum of the weights of those
--- edges; advocate = referred a customer, or shared and posted at least $advocate_shares times.
+-- edges; pagerank = how often one comes by the customer who follows edges at random: the ranks of
+-- all add up to 1; advocate = referred a customer, or shared and posted at least $advocate_shares times.
 with
 accounts as (
   select golden_id, count(*) as accounts
@@ -57,9 +58,11 @@ select
   coalesce(n.weighted_degree, 0) as weighted_degree,
   coalesce(n.following, 0) as following,
   coalesce(n.followers, 0) as followers,
+  k.pagerank,
   coalesce(r.referrals, 0) > 0
     or coalesce(d.shares, 0) + coalesce(d.posts, 0) >= $advocate_shares as advocate
 from accounts a
 left join deeds d on d.golden_id = a.golden_id
 left join network n on n.golden_id = a.golden_id
 left join referrals r on r.golden_id = a.golden_id
+left join social_rank k on k.golden_id = a.golden_id

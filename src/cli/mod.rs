@@ -13,6 +13,7 @@ mod interrupt;
 mod out;
 mod plan;
 mod run;
+mod show;
 mod tables;
 mod verify;
 
@@ -87,6 +88,8 @@ enum Command {
     Functions(functions::Arguments),
     /// Lists the published tables, shows one, or queries them with SQL
     Tables(tables::Arguments),
+    /// Shows one customer: values and where they come from, records, history
+    Show(show::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
     /// Prints a completion script for a shell
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::run(arguments, &cli.global),
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
+        Command::Show(arguments) => show::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));

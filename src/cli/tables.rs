@@ -7,9 +7,10 @@ use serde_json::json;
 use super::out::say;
 use super::{Done, Global};
 use crate::config::suggestion;
-use crate::engine::{Engine, Options, Store, run_blocking};
+use crate::engine::run_blocking;
 use crate::error::{Error, Result};
-use crate::land::{self, History, Published};
+use crate::land::Published;
+use crate::pipeline::PublishedTables;
 
 /// How many rows of a table are shown.
 const SHOWN: usize = 10;
@@ -29,15 +30,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 }
 
 async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
-    let warehouse = Store::open(&global.warehouse)?;
-    land::refuse_other_formats(&warehouse).await?;
-    let history = History::read(&warehouse).await?;
-    // The newest date of the pipeline that published last.
-    let last = history.entries().last().map(|entry| entry.pipeline.clone()).unwrap_or_default();
-    let current = history.current(&last).ok_or_else(|| {
-        Error::data(format!("{}: nothing is published yet", warehouse.url()))
-            .help("run a pipeline first: simurgh run PIPELINE --date DATE")
-    })?;
+    let published = PublishedTables::open(&global.warehouse, None).await?;
+    let current = &published.entry;
     match (&arguments.name, &arguments.sql) {
         (None, None) => Ok(list(current, global)),
         (Some(name), _) => {
@@ -46,10 +40,14 @@ async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
                 return Err(Error::usage(format!("`{name}` is not a published table"))
                     .help(suggestion(name, &names, "published tables")));
             }
-            query(&warehouse, current, &format!("SELECT * FROM \"{name}\""), Some(SHOWN), global)
-                .await
+            let sql = format!("SELECT * FROM \"{name}\"");
+            published.register(&[name]).await?;
+            query(&published, &sql, Some(SHOWN), global).await
         }
-        (None, Some(sql)) => query(&warehouse, current, sql, None, global).await,
+        (None, Some(sql)) => {
+            published.register(&[]).await?;
+            query(&published, sql, None, global).await
+        }
     }
 }
 
@@ -69,21 +67,12 @@ fn list(current: &Published, global: &Global) -> Done {
 }
 
 async fn query(
-    warehouse: &Store,
-    current: &Published,
+    published: &PublishedTables,
     sql: &str,
     shown: Option<usize>,
     global: &Global,
 ) -> Result<Done> {
-    let engine = Engine::new(&Options::default())?;
-    for (name, version) in &current.tables {
-        let files = land::delta::files(warehouse, name, *version).await?;
-        if !files.is_empty() {
-            engine.register(name, engine.parquet(warehouse, &files).await?)?;
-        }
-    }
-    let frame = engine.sql(sql, "--sql").await?;
-    let batches = engine.collect(frame, "--sql").await?;
+    let batches = published.query(sql, "--sql").await?;
     let rows: usize = batches.iter().map(|batch| batch.num_rows()).sum();
     let mut left = shown.unwrap_or(usize::MAX);
     let first: Vec<_> = batches
@@ -102,5 +91,5 @@ async fn query(
             say!("the first {SHOWN} of {rows} rows; --sql shows what you ask for");
         }
     }
-    Ok(Done::with(json!({ "run_id": current.run_id, "rows": rows })))
+    Ok(Done::with(json!({ "run_id": published.entry.run_id, "rows": rows })))
 }

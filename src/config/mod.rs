@@ -19,6 +19,7 @@ mod problem;
 pub mod raw;
 mod schema;
 mod shape;
+pub mod splink;
 pub mod sql;
 mod statements;
 mod tree;
@@ -68,6 +69,8 @@ pub struct Known<'a> {
     pub comparisons: &'a [&'a str],
     /// Survivorship rules.
     pub survivorship: &'a [&'a str],
+    /// Computations of tables.
+    pub computations: &'a [&'a str],
     /// SQL functions, the engine's own among them; empty where they are left to the planner.
     pub functions: &'a [&'a str],
     /// Parameters that SQL may read beside the pipeline's own, without the dollar.

@@ -4,7 +4,7 @@
 
 use super::nearest::suggestion;
 use super::validate::{Check, KINDS};
-use crate::resolve::{Resolve, Verdict};
+use crate::resolve::{ComparisonKind, Resolve, Verdict};
 
 /// Checks the model of each kind.
 pub(crate) fn check(check: &mut Check<'_>) {
@@ -53,15 +53,16 @@ impl Check<'_> {
             let at = [&at[..], &["comparisons", &index]].concat();
             let path = [&at[..], &["type"]].concat();
             self.refers(&path, &comparison.kind, self.known.comparisons, "comparison types");
-            self.not_empty(&at, "columns", comparison.columns.len());
-            let falls = comparison.levels.windows(2).all(|pair| pair[0] > pair[1]);
-            if !falls || comparison.levels.iter().any(|level| !(0.0..=1.0).contains(level)) {
+            let kind = ComparisonKind::find(&comparison.kind);
+            if !kind.is_some_and(ComparisonKind::of_conditions) {
+                self.not_empty(&at, "columns", comparison.columns.len());
+            }
+            let asked = kind.map(|kind| kind.thresholds_of(&comparison.levels));
+            if let Some(Err(what)) = asked {
                 let path = [&at[..], &["levels"]].concat();
-                self.at(
-                    &path,
-                    "levels must go from strict to loose",
-                    "similarities between 0 and 1, each less than the one before it",
-                );
+                let help = "levels go from strict to loose: similarities fall, distances rise, \
+                            conditions are SQL";
+                self.at(&path, what, help);
             }
         }
         for (index, rule) in resolve.rules.iter().enumerate() {
@@ -72,9 +73,15 @@ impl Check<'_> {
                 let path = [&at[..], &["unlike", &place]].concat();
                 self.refers(&path, name, &comparisons, "comparisons");
             }
-            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
-                self.at(&at, "this rule holds of every pair", "give `same`, `differ` or `unlike`");
-            } else if rule.then == Verdict::Merge && rule.same.is_empty() {
+            let condition = rule.condition.is_some();
+            if rule.same.is_empty()
+                && rule.differ.is_empty()
+                && rule.unlike.is_empty()
+                && !condition
+            {
+                let help = "give `same`, `differ`, `unlike` or `where`";
+                self.at(&at, "this rule holds of every pair", help);
+            } else if rule.then == Verdict::Merge && rule.same.is_empty() && !condition {
                 self.at(&at, "records are not the same because they differ", "give `same` too");
             }
         }
@@ -88,7 +95,10 @@ impl Check<'_> {
     fn model(&mut self, at: &[&str], resolve: &Resolve, comparisons: &[&str]) {
         let under = |rest: &[&'static str]| -> Vec<&str> { [at, rest].concat() };
         let thresholds = resolve.thresholds;
-        for (key, value) in [("merge", thresholds.merge), ("review", thresholds.review)] {
+        let precision = thresholds.precision.unwrap_or(1.0);
+        for (key, value) in
+            [("merge", thresholds.merge), ("review", thresholds.review), ("precision", precision)]
+        {
             if !(0.0..=1.0).contains(&value) {
                 let help = "a match probability is 0 to 1";
                 self.at(&under(&["thresholds", key]), "this is not a probability", help);
@@ -129,6 +139,12 @@ impl Check<'_> {
         if let Some(model) = &training.model {
             self.exists(&under(&["training", "model"]), model, false);
         }
+        for (key, share) in [("prior", training.prior), ("rules_recall", training.rules_recall)] {
+            if share.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+                let help = "give a number over 0 and at most 1";
+                self.at(&under(&["training", key]), "this is not a share", help);
+            }
+        }
         for (name, given) in &training.given {
             let path = [at, &["training", "given", name]].concat();
             if !comparisons.contains(&name.as_str()) {
@@ -136,11 +152,12 @@ impl Check<'_> {
                 self.at_key(&path, message, suggestion(name, comparisons, "comparisons"));
             }
             let mut probabilities = given.m.iter().chain(&given.u);
-            if given.m.len() != given.u.len() || given.m.is_empty() {
+            let both = !given.m.is_empty() && !given.u.is_empty();
+            if (both && given.m.len() != given.u.len()) || given.m.len() + given.u.len() == 0 {
                 self.at(
                     &path,
                     "`m` and `u` must have a number for each level",
-                    "give as many of both",
+                    "give as many of both, or one of them alone",
                 );
             } else if !probabilities.all(|p| (0.0..=1.0).contains(p)) {
                 self.at(&path, "`m` and `u` are probabilities", "each is 0 to 1");

@@ -10,6 +10,7 @@ use super::problem::{Place, Problem, Sources};
 use super::sql::{self, References, Refusal};
 use super::tree::{Node, Scalar};
 use super::validate::Check;
+use crate::resolve::{ComparisonKind, Level};
 use crate::tables::{self, SqlTables};
 
 /// Checks every statement and expression of the pipeline.
@@ -63,6 +64,13 @@ fn made(
                 "this column is named before",
                 "name it once",
             );
+        }
+        if let Some(computation) = &table.compute {
+            let known = check.known.computations;
+            check.refers(&[section, name, "compute"], computation, known, "computations");
+        } else if !table.settings.is_empty() {
+            let help = "settings are those of a computation: add `compute`, or leave them out";
+            check.at_key(&[section, name, "settings"], "nothing is computed here", help);
         }
         let rest: Vec<&str> =
             names(section_tables).skip(index + 1).chain(later.iter().copied()).collect();
@@ -141,6 +149,36 @@ fn expressions(check: &mut Check<'_>) {
             add("rules", index, "same", rule.same.as_slice());
             add("rules", index, "differ", rule.differ.as_slice());
         }
+    }
+    let mut conditions: Vec<(Vec<String>, &str)> = Vec::new();
+    for (kind, resolve) in &loaded.pipeline.resolve {
+        let path = |list: &str, index: usize, rest: &[&str]| -> Vec<String> {
+            let index = index.to_string();
+            let start = ["resolve", kind.as_str(), list, &index];
+            start.iter().chain(rest).map(|part| (*part).to_owned()).collect()
+        };
+        for (index, comparison) in resolve.comparisons.iter().enumerate() {
+            let kind = ComparisonKind::find(&comparison.kind);
+            if !kind.is_some_and(ComparisonKind::of_conditions) {
+                continue;
+            }
+            for (place, level) in comparison.levels.iter().enumerate() {
+                if let Level::Text(sql) = level {
+                    let place = place.to_string();
+                    conditions.push((path("comparisons", index, &["levels", &place]), sql));
+                }
+            }
+        }
+        for (index, rule) in resolve.rules.iter().enumerate() {
+            if let Some(sql) = &rule.condition {
+                conditions.push((path("rules", index, &["where"]), sql));
+            }
+        }
+    }
+    for (path, sql) in conditions {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let text = Text::value(loaded.tree.along(&path));
+        judged(check, &text, sql, sql::look_at_expression(sql));
     }
     for (path, list) in paths {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();

@@ -7,6 +7,7 @@
 
 mod columns;
 mod guard;
+mod pairs;
 mod session;
 mod staging;
 mod store;
@@ -14,6 +15,7 @@ mod write;
 
 pub use columns::{ColumnLineage, Use, UsedColumn};
 pub use guard::refuse_unstable;
+pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, parse_size, run_blocking};
 pub use staging::{Attempt, Done, StagedTable, Staging};
 pub use store::{Created, Listed, Store, store_error};

@@ -111,6 +111,11 @@ impl Engine {
         &self.options
     }
 
+    /// A copy of the session's state, to plan expressions with.
+    pub(super) fn state(&self) -> datafusion::execution::SessionState {
+        self.context.state()
+    }
+
     /// The plan of a SELECT over registered tables.
     pub async fn sql(&self, sql: &str, what: &str) -> Result<DataFrame> {
         // No DDL and no statements: a pipeline's SQL only ever reads.

@@ -9,8 +9,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, ListBuilder, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Float64Array,
+    ListBuilder, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Date32Type, Field, Int64Type, TimeUnit};
@@ -30,6 +30,8 @@ enum Kernel {
     Texts(fn(&[Option<&str>]) -> Option<String>),
     List(fn(&str) -> Option<Vec<String>>),
     ListBy(fn(&str, i64) -> Option<Vec<String>>),
+    ListByNumbers(fn(&str, &[i64]) -> Option<Vec<String>>),
+    NumberOfTwo(fn(&str, &str) -> Option<f64>),
     DateBy(fn(&str, Option<&str>) -> Option<i32>),
     TimestampBy(fn(&str, Option<&str>) -> Option<i64>),
     Money(fn(&str) -> Option<i128>),
@@ -68,6 +70,22 @@ pub(crate) fn list_by(
     function: fn(&str, i64) -> Option<Vec<String>>,
 ) -> ScalarUDF {
     build(name, Kernel::ListBy(function))
+}
+
+/// `name(text, integer, integer[, integer]) -> list of text`; a null number gives null.
+pub(crate) fn list_by_numbers(
+    name: &'static str,
+    function: fn(&str, &[i64]) -> Option<Vec<String>>,
+) -> ScalarUDF {
+    build(name, Kernel::ListByNumbers(function))
+}
+
+/// `name(text, text) -> number`.
+pub(crate) fn number_of_two(
+    name: &'static str,
+    function: fn(&str, &str) -> Option<f64>,
+) -> ScalarUDF {
+    build(name, Kernel::NumberOfTwo(function))
 }
 
 /// `name(text[, hint]) -> date`, as days since 1970-01-01.
@@ -110,6 +128,11 @@ impl Kernel {
                 (vec![DataType::Utf8, DataType::Utf8], 1)
             }
             Kernel::ListBy(_) => (vec![DataType::Utf8, DataType::Int64], 2),
+            Kernel::ListByNumbers(_) => {
+                let number = DataType::Int64;
+                (vec![DataType::Utf8, number.clone(), number.clone(), number], 3)
+            }
+            Kernel::NumberOfTwo(_) => (vec![DataType::Utf8, DataType::Utf8], 2),
             Kernel::DateFlag(_) => (vec![DataType::Date32], 1),
             Kernel::Texts(_) => (vec![DataType::Utf8], 1),
         }
@@ -118,7 +141,10 @@ impl Kernel {
     fn returns(self) -> DataType {
         match self {
             Kernel::Text(_) | Kernel::TextBy(_) | Kernel::Texts(_) => DataType::Utf8,
-            Kernel::List(_) | Kernel::ListBy(_) => DataType::List(Arc::new(item())),
+            Kernel::List(_) | Kernel::ListBy(_) | Kernel::ListByNumbers(_) => {
+                DataType::List(Arc::new(item()))
+            }
+            Kernel::NumberOfTwo(_) => DataType::Float64,
             Kernel::DateBy(_) => DataType::Date32,
             Kernel::TimestampBy(_) => {
                 DataType::Timestamp(TimeUnit::Microsecond, Some(Arc::from("UTC")))
@@ -297,6 +323,29 @@ impl KernelFunction {
                     let number = number.is_valid(row).then(|| number.value(row))?;
                     function(first.get(row)?, number)
                 })
+            }
+            Kernel::ListByNumbers(function) => {
+                let first = Column::new(first)?;
+                let numbers = arguments[1..]
+                    .iter()
+                    .map(|number| {
+                        cast(&number.to_array(rows)?, &DataType::Int64).map_err(Into::into)
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                let numbers: Vec<_> =
+                    numbers.iter().map(|number| number.as_primitive::<Int64Type>()).collect();
+                list_array(rows, |row| {
+                    let own: Option<Vec<i64>> = numbers
+                        .iter()
+                        .map(|number| number.is_valid(row).then(|| number.value(row)))
+                        .collect();
+                    function(first.get(row)?, &own?)
+                })
+            }
+            Kernel::NumberOfTwo(function) => {
+                let (first, second) = (Column::new(first)?, hint()?);
+                let numbers = (0..rows).map(|row| function(first.get(row)?, second.get(row)?));
+                Arc::new(Float64Array::from_iter(numbers))
             }
             Kernel::DateBy(function) => {
                 let (first, hint) = (Column::new(first)?, hint()?);

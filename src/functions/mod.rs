@@ -18,6 +18,7 @@ pub mod email;
 pub mod hash;
 mod kernel;
 pub mod latin;
+pub mod minhash;
 pub mod money;
 pub mod names;
 pub mod nickname;
@@ -26,7 +27,9 @@ mod person_words;
 pub mod phone;
 pub mod phonetic;
 pub mod postcode;
+pub mod regular;
 pub mod script;
+pub mod similarity;
 pub mod skeleton;
 pub mod timestamp;
 pub mod tokens;
@@ -57,6 +60,7 @@ pub const FUNCTIONS: &[Function] = &[
     address::ADDRESS_UNIT,
     country::COUNTRY_CODE,
     currency::CURRENCY_CODE,
+    similarity::DAMERAU_LEVENSHTEIN,
     date::DATE_IS_PLACEHOLDER,
     date::DATE_PARSE,
     script::DIGITS_ASCII,
@@ -65,6 +69,10 @@ pub const FUNCTIONS: &[Function] = &[
     email::EMAIL_NORMALISE,
     email::EMAIL_USER,
     hash::HASH_TEXT,
+    similarity::JACCARD_SIMILARITY,
+    similarity::JARO_SIMILARITY,
+    similarity::JARO_WINKLER_SIMILARITY,
+    minhash::MINHASH_BANDS,
     money::MONEY_PARSE,
     skeleton::NAME_SKELETON,
     tokens::NGRAMS,
@@ -78,6 +86,7 @@ pub const FUNCTIONS: &[Function] = &[
     phone::PHONE_E164,
     phone::PHONE_NATIONAL,
     postcode::POSTCODE_NORMALISE,
+    regular::REGEXP_EXTRACT,
     phonetic::SOUNDEX,
     script::TEXT_CLEAN,
     script::TEXT_FOLD,
@@ -186,11 +195,13 @@ mod tests {
         let session = session();
         for function in FUNCTIONS {
             let name = function.name;
-            let second = if function.signature.contains(", n)") { ", 2" } else { "" };
+            let given = function.signature.split(['[', ')']).next().unwrap_or_default();
+            let second = ", 2".repeat(given.matches(", ").count());
             let value = one(&session, &format!("{name}(NULL{second})")).await;
             assert_eq!(value.is_null(0), name != "hash_text", "{name}");
             let returns = match value.data_type().to_string().as_str() {
                 "Utf8" => "text",
+                "Float64" => "number",
                 "Boolean" => "boolean",
                 "Date32" => "date",
                 "Decimal128(18, 2)" => "decimal(18, 2)",

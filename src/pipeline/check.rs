@@ -12,8 +12,9 @@ use crate::config::{Known, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Engine, Options, refuse_unstable};
 use crate::error::{Error, Result};
-use crate::tables::{self, SqlTables, timestamp};
-use crate::{clean, golden, resolve};
+use crate::profile::{Computation, Settings};
+use crate::tables::{self, SqlTable, SqlTables, timestamp};
+use crate::{clean, golden, profile, resolve};
 
 /// What a pipeline is, once it is known to be right.
 #[derive(Debug, Clone, Serialize)]
@@ -55,9 +56,11 @@ pub async fn check(loaded: &Loaded, date: &str, options: &Options) -> Result<Che
 /// The contract of each source. References are checked here, with all else that the file says.
 pub(super) fn contracts(loaded: &Loaded) -> Result<BTreeMap<String, Contract>> {
     let comparisons: Vec<&str> = resolve::COMPARISONS.iter().map(|kind| kind.name).collect();
+    let computations: Vec<&str> = profile::COMPUTATIONS.iter().map(|c| c.name).collect();
     let survivorship: Vec<&str> = golden::RULES.iter().map(|rule| rule.name).collect();
     loaded.check(&Known {
         comparisons: &comparisons,
+        computations: &computations,
         survivorship: &survivorship,
         parameters: super::sql::GIVEN,
         ..Known::default()
@@ -98,6 +101,9 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
     let pipeline = &loaded.pipeline;
     for (name, table) in pipeline.facts.iter().chain(&pipeline.enrich).chain(&pipeline.profile) {
         add(&loaded.statement(name, table)?);
+    }
+    for model in pipeline.resolve.values().filter_map(|own| own.training.model.as_ref()) {
+        add(&super::models::text(loaded, model)?);
     }
     for source in pipeline.sources.values() {
         let path = loaded.directory.join(&source.contract);
@@ -145,7 +151,8 @@ pub(super) async fn plan_all(
     sql_tables(loaded, &engine, parameters, "facts", &pipeline.facts, &mut know).await?;
     for (kind, settings) in &pipeline.resolve {
         let what = format!("resolve.{kind}");
-        engine.sql(&super::resolution::sql(kind, &settings.expressions()), &what).await?;
+        engine.sql(&super::resolution::sql(kind, &settings.expressions(), &[]), &what).await?;
+        super::resolution::plan_conditions(&engine, kind, &settings.conditions()).await?;
     }
     for (name, schema) in tables::fixed() {
         know(name, schema)?;
@@ -172,17 +179,33 @@ async fn sql_tables(
         let sql = loaded.statement(name, table)?;
         let frame = engine.sql(&parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
+        let selected: SchemaRef = Arc::new(frame.schema().as_arrow().clone());
+        let (schema, maker) = match computation(table, &what)? {
+            Some((computation, _)) => (computation.output(&selected, &what)?, computation.name),
+            None => (selected, "SQL"),
+        };
         for column in &table.key {
-            if frame.schema().field_with_unqualified_name(column).is_err() {
+            if schema.field_with_name(column).is_err() {
                 return Err(Error::configuration(format!(
-                    "{what}.key: the SQL gives no column `{column}`"
+                    "{what}.key: the {maker} gives no column `{column}`"
                 ))
-                .help("name columns of the SELECT that together tell its rows apart"));
+                .help("name columns of the table that together tell its rows apart"));
             }
         }
-        know(name, Arc::new(frame.schema().as_arrow().clone()))?;
+        know(name, schema)?;
     }
     Ok(())
+}
+
+/// The computation that a table names, with its settings; `what` is the table.
+pub(super) fn computation(
+    table: &SqlTable,
+    what: &str,
+) -> Result<Option<(&'static Computation, Settings)>> {
+    let Some(name) = &table.compute else { return Ok(None) };
+    let computation = Computation::find(name)
+        .ok_or_else(|| Error::bug(format!("{what}.compute: `{name}` was not checked")))?;
+    Ok(Some((computation, computation.settings(&table.settings, what)?)))
 }
 
 /// The columns of `customers`, from those of `records`.

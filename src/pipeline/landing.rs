@@ -178,6 +178,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
             leaves.insert(path.to_owned(), hash.to_owned());
         }
     }
+    manifest.insert("models".to_owned(), models);
     manifest.insert("leaves".to_owned(), json!(leaves));
     Ok(Draft {
         run_id: run.identity.run_id.clone(),

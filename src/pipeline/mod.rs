@@ -9,7 +9,9 @@ pub mod dedupe;
 mod inputs;
 mod landing;
 mod lineage;
+mod models;
 mod plan;
+mod published;
 mod resolution;
 mod run;
 mod sql;
@@ -18,6 +20,7 @@ mod stages;
 pub use check::{Checked, check};
 pub use inputs::Input;
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
+pub use published::PublishedTables;
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.

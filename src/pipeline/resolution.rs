@@ -1,15 +1,18 @@
 //! The resolve stage: each kind's records through its model, then golden ids over all kinds at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
+};
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
-use crate::engine::{Attempt, Engine};
+use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
@@ -20,24 +23,22 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut pairs = Vec::new();
     let mut clusters: Vec<Vec<RecordKey>> = Vec::new();
     let mut links = Vec::new();
-    let mut models = Vec::new();
+    let mut named = Vec::new();
+    let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let earlier_models = models::earlier(run).await?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
-        let resolved = resolve::resolve(&input, &[], None, options)?;
-        kinds.insert(kind.clone(), report(&resolved));
-        warnings.extend(resolved.warnings.iter().map(|text| format!("{kind}: {text}")));
-        clusters.extend(members(&input, &resolved.clusters));
-        // Named by its content, it can be written at once: nothing refers to it until the run is
-        // published.
-        let text = resolved.model.to_json()?;
-        let path = format!("models/{}.json", resolved.model.hash()?);
-        models.push(json!({
-            "kind": kind,
-            "path": path,
-            "blake3": blake3::hash(text.as_bytes()).to_hex().to_string(),
-        }));
-        run.warehouse.put(&path, text).await?;
+        let choice = models::choose(run, kind, settings, &earlier_models).await?;
+        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        kinds.insert(kind.clone(), report(&resolved, &choice));
+        let grown = choice.warning(input.source.len() as u64);
+        warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
+        let own = members(&input, &resolved.clusters);
+        quality
+            .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
+        clusters.extend(own);
+        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
     }
@@ -66,14 +67,17 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
     let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
     let entities = golden_ids(&members);
+    let quality = quality_table(&members, &quality)?;
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
         .await?;
+    hand_over(run, attempt, tables::ENTITY_QUALITY, tables::entity_quality(), vec![quality])
+        .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": models, "warnings": warnings }))
+    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -94,25 +98,82 @@ pub(super) async fn input_of<'a>(
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
     let what = format!("resolve.{kind}");
-    let frame = engine.sql(&sql(of, &settings.expressions()), &what).await?;
+    let conditions = settings.conditions();
+    let plan = plan_conditions(engine, kind, &conditions).await?;
+    let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
+    let expressions = settings.expressions();
+    let frame = engine.sql(&sql(of, &expressions, &read), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
             .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
         Ok(column.as_string::<i32>().clone())
     };
-    let columns = batch.columns().iter().skip(2).map(Arc::clone);
+    let mut columns = batch.columns().iter().skip(2).map(Arc::clone);
+    let evaluated = expressions.into_iter().zip(columns.by_ref()).collect();
+    let conditions = match plan {
+        None => None,
+        Some(plan) => {
+            let columns = read.into_iter().zip(columns).map(|(name, array)| (name, array, true));
+            let records = RecordBatch::try_from_iter_with_nullable(columns)
+                .map_err(|_| Error::bug(format!("{what}: columns of two lengths")))?;
+            let places = (0..).zip(conditions).map(|(place, (_, sql))| (sql, place)).collect();
+            let compiled = plan.over(&records)?;
+            Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
+        }
+    };
     Ok(resolve::Input {
         kind,
         settings,
         source: text(0)?,
         record_id: text(1)?,
-        expressions: settings.expressions().into_iter().zip(columns).collect(),
+        expressions: evaluated,
+        conditions,
     })
 }
 
+/// The plan of a kind's conditions on pairs; none where it has none.
+pub(super) async fn plan_conditions(
+    engine: &Engine,
+    kind: &str,
+    conditions: &[(String, String)],
+) -> Result<Option<PairPlan>> {
+    if conditions.is_empty() {
+        return Ok(None);
+    }
+    let what = format!("resolve.{kind}");
+    let records = engine.sql("SELECT * FROM records", &what).await?;
+    let schema = Arc::new(records.schema().as_arrow().clone());
+    let placed: Vec<(String, String)> =
+        conditions.iter().map(|(place, sql)| (format!("{what}: {place}"), sql.clone())).collect();
+    engine.pair_plan(schema, &placed).await.map(Some)
+}
+
+/// The engine's conditions, by their text, as resolution asks for them.
+struct Conditions {
+    places: HashMap<String, usize>,
+    compiled: PairConditions,
+}
+
+impl Conditions {
+    fn place(&self, condition: &str) -> Result<usize> {
+        let place = self.places.get(condition).copied();
+        place.ok_or_else(|| Error::bug(format!("the condition `{condition}` was not planned")))
+    }
+}
+
+impl resolve::PairConditions for Conditions {
+    fn columns(&self, condition: &str) -> Result<Vec<(String, ArrayRef)>> {
+        Ok(self.compiled.columns(self.place(condition)?))
+    }
+
+    fn holds(&self, condition: &str, left: &[u32], right: &[u32]) -> Result<BooleanArray> {
+        self.compiled.holds(self.place(condition)?, left, right)
+    }
+}
+
 /// What a resolution did, in counts.
-fn report(resolved: &resolve::Resolved) -> serde_json::Value {
+fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
     let mut guards: BTreeMap<&str, u64> = BTreeMap::new();
     for guard in &resolved.guards {
         *guards.entry(guard.guard.as_str()).or_default() += 1;
@@ -121,6 +182,8 @@ fn report(resolved: &resolve::Resolved) -> serde_json::Value {
         "blocking": resolved.blocking,
         "pairs_compared": resolved.pairs_compared,
         "pairs_scored": resolved.pairs.num_rows(),
+        "model": { "origin": choice.origin, "why": choice.why },
+        "merge_threshold": resolved.merge_threshold,
         "converged": resolved.converged,
         "iterations": resolved.iterations,
         "guards": guards,
@@ -128,11 +191,14 @@ fn report(resolved: &resolve::Resolved) -> serde_json::Value {
 }
 
 /// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ...
-pub(super) fn sql(kind: &str, expressions: &[String]) -> String {
+/// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
+pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
+    }
+    for (index, column) in columns.iter().enumerate() {
+        sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
     sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")
@@ -167,6 +233,37 @@ async fn unresolved_kinds(run: &Run) -> Result<()> {
     Ok(())
 }
 
+/// `entity_quality`: each cluster, known by one of its records, under its golden id.
+fn quality_table(
+    members: &RecordBatch,
+    quality: &[(RecordKey, resolve::ClusterQuality)],
+) -> Result<RecordBatch> {
+    let text = |name: &str| {
+        let column = members.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
+        column.ok_or_else(|| Error::bug("entity_members lacks a column"))
+    };
+    let (ids, sources, records) = (text("golden_id")?, text("source")?, text("record_id")?);
+    let of: HashMap<(&str, &str), &str> = (0..members.num_rows())
+        .map(|row| ((sources.value(row), records.value(row)), ids.value(row)))
+        .collect();
+    let mut rows = Vec::with_capacity(quality.len());
+    for (record, own) in quality {
+        let id = of.get(&(record.source.as_str(), record.record_id.as_str()));
+        rows.push((*id.ok_or_else(|| Error::bug("a record without a golden id"))?, own));
+    }
+    rows.sort_unstable_by_key(|(id, _)| *id);
+    let own = || rows.iter().map(|(_, own)| own);
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(rows.iter().map(|(id, _)| id))),
+        Arc::new(UInt32Array::from_iter_values(own().map(|own| own.members))),
+        Arc::new(Float64Array::from_iter_values(own().map(|own| own.cohesion))),
+        Arc::new(Float64Array::from_iter_values(own().map(|own| own.weakest_link))),
+        Arc::new(BooleanArray::from_iter(own().map(|own| Some(own.bridge)))),
+    ];
+    RecordBatch::try_new(tables::entity_quality(), columns)
+        .map_err(|_| Error::bug("the quality of entities does not fit its table"))
+}
+
 fn golden_ids(members: &RecordBatch) -> u64 {
     let Some(ids) = members
         .column_by_name("golden_id")
@@ -179,4 +276,162 @@ fn golden_ids(members: &RecordBatch) -> u64 {
 
 fn days(date: jiff::civil::Date) -> i32 {
     jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ListBuilder, StringBuilder};
+
+    use super::*;
+    use crate::config::splink;
+    use crate::engine::Options;
+
+    const PEOPLE: &str = "
+        SELECT 'crm' AS source, column1 AS record_id, 'person' AS kind, column2 AS first_name,
+            column3 AS surname, column4 AS dob, column5 AS city, column6 AS email
+        FROM (VALUES
+            ('1', 'Ana', 'Diaz', '1984-03-05', 'Lima', 'ana.diaz@mail.org'),
+            ('2', 'Anna', 'Diaz', '1984-03-06', 'Lima', 'ana.diaz@work.net'),
+            ('3', 'Ana', 'Diaz', '1951-08-25', NULL, 'diazana@mail.org'),
+            ('4', 'Peter', 'Ondieki', '1990-01-01', 'Nairobi', NULL),
+            ('5', 'Peter', 'Ondieki', '1990-01-01', 'Nairobi', 'peter@mail.org'))";
+
+    async fn engine(records: &str) -> Engine {
+        let engine = Engine::new(&Options::default()).unwrap();
+        let frame = engine.sql(records, "records").await.unwrap();
+        engine.register("records", frame).unwrap();
+        engine
+    }
+
+    async fn resolved(engine: &Engine, settings: &resolve::Resolve) -> Result<resolve::Resolved> {
+        let input = input_of(engine, "person", "person", settings).await?;
+        resolve::resolve(&input, &[], None, resolve::Options { threads: 2 })
+    }
+
+    fn settings(text: &str) -> resolve::Resolve {
+        serde_saphyr::from_str(text).unwrap()
+    }
+
+    /// The level of each comparison of the pair of these records.
+    fn levels(found: &resolve::Resolved, l: &str, r: &str) -> Vec<u8> {
+        let text =
+            |name: &str| found.pairs.column_by_name(name).unwrap().as_string::<i32>().clone();
+        let (left, right) = (text("record_id_l"), text("record_id_r"));
+        let row = (0..left.len()).find(|row| left.value(*row) == l && right.value(*row) == r);
+        let levels =
+            found.pairs.column_by_name("levels").unwrap().as_list::<i32>().value(row.unwrap());
+        levels.as_primitive::<arrow::datatypes::UInt8Type>().values().to_vec()
+    }
+
+    #[tokio::test]
+    async fn conditions_are_levels_and_rules_that_decisions_name() {
+        let engine = engine(PEOPLE).await;
+        let settings = settings(
+            "blocking: [{name: surname, keys: [surname]}]
+comparisons:
+- {name: born, type: sql, levels: ['l.dob = r.dob', 'levenshtein(l.dob, r.dob) <= 1']}
+- {name: city, type: sql, columns: [city], levels: ['l.city = r.city'], term_frequency: true}
+rules:
+- {name: other year, then: separate, where: 'substr(l.dob, 1, 4) <> substr(r.dob, 1, 4)'}
+- {name: one mailbox, then: merge, where: 'split_part(l.email, ''@'', 1) = split_part(r.email, ''@'', 1)'}
+thresholds: {merge: 0.99, review: 0.0}
+",
+        );
+        let found = resolved(&engine, &settings).await.unwrap();
+        assert_eq!(levels(&found, "1", "2"), [2, 1]);
+        assert_eq!(levels(&found, "1", "3"), [3, 0]);
+        assert_eq!(levels(&found, "4", "5"), [1, 1]);
+        let by = found.pairs.column_by_name("decided_by").unwrap().as_string::<i32>();
+        assert_eq!((by.value(0), by.value(1)), ("rule:one mailbox", "rule:other year"));
+        assert_eq!(found.clusters[0], found.clusters[1]);
+        assert_ne!(found.clusters[0], found.clusters[2]);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_condition_is_named_by_its_place() {
+        let engine = engine(PEOPLE).await;
+        let wrong = |rules: &str, level: &str| {
+            settings(&format!(
+                "blocking: [{{name: surname, keys: [surname]}}]
+comparisons: [{{name: born, type: sql, levels: ['l.dob = r.dob', '{level}']}}]
+rules: [{rules}]"
+            ))
+        };
+        for (rules, level, place) in [
+            ("", "l.shoe = r.shoe", "resolve.person: comparison `born`, level 2"),
+            ("", "l.dob", "resolve.person: comparison `born`, level 2"),
+            ("{name: x, then: merge, where: 'max(l.dob) = r.dob'}", "true", "rule `x`"),
+            ("{name: x, then: merge, where: 'random() < 0.5'}", "true", "rule `x`"),
+            ("{name: x, then: merge, where: 'CAST(l.city AS INT) = 1'}", "true", "rule `x`"),
+        ] {
+            let error = resolved(&engine, &wrong(rules, level)).await.err().unwrap().to_string();
+            assert!(error.contains(place), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_of_splink_run() {
+        let text = include_str!("../../fixtures/splink/trained_people.json");
+        let imported = splink::read(text).unwrap().resolve;
+        let found = resolved(&engine(PEOPLE).await, &imported).await.unwrap();
+        assert_eq!(found.pairs_compared, 4);
+        assert_eq!(found.clusters[3], found.clusters[4]);
+    }
+
+    #[tokio::test]
+    async fn every_condition_of_splinks_library_is_planned() {
+        let text = include_str!("../../fixtures/splink/comparison_library.json");
+        let mut imported = splink::read(text).unwrap().resolve;
+        imported.link = resolve::LinkType::LinkAndDedupe;
+        imported.thresholds.review = 0.0;
+        let engine = engine(
+            "SELECT 'crm' AS source, column1 AS record_id, 'person' AS kind, column2 AS first_name,
+                column3 AS surname, column4 AS tax_id, column5 AS phone, column6 AS city,
+                column7 AS company, column8 AS dob, column9 AS emails, column10 AS postcode,
+                column11 AS latitude, column12 AS longitude, column13 AS amount, column14 AS middle,
+                column15 AS tags
+            FROM (VALUES
+                ('1', 'ana', 'diaz', 't1', '123', 'lima', 'nile', '1984-03-05', ['a', 'b'],
+                 'N1 9GU', 51.5, 0.1, 100.0, 'x', ['u']),
+                ('2', 'diaz', 'ana', 't1', '132', 'lima', 'line', '1984-03-20', ['b'],
+                 'N1 9XX', 51.5001, 0.1, 105.0, 'ana', ['u', 'v']),
+                ('3', 'bob', 'ford', 't1', '999', NULL, 'x', 'none', ['q'],
+                 NULL, 10.0, 0.1, 5000.0, NULL, ['w']))",
+        )
+        .await;
+        let found = resolved(&engine, &imported).await.unwrap();
+        // Names swapped, tax ids equal, a swap of digits, cities equal, the same letters, within a
+        // month, one address shared, one sector, within 100 m, within 10 per cent, one name the
+        // other's middle name.
+        assert_eq!(levels(&found, "1", "2"), [2, 1, 2, 1, 2, 3, 2, 2, 1, 2, 2]);
+        assert_eq!(levels(&found, "1", "3"), [7, 1, 3, 0, 4, 0, 3, 0, 4, 4, 0]);
+    }
+
+    #[tokio::test]
+    async fn columns_that_are_lists_are_compared() {
+        let engine = Engine::new(&Options::default()).unwrap();
+        let mut lists = ListBuilder::new(StringBuilder::new());
+        lists.append_value([Some("a"), Some("b")]);
+        lists.append_value([Some("b"), Some("a"), None]);
+        lists.append_value([Some("b"), Some("c")]);
+        let text = |values: [&str; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([
+            ("source", text(["crm"; 3])),
+            ("record_id", text(["1", "2", "3"])),
+            ("kind", text(["person"; 3])),
+            ("phones", Arc::new(lists.finish()) as ArrayRef),
+        ])
+        .unwrap();
+        let frame = engine.batches(batch.schema(), vec![batch]).unwrap();
+        engine.register("records", frame).unwrap();
+        let settings = settings(
+            "blocking: [{name: phone, keys: [phones]}]
+comparisons: [{name: phones, type: list_overlap, columns: [phones]}]
+thresholds: {merge: 0.99, review: 0.0}
+",
+        );
+        let found = resolved(&engine, &settings).await.unwrap();
+        assert_eq!(levels(&found, "1", "2"), [1]);
+        assert_eq!(levels(&found, "1", "3"), [3]);
+    }
 }

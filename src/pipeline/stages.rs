@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use indexmap::IndexMap;
 use serde_json::json;
 
 use super::inputs;
@@ -162,38 +163,40 @@ async fn clean_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Val
     let key = owned(&["source", "record_id"]);
     let rows =
         attempt.write(&run.engine, tables::RECORDS, Growth::Snapshot, &key, true, records).await?;
-    sql_tables(run, attempt, "facts", &run.loaded.pipeline.facts).await?;
-    Ok(json!({ "records": rows }))
+    let mut report = sql_stage(run, attempt, "facts", &run.loaded.pipeline.facts).await?;
+    report["records"] = json!(rows);
+    Ok(report)
 }
 
+/// Makes tables by SQL, and by what is computed of it, in order; each may read those before it.
 async fn sql_stage(
     run: &Run,
     attempt: &mut Attempt,
     section: &str,
     settings: &SqlTables,
 ) -> Result<serde_json::Value> {
-    sql_tables(run, attempt, section, settings).await?;
-    Ok(json!({}))
-}
-
-/// Makes tables by SQL, in order; each may read those before it.
-async fn sql_tables(
-    run: &Run,
-    attempt: &mut Attempt,
-    section: &str,
-    settings: &SqlTables,
-) -> Result<()> {
+    let mut computed = serde_json::Map::new();
+    let mut warnings: Vec<String> = Vec::new();
     for (name, table) in settings {
         let what = format!("{section}.{name}");
         let sql = run.loaded.statement(name, table)?;
-        let frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
+        let mut frame = run.engine.sql(&run.parameters.bind(&sql, &what)?, &what).await?;
         refuse_unstable(&frame, &what)?;
+        if let Some((computation, settings)) = super::check::computation(table, &what)? {
+            let sorted = run.engine.sorted(frame, computation.key())?;
+            let input = run.engine.collect_one(sorted, &what).await?;
+            let made = computation.run(&input, &settings, &what)?;
+            let findings = made.findings.iter().map(|(name, value)| (*name, *value));
+            computed.insert(name.clone(), json!(findings.collect::<IndexMap<_, _>>()));
+            warnings.extend(made.warnings.iter().map(|warning| format!("{what}: {warning}")));
+            frame = run.engine.batches(made.rows.schema(), vec![made.rows])?;
+        }
         attempt.write(&run.engine, name, Growth::Snapshot, &table.key, true, frame).await?;
         let staged = attempt.last().map(|table| table.file.path.clone()).into_iter();
         let frame = run.engine.parquet(run.staging.store(), &staged.collect::<Vec<_>>()).await?;
         run.engine.register(name, frame)?;
     }
-    Ok(())
+    Ok(json!({ "computed": computed, "warnings": warnings }))
 }
 
 async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {

@@ -307,7 +307,8 @@ mod tests {
     }
 
     fn no_rules() -> Rules {
-        Rules::new(&[], 0, &none(), |_| Err(crate::Error::bug("no column is asked for"))).unwrap()
+        Rules::new(&[], 0, &none(), None, |_| Err(crate::Error::bug("no column is asked for")))
+            .unwrap()
     }
 
     fn edge(l: u32, r: u32, weight: i64) -> Edge {
@@ -365,10 +366,10 @@ mod tests {
                 Arc::new(born.iter().map(|v| v.map(|v| v.to_string())).collect::<StringArray>());
             let rule = Rule {
                 name: "born".into(), then: Verdict::Separate, same: vec![], differ: vec!["born".into()],
-                unlike: vec![],
+                unlike: vec![], condition: None,
             };
             let list = [rule];
-            let rules = Rules::new(&list, 20, &none(), |_| Ok(&born_text)).unwrap();
+            let rules = Rules::new(&list, 20, &none(), None, |_| Ok(&born_text)).unwrap();
             let different: Vec<_> = apart.into_iter().filter(|(l, r)| l < r).collect();
             let guards = Guards { rules: &rules, different: &different, sources: &sources, weight: &|_, _| 1, merge: 0 };
             let edges: Vec<Edge> = pairs.iter().filter(|(l, r, ..)| l < r).map(|(l, r, w, kind)| {

@@ -10,9 +10,11 @@
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
+//! | `conditions` | SQL conditions on pairs, compiled elsewhere |
 //! | `similarity`, `fold` | texts: how alike, and in one spelling |
-//! | `train`, `model` | m and u by EM; weights, scores, the model's document |
+//! | `train/`, `model` | m and u by EM; weights, scores, the model's document |
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
+//! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
@@ -22,12 +24,14 @@ mod block;
 mod cluster;
 mod columns;
 mod compare;
+mod conditions;
 mod evaluate;
 mod fold;
 mod identify;
 mod kernel;
 mod log;
 mod model;
+mod quality;
 mod record;
 mod redirect;
 mod rules;
@@ -38,10 +42,15 @@ mod train;
 
 pub use block::BlockingReport;
 pub use compare::{COMPARISONS, ComparisonKind};
+pub use conditions::PairConditions;
 pub use evaluate::{Evaluation, Score, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use log::match_log;
-pub use model::{Classes, ComparisonModel, LevelModel, Model, TermFrequency, TrainingReport};
+pub use model::{
+    Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
+    TrainingReport,
+};
+pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
-pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve};
+pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};
 pub use settings::*;

@@ -54,7 +54,7 @@ pub(crate) fn probability(weight: Weight) -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// The layout of this document; 1.
+    /// The layout of this document; 2.
     pub version: u32,
     /// The kind of record (`person`, `organisation`).
     pub kind: String,
@@ -159,10 +159,81 @@ pub struct TrainingReport {
     pub patterns: u64,
     /// Random pairs from which u was counted.
     pub random_pairs: u64,
+    /// Labelled pairs of one entity from which m was counted; 0 in training without labels.
+    pub labelled_pairs: u64,
     /// Iterations of EM.
     pub iterations: u32,
     /// Whether no probability moved by more than the tolerance at the end.
     pub converged: bool,
+    /// What moved most in the last iteration.
+    pub largest_move: Option<LargestMove>,
+    /// The sets of classes that were trained; the one of the least criterion is the model.
+    pub candidates: Vec<Candidate>,
+    /// What dependence is left between comparisons, class by class.
+    pub dependence: Vec<Dependence>,
+}
+
+/// The largest move of EM's last iteration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LargestMove {
+    /// The class: `same`, `household` or `namesake`.
+    pub class: String,
+    /// The comparison; absent where it is the number of the class's pairs that moved.
+    pub comparison: Option<String>,
+    /// Its level.
+    pub level: Option<String>,
+    /// By how much: a probability, or a share of all pairs that the classes have.
+    pub by: f64,
+}
+
+/// A set of classes that was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Candidate {
+    /// The classes beside coincidence.
+    pub classes: Vec<String>,
+    /// The Bayesian information criterion: the price of its numbers less twice the logarithm of the
+    /// likelihood.
+    pub criterion: f64,
+    /// Iterations of EM.
+    pub iterations: u32,
+    /// Whether it converged.
+    pub converged: bool,
+}
+
+/// How two comparisons depend on each other within a class, over the pairs that know both, weighted
+/// by their probability in the class. The model takes them for independent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dependence {
+    /// The class: `same`, `household` or `namesake`.
+    pub class: String,
+    /// One comparison.
+    pub left: String,
+    /// The other.
+    pub right: String,
+    /// Expected pairs of the class that know both.
+    pub pairs: u64,
+    /// The share of them at the strictest level of both.
+    pub observed: f64,
+    /// The share that there would be if the two were independent.
+    pub expected: f64,
+    /// The mutual information of the two levels, in bits: about what the match weight of a pair is
+    /// wrong by, on average, for having both.
+    pub bits: f64,
+}
+
+impl std::fmt::Display for LargestMove {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.comparison, &self.level) {
+            (Some(comparison), Some(level)) => {
+                write!(f, "{}: {comparison}, {level}", self.class)?;
+            }
+            _ => write!(f, "{}: the number of its pairs", self.class)?,
+        }
+        write!(f, ", by {:.1e}", self.by)
+    }
 }
 
 /// How often others than the two records of a pair hold a value that so many of all hold; half a
@@ -244,9 +315,21 @@ impl LevelModel {
     }
 }
 
+impl ComparisonModel {
+    /// The level of this name.
+    pub fn level(&self, name: &str) -> Option<&LevelModel> {
+        self.levels.iter().find(|level| level.name == name)
+    }
+}
+
 impl Model {
+    /// The comparison of this name.
+    pub fn comparison(&self, name: &str) -> Option<&ComparisonModel> {
+        self.comparisons.iter().find(|own| own.name == name)
+    }
+
     /// The layout of the document.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// The document, its keys in a fixed order.
     pub fn to_json(&self) -> Result<String> {

@@ -10,7 +10,8 @@ use arrow::array::ArrayRef;
 use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING};
-use super::compare::Comparisons;
+use super::compare::{Comparisons, list_as_text};
+use super::conditions::{Asked, PairConditions, compiled};
 use super::settings::{Rule, Verdict};
 use crate::error::{Error, Result};
 
@@ -20,6 +21,7 @@ struct Ready {
     differ: Vec<usize>,
     /// Places among the comparisons.
     unlike: Vec<usize>,
+    condition: Option<String>,
 }
 
 /// The rules over the records at hand.
@@ -27,6 +29,8 @@ pub(crate) struct Rules {
     rules: Vec<Ready>,
     columns: Vec<Vec<u32>>,
     comparisons: Arc<Comparisons>,
+    /// Where a rule has a condition.
+    asked: Option<Asked>,
     /// One a row where a rule separates, else empty; `MISSING` where none can touch the row.
     signatures: Vec<u32>,
     /// A row of each signature.
@@ -39,6 +43,7 @@ impl Rules {
         rules: &'a [Rule],
         rows: usize,
         comparisons: &Arc<Comparisons>,
+        conditions: Option<&Arc<dyn PairConditions>>,
         array: impl Fn(&'a str) -> Result<&'a ArrayRef>,
     ) -> Result<Self> {
         let mut places: FxHashMap<&str, usize> = FxHashMap::default();
@@ -59,24 +64,39 @@ impl Rules {
         };
         let mut ready = Vec::new();
         for rule in rules {
-            if rule.same.is_empty() && rule.differ.is_empty() && rule.unlike.is_empty() {
+            if rule.same.is_empty()
+                && rule.differ.is_empty()
+                && rule.unlike.is_empty()
+                && rule.condition.is_none()
+            {
                 return Err(Error::configuration(format!(
                     "rule `{}` would hold of every pair",
                     rule.name
                 ))
-                .help("give `same`, `differ` or `unlike`"));
+                .help("give `same`, `differ`, `unlike` or `where`"));
             }
             ready.push(Ready {
                 verdict: rule.then,
                 same: rule.same.iter().map(&mut place).collect::<Result<_>>()?,
                 differ: rule.differ.iter().map(&mut place).collect::<Result<_>>()?,
                 unlike: rule.unlike.iter().map(comparison).collect::<Result<_>>()?,
+                condition: rule.condition.clone(),
             });
+        }
+        let mut asked = None;
+        for condition in ready.iter().filter_map(|rule| rule.condition.as_ref()) {
+            let conditions = compiled(conditions)?;
+            asked = Some(Asked::new(conditions));
+            // What a condition reads tells records apart.
+            for (name, array) in conditions.columns(condition)? {
+                columns.push(Dictionary::plain(&list_as_text(&array), &name)?.codes);
+            }
         }
         let mut rules = Self {
             rules: ready,
             columns,
             comparisons: Arc::clone(comparisons),
+            asked,
             signatures: Vec::new(),
             examples: Vec::new(),
         };
@@ -119,18 +139,49 @@ impl Rules {
         }
     }
 
+    /// Whether a rule holds of two rows, but for its condition.
+    fn holds(&self, rule: &Ready, left: u32, right: u32) -> bool {
+        let (l, r) = (left as usize, right as usize);
+        let known = |column: &Vec<u32>| column[l] != MISSING && column[r] != MISSING;
+        let column = |place: &usize| &self.columns[*place];
+        rule.same.iter().map(column).all(|c| known(c) && c[l] == c[r])
+            && rule.differ.iter().map(column).all(|c| known(c) && c[l] != c[r])
+            && rule.unlike.iter().all(|place| self.comparisons.list[*place].unlike(left, right))
+    }
+
     /// The first rule that holds of two rows.
     pub(crate) fn decide(&self, left: u32, right: u32) -> Option<(usize, Verdict)> {
-        let (l, r) = (left as usize, right as usize);
-        let holds = |rule: &Ready| {
-            let known = |column: &Vec<u32>| column[l] != MISSING && column[r] != MISSING;
-            let column = |place: &usize| &self.columns[*place];
-            rule.same.iter().map(column).all(|c| known(c) && c[l] == c[r])
-                && rule.differ.iter().map(column).all(|c| known(c) && c[l] != c[r])
-                && rule.unlike.iter().all(|place| self.comparisons.list[*place].unlike(left, right))
-        };
-        let place = self.rules.iter().position(holds)?;
-        Some((place, self.rules[place].verdict))
+        self.decide_all(&[left], &[right]).pop().flatten()
+    }
+
+    /// The first rule that holds of each pair of rows. Conditions are asked of those pairs alone
+    /// that no rule before has decided.
+    pub(crate) fn decide_all(&self, left: &[u32], right: &[u32]) -> Vec<Option<(usize, Verdict)>> {
+        let mut decided: Vec<Option<(usize, Verdict)>> = vec![None; left.len()];
+        for (place, rule) in self.rules.iter().enumerate() {
+            let verdict = Some((place, rule.verdict));
+            let open = (0..left.len()).filter(|pair| {
+                decided[*pair].is_none() && self.holds(rule, left[*pair], right[*pair])
+            });
+            let open: Vec<usize> = open.collect();
+            match (&rule.condition, &self.asked) {
+                (Some(condition), Some(asked)) => {
+                    let of = |rows: &[u32]| open.iter().map(|pair| rows[*pair]).collect::<Vec<_>>();
+                    asked.each(condition, &of(left), &of(right), |at, holds| {
+                        if holds == Some(true) {
+                            decided[open[at]] = verdict;
+                        }
+                    });
+                }
+                _ => open.into_iter().for_each(|pair| decided[pair] = verdict),
+            }
+        }
+        decided
+    }
+
+    /// Fails where a condition could not be computed.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.asked.as_ref().and_then(Asked::failure).map_or(Ok(()), Err)
     }
 
     /// The signature of a row, `None` where no separating rule can touch it.
@@ -155,6 +206,7 @@ mod tests {
 
     use super::*;
     use crate::resolve::compare::Comparison;
+    use crate::resolve::conditions::testing::Texts;
     use crate::resolve::settings::ComparisonSettings;
 
     fn none() -> Arc<Comparisons> {
@@ -183,16 +235,55 @@ mod tests {
             same: Vec::new(),
             differ: Vec::new(),
             unlike: vec![unlike.into()],
+            condition: None,
         };
         let comparisons = Arc::new(Comparisons { list });
         let list = [rule("born")];
-        let rules = Rules::new(&list, 4, &comparisons, |_| Ok(&born)).unwrap();
+        let rules = Rules::new(&list, 4, &comparisons, None, |_| Ok(&born)).unwrap();
         assert_eq!(rules.decide(0, 2), Some((0, Verdict::Separate)));
         assert_eq!((rules.decide(0, 1), rules.decide(0, 3)), (None, None));
         let signature = |row| rules.signature(row).unwrap();
         assert_eq!(rules.separates(signature(1), signature(2)), Some(0));
         assert_eq!((rules.separates(signature(0), signature(1)), rules.signature(3)), (None, None));
-        assert!(Rules::new(&[rule("shoe size")], 4, &comparisons, |_| Ok(&born)).is_err());
+        assert!(Rules::new(&[rule("shoe size")], 4, &comparisons, None, |_| Ok(&born)).is_err());
+    }
+
+    #[test]
+    fn a_condition_is_asked_of_pairs_that_the_rest_of_the_rule_leaves() {
+        let name = [Some("ana"), Some("anna"), Some("bo"), None];
+        let tax: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("1"), Some("1"), Some("1"), Some("1")]));
+        let rule = |name: &str, then, same: &[&str], condition: &str| Rule {
+            name: name.into(),
+            then,
+            same: same.iter().map(|s| (*s).to_owned()).collect(),
+            differ: Vec::new(),
+            unlike: Vec::new(),
+            condition: Some(condition.into()),
+        };
+        let list = [
+            rule("near and same tax id", Verdict::Merge, &["tax"], "near"),
+            rule("same name", Verdict::Separate, &[], "="),
+        ];
+        let conditions = Texts::of(&name);
+        let rules = Rules::new(&list, 4, &none(), Some(&conditions), |_| Ok(&tax)).unwrap();
+        assert_eq!(rules.decide(0, 1), Some((0, Verdict::Merge)));
+        assert_eq!((rules.decide(0, 2), rules.decide(0, 3)), (None, None));
+        assert_eq!(
+            rules.decide_all(&[0, 0, 2], &[1, 2, 2]),
+            [Some((0, Verdict::Merge)), None, Some((0, Verdict::Merge))]
+        );
+        assert!(rules.check().is_ok());
+        assert!(Rules::new(&list, 4, &none(), None, |_| Ok(&tax)).is_err(), "not compiled");
+        let apart = [rule("near", Verdict::Separate, &[], "near")];
+        let rules = Rules::new(&apart, 4, &none(), Some(&conditions), |_| Ok(&tax)).unwrap();
+        let signature = |row| rules.signature(row).unwrap();
+        assert_eq!(rules.separates(signature(0), signature(1)), Some(0));
+        assert_eq!(rules.separates(signature(0), signature(2)), None);
+        let wrong = [rule("wrong", Verdict::Separate, &[], "wrong")];
+        let rules = Rules::new(&wrong, 4, &none(), Some(&conditions), |_| Ok(&tax)).unwrap();
+        rules.decide(0, 1);
+        assert!(rules.check().is_err());
     }
 
     #[test]
@@ -207,14 +298,16 @@ mod tests {
             same: same.iter().map(|s| (*s).to_owned()).collect(),
             differ: differ.iter().map(|s| (*s).to_owned()).collect(),
             unlike: Vec::new(),
+            condition: None,
         };
         let rules = [
             rule("same tax id", Verdict::Merge, &["tax"], &[]),
             rule("other birth", Verdict::Separate, &[], &["born"]),
         ];
-        let rules =
-            Rules::new(&rules, 4, &none(), |name| Ok(if name == "tax" { &tax } else { &born }))
-                .unwrap();
+        let rules = Rules::new(&rules, 4, &none(), None, |name| {
+            Ok(if name == "tax" { &tax } else { &born })
+        })
+        .unwrap();
         assert_eq!(rules.decide(0, 1), Some((0, Verdict::Merge)));
         assert_eq!(rules.decide(0, 2), Some((1, Verdict::Separate)));
         assert_eq!((rules.decide(1, 2), rules.decide(0, 3)), (None, None));

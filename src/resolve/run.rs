@@ -16,14 +16,19 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::block::{BlockingReport, Blocks, RuleBlocks, RuleKeys};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, Scratch, level_of};
+use super::compare::{
+    Comparison, ComparisonKind, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of,
+};
+use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
-use super::settings::{Resolve, Verdict};
-use super::train::{Counts, Trainee, mix, train};
+use super::settings::{LinkType, Resolve, Verdict};
+use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::random::mix;
 use crate::tables;
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
@@ -38,6 +43,8 @@ pub struct Input<'a> {
     pub record_id: StringArray,
     /// Every expression of `Resolve::expressions`, evaluated over the rows, in their order.
     pub expressions: HashMap<String, ArrayRef>,
+    /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
+    pub conditions: Option<Arc<dyn PairConditions>>,
 }
 
 /// How to compute; never what.
@@ -76,6 +83,11 @@ pub struct Resolved {
     pub pairs: RecordBatch,
     /// The cluster of each row; clusters are numbered by their smallest row.
     pub clusters: Vec<u32>,
+    /// How well each cluster of two records or more holds together, in order of clusters.
+    pub quality: Vec<ClusterQuality>,
+    /// The match probability from which pairs were merged: `thresholds.merge`, or more where a
+    /// precision was asked for.
+    pub merge_threshold: f64,
     /// Pairs that joined clusters, from the strongest on.
     pub links: Vec<Link>,
     /// The model that scored.
@@ -113,6 +125,8 @@ struct Ready<'a> {
     rules: Rules,
     /// By row, a number for a duplicate-free source.
     sources: Vec<u32>,
+    /// Where only some links are asked for: by row, a number for its source.
+    every_source: Vec<u32>,
     threads: usize,
 }
 
@@ -163,6 +177,15 @@ enum By {
     Model,
     Rule(usize),
     Steward(usize),
+}
+
+impl Scored {
+    fn decided(&self) -> Decided {
+        let merged = self.decision == "merge";
+        let sure = merged && self.by != By::Model;
+        let probability = if sure { 1.0 } else { probability(self.weight) };
+        Decided { l: self.l, r: self.r, weight: self.weight, probability, merged }
+    }
 }
 
 /// The weight of a probability, a little under it, so that rounding cannot decide.
@@ -236,13 +259,17 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
             input.kind
         )));
     }
+    let conditions = input.conditions.as_ref();
     let list = settings
         .comparisons
         .iter()
         .map(|own| {
             let arrays: Vec<&ArrayRef> =
                 own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
-            Comparison::new(own, &arrays)
+            match ComparisonKind::find(&own.kind).is_some_and(ComparisonKind::of_conditions) {
+                true => Comparison::of_conditions(own, &arrays, compiled(conditions)?),
+                false => Comparison::new(own, &arrays),
+            }
         })
         .collect::<Result<_>>()?;
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
@@ -252,21 +279,41 @@ fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
         let number = |row| place(input.source.value(row)).map_or(MISSING, |place| place as u32);
         (0..rows).map(number).collect()
     };
+    // Rows are sorted by source.
+    let mut every_source = Vec::new();
+    if settings.link != LinkType::LinkAndDedupe {
+        let mut number = 0;
+        for row in 0..rows {
+            let other = row > 0 && input.source.value(row) != input.source.value(row - 1);
+            number += u32::from(other);
+            every_source.push(number);
+        }
+    }
     let comparisons = Arc::new(Comparisons { list });
     Ok(Ready {
         input,
         rows,
         blocks: blocks(input, rows)?,
-        rules: Rules::new(&settings.rules, rows, &comparisons, |sql| column(input, sql))?,
+        rules: Rules::new(&settings.rules, rows, &comparisons, conditions, |sql| {
+            column(input, sql)
+        })?,
         comparisons,
         sources,
+        every_source,
         threads: options.threads,
     })
 }
 
 impl Ready<'_> {
-    /// Two records of a source that holds each entity once are never compared.
+    /// Two records of a source that holds each entity once are never compared, nor are those whose
+    /// link is not asked for.
     fn skip(&self, l: u32, r: u32) -> bool {
+        let one_source = || self.every_source[l as usize] == self.every_source[r as usize];
+        match self.input.settings.link {
+            LinkType::DedupeOnly if !one_source() => return true,
+            LinkType::LinkOnly if one_source() => return true,
+            _ => {}
+        }
         !self.sources.is_empty()
             && self.sources[l as usize] != MISSING
             && self.sources[l as usize] == self.sources[r as usize]
@@ -307,21 +354,83 @@ impl Ready<'_> {
         Ok(sum(parts))
     }
 
-    fn train(&self, counts: &Counts) -> Result<Model> {
+    /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
+    fn train(&self, counts: &Counts, labelled: Option<Labelled>) -> Result<Model> {
         let trainee = Trainee {
             kind: self.input.kind,
             settings: self.input.settings,
             rows: self.rows as u32,
             skip: &|l, r| self.skip(l, r),
+            labelled,
+            merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
         train(&trainee, &self.comparisons, counts)
     }
 
-    fn decide(&self, pair: Pair, pattern: u64, weight: Weight) -> Scored {
+    /// Pairs that a merge rule decides, where the prior is asked of them.
+    fn merged_by_rules(&self) -> Result<u64> {
+        if self.input.settings.training.rules_recall.is_none() {
+            return Ok(0);
+        }
+        let parts = walk(
+            &self.blocks,
+            self.threads,
+            |l, r| !self.skip(l, r),
+            || (),
+            |(), count: &mut u64, chunk| {
+                let decided = self.rules.decide_all(chunk.l, chunk.r);
+                let merged = decided.iter().flatten().filter(|(_, then)| *then == Verdict::Merge);
+                *count += merged.count() as u64;
+            },
+        )?;
+        Ok(parts.into_iter().sum())
+    }
+
+    /// Levels of the pairs that are labelled as one entity, and are among the records.
+    fn labelled(&self, labels: &[StewardDecision]) -> Labelled {
+        let mut levels = vec![[0; MAX_LEVELS + 1]; self.comparisons.list.len()];
+        for label in labels.iter().filter(|label| label.same) {
+            if let (Some(l), Some(r)) = (self.row(&label.a), self.row(&label.b)) {
+                let pattern = self.comparisons.pattern(l, r);
+                for (place, own) in levels.iter_mut().enumerate() {
+                    own[usize::from(level_of(pattern, place))] += 1;
+                }
+            }
+        }
+        levels
+    }
+
+    /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
+    /// the least above it from which pairs are right as often as that, by their probabilities.
+    fn merge_weight(&self, scored: &[Scored]) -> Weight {
+        let thresholds = self.input.settings.thresholds;
+        let merge = least_weight(thresholds.merge);
+        let Some(precision) = thresholds.precision else { return merge };
+        let own = scored.iter().filter(|pair| pair.by == By::Model && pair.weight >= merge);
+        let mut weights: Vec<Weight> = own.map(|pair| pair.weight).collect();
+        weights.sort_unstable_by_key(|weight| std::cmp::Reverse(*weight));
+        let (mut least, mut sum) = (weights.first().map_or(merge, |first| first + 1), 0.0);
+        for (count, weight) in weights.iter().enumerate() {
+            sum += probability(*weight);
+            let last = weights.get(count + 1) != Some(weight);
+            if last && sum >= precision * (count + 1) as f64 {
+                least = *weight;
+            }
+        }
+        if weights.last() == Some(&least) { merge } else { least }
+    }
+
+    fn decide(
+        &self,
+        pair: Pair,
+        pattern: u64,
+        weight: Weight,
+        rule: Option<(usize, Verdict)>,
+    ) -> Scored {
         let thresholds = self.input.settings.thresholds;
         let likely = probability(weight);
-        let (decision, by) = match self.rules.decide(pair.l, pair.r) {
+        let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
             Some((place, Verdict::Separate)) => ("separate", By::Rule(place)),
             None if likely >= thresholds.merge => ("merge", By::Model),
@@ -342,10 +451,11 @@ impl Ready<'_> {
     ) {
         let review = self.input.settings.thresholds.review;
         let least = least_weight(review);
-        for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
+        let decided = self.rules.decide_all(chunk.l, chunk.r);
+        for (((l, r), pattern), rule) in chunk.l.iter().zip(chunk.r).zip(patterns).zip(decided) {
             let pair = Pair { l: *l, r: *r, rule: chunk.rule };
             let weight = scorer.weight(*pattern, pair.l, pair.r, least);
-            let scored = self.decide(pair, *pattern, weight);
+            let scored = self.decide(pair, *pattern, weight, rule);
             let merged = scored.by != By::Model && scored.decision == "merge";
             if merged || probability(weight) >= review {
                 // The short cut of `weight` may have been taken where a rule decides.
@@ -396,14 +506,16 @@ impl Ready<'_> {
     /// if each group were one record that holds all its values.
     fn group_weight(&self, scorer: &Scorer<'_>, left: &[u32], right: &[u32]) -> Weight {
         let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
-        for l in left.iter().take(GROUP_ROWS) {
-            for r in right.iter().take(GROUP_ROWS) {
-                let pattern = self.comparisons.pattern(*l, *r);
-                for (place, best) in best.iter_mut().enumerate() {
-                    let own = scorer.best(pattern, place, *l, *r);
-                    if own > *best {
-                        *best = own;
-                    }
+        let (left, right) =
+            (&left[..left.len().min(GROUP_ROWS)], &right[..right.len().min(GROUP_ROWS)]);
+        let pairs = || left.iter().flat_map(|l| right.iter().map(|r| (*l, *r)));
+        let (l, r): (Vec<u32>, Vec<u32>) = pairs().unzip();
+        let mut scratch = Scratch::default();
+        for ((l, r), pattern) in pairs().zip(self.comparisons.patterns(&mut scratch, &l, &r)) {
+            for (place, best) in best.iter_mut().enumerate() {
+                let own = scorer.best(*pattern, place, l, r);
+                if own > *best {
+                    *best = own;
                 }
             }
         }
@@ -459,7 +571,8 @@ impl Ready<'_> {
             let pattern = self.comparisons.pattern(*l, *r);
             let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
-            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight));
+            let decided = self.rules.decide(*l, *r);
+            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight, decided));
         }
         scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
         let mut different = Vec::new();
@@ -578,13 +691,17 @@ pub fn resolve(
         None if ready.blocks.pairs() <= HELD_PAIRS => {
             let held = ready.compare()?;
             ready.comparisons.check()?;
-            (ready.train(&counts(&held))?, Some(held))
+            (ready.train(&counts(&held), None)?, Some(held))
         }
-        None => (ready.train(&ready.share()?)?, None),
+        None => (ready.train(&ready.share()?, None)?, None),
     };
     if !model.training.converged {
-        warnings
-            .push(format!("training did not converge in {} iterations", model.training.iterations));
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
     }
     for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
         warnings.push(format!(
@@ -595,6 +712,12 @@ pub fn resolve(
     }
     let scorer = Scorer::new(&model, &ready.comparisons);
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
+    let merge = ready.merge_weight(&scored);
+    for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
+        if pair.decision == "merge" && pair.weight < merge {
+            pair.decision = "review";
+        }
+    }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
         l: pair.l,
@@ -610,10 +733,14 @@ pub fn resolve(
         different: &different,
         sources: &ready.sources,
         weight: &|l, r| ready.group_weight(&scorer, l, r),
-        merge: least_weight(settings.thresholds.merge),
+        merge,
     };
     let clusters = cluster(ready.rows, edges.collect(), &guards);
     ready.comparisons.check()?;
+    ready.rules.check()?;
+    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+    let quality = quality(&clusters.of_row, &joined, &decided);
     let names = Names { settings, decisions };
     let decided_by = |edge: &Edge| {
         let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
@@ -634,6 +761,8 @@ pub fn resolve(
         links: clusters.joined.iter().map(link).collect(),
         guards: clusters.refused.iter().map(guard).collect(),
         clusters: clusters.of_row,
+        quality,
+        merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,
         converged: model.training.converged,
@@ -641,6 +770,28 @@ pub fn resolve(
         model,
         warnings,
     })
+}
+
+/// Trains a model whose m is counted from labelled pairs: those that `labels` call the same. u comes
+/// from random pairs all the same, which are more than anybody labels, and the prior and the classes
+/// beside the same entity from EM. A comparison that no labelled pair knows is trained by EM.
+///
+/// # Errors
+/// As [`resolve`]; where no pair is labelled as the same.
+pub fn train_from_labels(
+    input: &Input<'_>,
+    labels: &[StewardDecision],
+    options: Options,
+) -> Result<Model> {
+    let ready = prepare(input, options)?;
+    let labelled = ready.labelled(labels);
+    if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
+        return Err(Error::data("no labelled pair of one entity is among the records")
+            .help("m is counted from pairs that are the same: label some"));
+    }
+    let model = ready.train(&ready.share()?, Some(labelled))?;
+    ready.comparisons.check()?;
+    Ok(model)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
 use super::*;
+use crate::random::SplitMix64;
 use crate::resolve::match_log;
 use crate::resolve::settings::*;
-use crate::resolve::train::SplitMix64;
 
 const GIVEN: &[&str] =
     &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];
@@ -49,6 +49,7 @@ fn settings() -> Resolve {
         rules: Vec::new(),
         training: Training { random_pairs: 20_000, ..Training::default() },
         thresholds: Thresholds::default(),
+        link: LinkType::default(),
         duplicate_free: Vec::new(),
     }
 }
@@ -98,6 +99,7 @@ fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]]) -> Input<'a> {
             .iter()
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
+        conditions: None,
     }
 }
 
@@ -166,9 +168,10 @@ fn weights_are_fixed_point_and_add_up_to_the_match_weight() {
         let list = lists.value(row);
         let parts: f64 = list.as_primitive::<Float64Type>().values().iter().sum();
         let sum = parts + found.model.prior_weight;
-        // The share of households is taken off, which only lowers a weight.
+        // The share of the other classes is taken off, which only lowers a weight.
         assert!(total <= sum + 1e-9, "{total} {sum}");
-        if found.model.household_prior_weight.is_none() {
+        let model = &found.model;
+        if model.household_prior_weight.is_none() && model.namesake_prior_weight.is_none() {
             assert_eq!(total, sum);
         }
     }
@@ -214,6 +217,7 @@ fn a_merge_rule_finds_its_own_pairs_and_a_separate_rule_keeps_clusters_apart() {
         same: same.iter().map(|own| (*own).to_owned()).collect(),
         differ: differ.iter().map(|own| (*own).to_owned()).collect(),
         unlike: Vec::new(),
+        condition: None,
     };
     let mut with = settings();
     with.rules = vec![rule("record", Verdict::Merge, &["record"], &[])];
@@ -246,6 +250,36 @@ fn sources_free_of_duplicates_hold_each_entity_once() {
             assert!(rows[l][0] != rows[r][0] || found.clusters[l] != found.clusters[r]);
         }
     }
+}
+
+#[test]
+fn a_link_type_bounds_what_is_compared_and_joined() {
+    let rows = people();
+    let within = |found: &Resolved, same: bool| {
+        (0..rows.len()).any(|l| {
+            (0..l).any(|r| {
+                (rows[l][0] == rows[r][0]) == same && found.clusters[l] == found.clusters[r]
+            })
+        })
+    };
+    let mut settings = settings();
+    let everything = run(&settings, &[], 2);
+    assert!(within(&everything, false));
+    settings.link = LinkType::DedupeOnly;
+    let dedupe = run(&settings, &[], 2);
+    assert!(!within(&dedupe, false));
+    settings.link = LinkType::LinkOnly;
+    let link = run(&settings, &[], 2);
+    assert!(within(&link, false));
+    let of = |found: &Resolved, name: &str| -> Vec<String> {
+        text(&found.pairs, name).into_iter().map(str::to_owned).collect()
+    };
+    assert!(of(&link, "source_l").iter().zip(&of(&link, "source_r")).all(|(l, r)| l != r));
+    assert_eq!(
+        dedupe.pairs_compared + link.pairs_compared,
+        everything.pairs_compared,
+        "each pair is of one kind or the other"
+    );
 }
 
 #[test]

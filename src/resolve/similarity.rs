@@ -15,6 +15,22 @@ pub(crate) fn edits(a: &str, b: &str) -> usize {
     if a <= b { strsim::osa_distance(a, b) } else { strsim::osa_distance(b, a) }
 }
 
+/// Jaro (1989), 0 to 1: Jaro-Winkler without its prefix.
+pub(crate) fn jaro(a: &str, b: &str) -> f64 {
+    if a <= b { strsim::jaro(a, b) } else { strsim::jaro(b, a) }
+}
+
+/// Insertions, deletions and substitutions between two texts (Levenshtein 1966).
+pub(crate) fn levenshtein(a: &str, b: &str) -> usize {
+    strsim::levenshtein(a, b)
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours, also around other edits
+/// (Damerau 1964, unrestricted).
+pub(crate) fn damerau_levenshtein(a: &str, b: &str) -> usize {
+    strsim::damerau_levenshtein(a, b)
+}
+
 /// 1 less edits over the longer text's characters; 1 for two empty texts.
 pub(crate) fn edit_similarity(a: &str, b: &str) -> f64 {
     let longest = a.chars().count().max(b.chars().count());
@@ -58,8 +74,8 @@ pub(crate) fn one_edit(a: &str, b: &str) -> bool {
     }
 }
 
-/// Common over all, of two sorted sets of codes: the Jaccard index. 0 where both are empty.
-pub(crate) fn jaccard(a: &[u32], b: &[u32]) -> f64 {
+/// How many codes two sorted sets have in common.
+pub(crate) fn common(a: &[u32], b: &[u32]) -> usize {
     let (mut left, mut right, mut common) = (0, 0, 0usize);
     while left < a.len() && right < b.len() {
         match a[left].cmp(&b[right]) {
@@ -72,8 +88,29 @@ pub(crate) fn jaccard(a: &[u32], b: &[u32]) -> f64 {
             }
         }
     }
+    common
+}
+
+/// Common over all, of two sorted sets of codes: the Jaccard index. 0 where both are empty.
+pub(crate) fn jaccard(a: &[u32], b: &[u32]) -> f64 {
+    let common = common(a, b);
     let all = a.len() + b.len() - common;
     if all == 0 { 0.0 } else { common as f64 / all as f64 }
+}
+
+/// Common over the geometric mean of the sizes of two sorted sets of codes: their cosine. 0 where
+/// one is empty.
+pub(crate) fn cosine(a: &[u32], b: &[u32]) -> f64 {
+    let sizes = a.len() * b.len();
+    if sizes == 0 { 0.0 } else { common(a, b) as f64 / (sizes as f64).sqrt() }
+}
+
+/// The different characters of a text, as a sorted set of codes.
+pub(crate) fn letters(text: &str) -> Vec<u32> {
+    let mut set: Vec<u32> = text.chars().map(u32::from).collect();
+    set.sort_unstable();
+    set.dedup();
+    set
 }
 
 #[cfg(test)]
@@ -92,19 +129,29 @@ mod tests {
             prop_assert_eq!(jaro_winkler(&a, &b).to_bits(), jaro_winkler(&b, &a).to_bits());
             prop_assert_eq!(edits(&a, &b), strsim::osa_distance(&a, &b));
             prop_assert_eq!(edits(&a, &b), edits(&b, &a));
+            prop_assert_eq!(jaro(&a, &b).to_bits(), strsim::jaro(low, high).to_bits());
+            prop_assert_eq!(jaro(&a, &b).to_bits(), jaro(&b, &a).to_bits());
+            prop_assert_eq!(levenshtein(&a, &b), levenshtein(&b, &a));
+            prop_assert_eq!(damerau_levenshtein(&a, &b), damerau_levenshtein(&b, &a));
+            prop_assert!(damerau_levenshtein(&a, &b) <= edits(&a, &b));
+            prop_assert!(edits(&a, &b) <= levenshtein(&a, &b));
             prop_assert!((0.0..=1.0).contains(&jaro_winkler(&a, &b)));
             prop_assert!((0.0..=1.0).contains(&edit_similarity(&a, &b)));
             prop_assert_eq!(one_edit(&a, &b), edits(&a, &b) <= 1);
         }
 
         #[test]
-        fn jaccard_is_that_of_sets(
+        fn jaccard_and_cosine_are_those_of_sets(
             a in prop::collection::btree_set(0u32..9, 0..6), b in prop::collection::btree_set(0u32..9, 0..6),
         ) {
             let all = a.union(&b).count();
             let expected = if all == 0 { 0.0 } else { a.intersection(&b).count() as f64 / all as f64 };
+            let angle = (a.len() as f64).sqrt() * (b.len() as f64).sqrt();
+            let shared = a.intersection(&b).count() as f64;
             let (a, b): (Vec<u32>, Vec<u32>) = (a.into_iter().collect(), b.into_iter().collect());
             prop_assert_eq!(jaccard(&a, &b), expected);
+            let expected = if angle == 0.0 { 0.0 } else { shared / angle };
+            prop_assert!((cosine(&a, &b) - expected).abs() < 1e-12);
         }
     }
 }

@@ -11,18 +11,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["error", "functions", "tables"]),
     ("error", &[]),
     ("extract", &["contract", "error", "tables"]),
-    ("functions", &["error"]),
+    ("functions", &["error", "random"]),
     ("golden", &["error", "tables"]),
     ("land", &["engine", "error", "tables"]),
     (
         "pipeline",
         &[
             "clean", "config", "contract", "engine", "error", "extract", "golden", "land",
-            "report", "resolve", "tables",
+            "profile", "report", "resolve", "tables",
         ],
     ),
+    ("profile", &["error", "random"]),
+    ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "tables"]),
+    ("resolve", &["error", "functions", "random", "tables"]),
     ("tables", &["error"]),
 ];
 

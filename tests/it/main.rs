@@ -9,6 +9,7 @@
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
+//! | `look` | commands that look at one customer |
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
@@ -27,6 +28,7 @@ mod backfill;
 mod fault;
 mod kill;
 mod lineage;
+mod look;
 mod program;
 mod results;
 mod s3;

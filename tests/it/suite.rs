@@ -57,6 +57,31 @@ fn a_later_date_keeps_the_ids(store: &Store) {
     assert_eq!(warehouse.current()["run_id"], unchanged.run_id());
 }
 
+fn a_later_date_uses_the_model_of_the_date_before(store: &Store) {
+    let project = Project::tiny();
+    let dates = project.dates();
+    let always = ["--set", "resolve.person.training.retrain=always"];
+    let models = |arguments: &[&str]| {
+        let place = store.place();
+        let run = |date: &String, arguments: &[&str]| {
+            let ran = project.run(&place, date, arguments).expect(0, "published");
+            let stages = ran.answer["stages"].as_array().expect("stages").clone();
+            let resolve =
+                stages.into_iter().find(|own| own["stage"] == "resolve").expect("resolve");
+            let origin = resolve["report"]["kinds"]["person"]["model"]["origin"].clone();
+            let named = resolve["report"]["models"].as_array().expect("models")[0]["path"].clone();
+            (origin.as_str().expect("an origin").to_owned(), named)
+        };
+        [run(&dates[0], &[]), run(&dates[1], arguments)]
+    };
+    let [(first, trained), (second, used)] = models(&[]);
+    assert_eq!((first.as_str(), second.as_str()), ("trained", "reused"));
+    assert_eq!(used, trained, "the model of the day before");
+    let [_, (second, used)] = models(&always);
+    assert_eq!(second, "trained");
+    assert_ne!(used, trained, "the records differ, and so does a model of them");
+}
+
 fn stages_in_processes_of_their_own_give_the_same(store: &Store) {
     let project = Project::tiny();
     let date = &project.dates()[0];
@@ -110,6 +135,7 @@ macro_rules! on_every_store {
 on_every_store!(
     a_rerun_changes_nothing,
     a_later_date_keeps_the_ids,
+    a_later_date_uses_the_model_of_the_date_before,
     stages_in_processes_of_their_own_give_the_same,
     threads_memory_and_order_do_not_matter,
 );

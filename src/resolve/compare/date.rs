@@ -23,7 +23,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 /// The date at the beginning of a text in ISO 8601; a time of day after it is dropped.
-fn parse(text: &str) -> Option<Date> {
+pub(super) fn parse(text: &str) -> Option<Date> {
     text.trim().get(..10)?.parse().ok()
 }
 

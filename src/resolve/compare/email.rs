@@ -2,6 +2,7 @@
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
+use crate::resolve::fold;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -11,7 +12,8 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     levels: &["exact", "one edit", "same user, other domain", "user jaro_winkler >= 0.9", "else"],
     thresholds: &[],
     normalise: |_, text| {
-        let text = text.trim().to_lowercase();
+        // A mailbox has one spelling by its provider's rules; what is no address is kept too.
+        let text = fold::email_normalise(text).unwrap_or_else(|| text.trim().to_lowercase());
         let (user, domain) = text.rsplit_once('@')?;
         (!user.is_empty() && !domain.is_empty()).then_some(text)
     },
@@ -68,7 +70,8 @@ mod tests {
     fn user_and_domain_are_looked_at_apart() {
         let cases = [
             ("Ana.Diaz@mail.org ", "ana.diaz@mail.org", "exact"),
-            ("ana.diaz@gmial.com", "ana.diaz@gmail.com", "one edit"),
+            ("ana.diaz+news@googlemail.com", "anadiaz@gmail.com", "exact"),
+            ("ana.diaz@hotmial.com", "ana.diaz@hotmail.com", "one edit"),
             ("ana.diaz@mail.org", "ana.diaz@work.net", "same user, other domain"),
             ("ana.diaz@mail.org", "ana_diaz@work.net", "same user, other domain"),
             ("ana.diaz84@mail.org", "ana.diaz@work.net", "user jaro_winkler >= 0.9"),

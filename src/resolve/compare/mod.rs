@@ -5,22 +5,38 @@
 //! is all else, 0 says that a value is missing and that nothing is known.
 
 mod address;
+mod character_jaccard;
+mod cosine;
+mod damerau_levenshtein;
 mod date;
+mod date_difference;
+mod edit_distance;
 mod email;
 mod exact;
+mod free_text;
+mod full_name;
+mod geographic_distance;
+mod jaro;
 mod jaro_winkler;
 mod levenshtein;
+mod list_jaccard;
+mod list_overlap;
 mod numeric;
+mod numeric_difference;
 mod organisation_name;
 mod person_name;
 mod phone;
+mod postcode;
+mod sql;
+mod street_address;
 mod tokens;
 
 use arrow::array::ArrayRef;
+pub(crate) use list_overlap::as_text as list_as_text;
 use rustc_hash::FxHashMap;
 
 use super::columns::{Dictionary, MISSING, Tuples};
-use super::settings::ComparisonSettings;
+use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
 
 /// Where a value is missing.
@@ -116,9 +132,10 @@ pub struct ComparisonKind {
     pub name: &'static str,
     /// What it is for.
     pub description: &'static str,
-    /// What its columns hold, in order.
+    /// What its columns hold, in order; none where its levels are conditions.
     pub columns: &'static [&'static str],
-    /// Its levels from strict to loose; `{}` stands for a threshold.
+    /// Its levels from strict to loose; `{}` stands for a threshold: a distance that rises after
+    /// `<=`, else a similarity that falls, between 0 and 1 unless a unit follows.
     pub levels: &'static [&'static str],
     /// The thresholds where a pipeline gives none; empty where the kind takes none.
     pub thresholds: &'static [f64],
@@ -130,15 +147,30 @@ pub struct ComparisonKind {
 /// Every kind of comparison, sorted by name.
 pub const COMPARISONS: &[ComparisonKind] = &[
     address::KIND,
+    character_jaccard::KIND,
+    cosine::KIND,
+    damerau_levenshtein::KIND,
     date::KIND,
+    date_difference::KIND,
+    edit_distance::KIND,
     email::KIND,
     exact::KIND,
+    free_text::KIND,
+    full_name::KIND,
+    geographic_distance::KIND,
+    jaro::KIND,
     jaro_winkler::KIND,
     levenshtein::KIND,
+    list_jaccard::KIND,
+    list_overlap::KIND,
     numeric::KIND,
+    numeric_difference::KIND,
     organisation_name::KIND,
     person_name::KIND,
     phone::KIND,
+    postcode::KIND,
+    sql::KIND,
+    street_address::KIND,
     tokens::KIND,
 ];
 
@@ -159,6 +191,66 @@ impl ComparisonKind {
             }
         }
         names
+    }
+
+    /// Whether its levels are conditions on pairs, in SQL.
+    pub fn of_conditions(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// The name of a level that takes thresholds.
+    fn measured(&self) -> Option<&'static str> {
+        self.levels.iter().copied().find(|level| level.contains("{}"))
+    }
+
+    /// What follows a threshold in the name of its level.
+    fn unit(&self) -> Option<&'static str> {
+        let (_, after) = self.measured()?.split_once("{}")?;
+        after.split_whitespace().next()
+    }
+
+    /// The thresholds that these settings ask for.
+    ///
+    /// # Errors
+    /// What is wrong with them and what would mend it.
+    pub(crate) fn thresholds_of(&self, levels: &[Level]) -> std::result::Result<Vec<f64>, String> {
+        if self.of_conditions() {
+            let whole = levels.iter().all(|level| matches!(level, Level::Text(_)));
+            let some = (1..MAX_LEVELS).contains(&levels.len());
+            return match whole && some {
+                true => Ok(Vec::new()),
+                false => Err(format!("levels are conditions, 1 to {} of them", MAX_LEVELS - 1)),
+            };
+        }
+        if levels.is_empty() {
+            return Ok(self.thresholds.to_vec());
+        }
+        let Some(measured) = self.measured() else {
+            return Err(format!("`{}` takes no levels", self.name));
+        };
+        if self.levels.len() - 1 + levels.len() > MAX_LEVELS {
+            return Err("too many levels".to_owned());
+        }
+        let unit = self.unit();
+        let asked: Option<Vec<f64>> = levels.iter().map(|level| level.threshold(unit)).collect();
+        let Some(asked) = asked else {
+            return Err(format!("a level that is no threshold of `{measured}`"));
+        };
+        let (falls, most) = match (measured.contains("<= {}"), unit) {
+            (true, _) => (false, f64::MAX),
+            (false, Some(_)) => (true, f64::MAX),
+            (false, None) => (true, 1.0),
+        };
+        let ordered =
+            asked.windows(2).all(|pair| if falls { pair[0] > pair[1] } else { pair[0] < pair[1] });
+        if ordered && asked.iter().all(|level| (0.0..=most).contains(level)) {
+            return Ok(asked);
+        }
+        Err(match (falls, most < f64::MAX) {
+            (true, true) => "levels are between 0 and 1 and fall".to_owned(),
+            (true, false) => "levels are not negative and fall".to_owned(),
+            (false, _) => "levels are distances: not negative, and they rise".to_owned(),
+        })
     }
 }
 
@@ -206,19 +298,36 @@ impl Comparison {
             ))
             .help(format!("columns: [{}]", kind.columns.join(", "))));
         }
-        let thresholds = thresholds(settings, kind)?;
+        let thresholds = kind.thresholds_of(&settings.levels).map_err(|what| {
+            Error::configuration(format!("comparison `{}`: {what}", settings.name))
+                .help("levels: a threshold for each level, from strict to loose, as [0.92, 0.8]")
+        })?;
         let columns = arrays
             .iter()
             .zip(&settings.columns)
             .enumerate()
             .map(|(place, (array, what))| {
-                Dictionary::encode(array, what, |v| (kind.normalise)(place, v))
+                let array = list_overlap::as_text(array);
+                Dictionary::encode(&array, what, |v| (kind.normalise)(place, v))
             })
             .collect::<Result<_>>()?;
         let tuples = Tuples::new(columns);
         let comparator = (kind.build)(&tuples, &thresholds);
-        let own_level: Vec<u8> =
-            (0..tuples.len() as u32).map(|code| comparator.level(code, code)).collect();
+        let levels = kind.level_names(&thresholds);
+        Ok(Self::assemble(settings, kind, tuples, thresholds, levels, comparator))
+    }
+
+    fn assemble(
+        settings: &ComparisonSettings,
+        kind: &ComparisonKind,
+        tuples: Tuples,
+        thresholds: Vec<f64>,
+        levels: Vec<String>,
+        comparator: Box<dyn Comparator>,
+    ) -> Self {
+        let codes: Vec<u32> = (0..tuples.len() as u32).collect();
+        let mut own_level = vec![UNKNOWN; codes.len()];
+        comparator.levels(&codes, &codes, &mut own_level);
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
             (true, Some(parts)) => parts.iter().map(|texts| Terms::new(texts, &tuples)).collect(),
@@ -229,18 +338,18 @@ impl Comparison {
                 vec![Terms::new(&own, &tuples)]
             }
         };
-        Ok(Self {
+        Self {
             name: settings.name.clone(),
             kind: kind.name,
             columns: settings.columns.clone(),
-            levels: kind.level_names(&thresholds),
+            levels,
             thresholds,
             term_frequency: settings.term_frequency,
             tuples,
             own_level,
             terms,
             comparator,
-        })
+        }
     }
 
     /// The parts on which a pair at this level agrees.
@@ -294,26 +403,11 @@ impl Comparison {
     }
 }
 
-fn thresholds(settings: &ComparisonSettings, kind: &ComparisonKind) -> Result<Vec<f64>> {
-    let wrong = |what: &str| {
-        Err(Error::configuration(format!("comparison `{}`: {what}", settings.name)).help(
-            "levels: the least similarity of each level, from strict to loose, as [0.92, 0.8]",
-        ))
-    };
-    if settings.levels.is_empty() {
-        return Ok(kind.thresholds.to_vec());
-    }
-    if kind.thresholds.is_empty() {
-        return wrong(&format!("`{}` takes no levels", kind.name));
-    }
-    if kind.levels.len() - 1 + settings.levels.len() > MAX_LEVELS {
-        return wrong("too many levels");
-    }
-    let in_range = settings.levels.iter().all(|level| (0.0..=1.0).contains(level));
-    if !in_range || settings.levels.windows(2).any(|pair| pair[0] <= pair[1]) {
-        return wrong("levels are between 0 and 1 and fall");
-    }
-    Ok(settings.levels.clone())
+/// The first of rising thresholds under which a distance stays, as a level from `first` on; the
+/// level after them where it passes all.
+pub(crate) fn distance_level(distance: f64, thresholds: &[f64], first: u8) -> u8 {
+    let place = thresholds.iter().position(|t| distance <= *t).unwrap_or(thresholds.len());
+    first + place as u8
 }
 
 /// What a thread needs to compare pairs, used again for each chunk.
@@ -392,6 +486,11 @@ pub(crate) mod testing {
 
     /// The name of the level of two values, each with one text a column; both ways round.
     pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
+        level_at(kind, &[], l, r)
+    }
+
+    /// The same with thresholds of its own.
+    pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
         let arrays: Vec<ArrayRef> = l
             .iter()
             .zip(r)
@@ -401,7 +500,7 @@ pub(crate) mod testing {
             name: kind.to_owned(),
             kind: kind.to_owned(),
             columns: vec![String::new(); l.len()],
-            levels: Vec::new(),
+            levels: levels.to_vec(),
             term_frequency: false,
         };
         let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
@@ -430,7 +529,7 @@ mod tests {
                 "{}",
                 kind.name
             );
-            assert!(!kind.columns.is_empty() && kind.levels.len() >= 2, "{}", kind.name);
+            assert!(kind.levels.len() >= 2, "{}", kind.name);
             assert_eq!(kind.levels.last(), Some(&"else"), "{}", kind.name);
             let takes = kind.levels.iter().any(|level| level.contains("{}"));
             assert_eq!(takes, !kind.thresholds.is_empty(), "{}", kind.name);
@@ -451,7 +550,7 @@ mod tests {
             "12",
             "12.5 rue",
         ];
-        for kind in COMPARISONS {
+        for kind in COMPARISONS.iter().filter(|kind| !kind.of_conditions()) {
             for l in texts {
                 for r in texts {
                     testing::level(

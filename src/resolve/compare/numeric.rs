@@ -5,7 +5,8 @@ use crate::resolve::columns::Tuples;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "numeric",
-    description: "1 less the distance of two numbers over the larger magnitude: for amounts and sizes.",
+    description: "1 less the distance of two numbers over the larger magnitude, so that 0.99 is a difference of one \
+        per cent: for amounts and sizes.",
     columns: &["number"],
     levels: &["exact", "nearness >= {}", "else"],
     thresholds: &[0.99, 0.9],
@@ -13,7 +14,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     build,
 };
 
-fn normalise(_: usize, text: &str) -> Option<String> {
+pub(super) fn normalise(_: usize, text: &str) -> Option<String> {
     // Negative zero is zero, and what is no number says nothing.
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite())? + 0.0;
     Some(number.to_string())
@@ -24,10 +25,14 @@ struct Numeric {
     thresholds: Vec<f64>,
 }
 
-fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+/// The number of each distinct value.
+pub(super) fn numbers(tuples: &Tuples) -> Vec<f64> {
     let number = |code| tuples.part(code, 0).and_then(|text| text.parse().ok()).unwrap_or(0.0);
-    let numbers = (0..tuples.len() as u32).map(number).collect();
-    Box::new(Numeric { numbers, thresholds: thresholds.to_vec() })
+    (0..tuples.len() as u32).map(number).collect()
+}
+
+fn build(tuples: &Tuples, thresholds: &[f64]) -> Box<dyn Comparator> {
+    Box::new(Numeric { numbers: numbers(tuples), thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Numeric {

@@ -1,5 +1,7 @@
 //! Two names of persons, given and family name as one comparison, across scripts and spellings.
 
+use rustc_hash::FxHashMap;
+
 use super::{Comparator, ComparisonKind, UNKNOWN};
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
@@ -12,7 +14,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     levels: &[
         "exact",
         "same in another spelling or script",
-        "given and family name swapped",
+        "given and family name swapped, or divided otherwise",
         "short form or initial or a part of one name, the other the same",
         "jaro_winkler >= 0.92 both",
         "jaro_winkler >= 0.8 both, also swapped",
@@ -27,8 +29,10 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 };
 
 /// A distinct given or family name.
-struct Name {
+pub(super) struct Name {
     text: String,
+    /// Its words without the spaces between them.
+    joined: String,
     skeleton: Option<String>,
     root: Option<String>,
     /// Skeletons of its words that are long enough to tell.
@@ -43,24 +47,52 @@ struct Names {
     family: Vec<Name>,
     /// Given and family codes of each name.
     parts: Vec<[u32; 2]>,
+    /// All words of each name in any order, as a code of their spelling and one of their sound;
+    /// `MISSING` for a name of one word or with an initial.
+    words: Vec<[u32; 2]>,
 }
 
 /// A word's skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
+impl Name {
+    /// A name of its folded text.
+    pub(super) fn new(text: String) -> Self {
+        let words = || text.split(' ').filter_map(fold::name_skeleton);
+        Self {
+            joined: text.replace(' ', ""),
+            skeleton: fold::name_skeleton(&text),
+            root: fold::nickname_root(&text),
+            words: words().filter(|word| word.len() >= SHORT).collect(),
+            initial: text.chars().count() == 1,
+            latin: text.is_ascii(),
+            text,
+        }
+    }
+}
+
 fn prepare(values: &Values) -> Vec<Name> {
-    (0..values.len() as u32)
-        .map(|code| {
-            let text = values.get(code).to_owned();
-            let words = || text.split(' ').filter_map(fold::name_skeleton);
-            Name {
-                skeleton: fold::name_skeleton(&text),
-                root: fold::nickname_root(&text),
-                words: words().filter(|word| word.len() >= SHORT).collect(),
-                initial: text.chars().count() == 1,
-                latin: text.is_ascii(),
-                text,
-            }
+    (0..values.len() as u32).map(|code| Name::new(values.get(code).to_owned())).collect()
+}
+
+/// Codes of what all words of each name are, in any order: spelled, and as they sound.
+fn whole_words(tuples: &Tuples) -> Vec<[u32; 2]> {
+    let mut known: FxHashMap<String, u32> = FxHashMap::default();
+    let mut code = |mut words: Vec<String>| {
+        // An initial, or a sound of one letter, stands for many names.
+        if words.len() < 2 || words.iter().any(|word| word.chars().nth(1).is_none()) {
+            return MISSING;
+        }
+        words.sort_unstable();
+        let next = known.len() as u32;
+        *known.entry(words.join(" ")).or_insert(next)
+    };
+    (0..tuples.len() as u32)
+        .map(|tuple| {
+            let texts = [0, 1].map(|column| tuples.part(tuple, column).unwrap_or_default());
+            let words = || texts.iter().flat_map(|text| text.split_whitespace());
+            let sounds = words().filter_map(fold::name_skeleton);
+            [code(words().map(str::to_owned).collect()), code(sounds.collect())]
         })
         .collect()
 }
@@ -72,12 +104,13 @@ fn build(tuples: &Tuples, _: &[f64]) -> Box<dyn Comparator> {
         parts: (0..tuples.len() as u32)
             .map(|code| [tuples.part_code(code, 0), tuples.part_code(code, 1)])
             .collect(),
+        words: whole_words(tuples),
     })
 }
 
 /// How two given or two family names stand to each other, from strict to loose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Relation {
+pub(super) enum Relation {
     Same,
     /// The same in another spelling or script.
     Sound,
@@ -93,7 +126,7 @@ enum Relation {
 /// Equal, or of one skeleton and not far apart where both are in one script: skeletons of short
 /// names meet by chance (Dan, Dean, Dina).
 fn same_sound(l: &Name, r: &Name) -> bool {
-    if l.text == r.text {
+    if l.joined == r.joined {
         return true;
     }
     if l.initial || r.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
@@ -122,7 +155,8 @@ fn part(l: &Name, r: &Name) -> bool {
     (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
 }
 
-fn relation(l: &Name, r: &Name) -> Relation {
+/// How two names stand to each other.
+pub(super) fn relation(l: &Name, r: &Name) -> Relation {
     if l.text == r.text {
         // One initial stands for many names.
         return if l.initial { Relation::Part } else { Relation::Same };
@@ -150,6 +184,23 @@ fn at(names: &[Name], code: u32) -> Option<&Name> {
     (code != MISSING).then(|| &names[code as usize])
 }
 
+impl Names {
+    /// Whether two names are the same words, however they are divided between the two columns;
+    /// in two scripts, the same sounds.
+    fn same_words(&self, l: u32, r: u32) -> bool {
+        let latin = |code: u32| {
+            let [given, family] = self.parts[code as usize];
+            let ascii = |name: Option<&Name>| name.is_none_or(|name| name.latin);
+            ascii(at(&self.given, given)) && ascii(at(&self.family, family))
+        };
+        let same = |form: usize| {
+            let (l, r) = (self.words[l as usize][form], self.words[r as usize][form]);
+            l != MISSING && l == r
+        };
+        same(0) || (same(1) && latin(l) != latin(r))
+    }
+}
+
 impl Comparator for Names {
     fn level(&self, l: u32, r: u32) -> u8 {
         let ([given_l, family_l], [given_r, family_r]) =
@@ -158,6 +209,7 @@ impl Comparator for Names {
         let family = at(&self.family, family_l).zip(at(&self.family, family_r));
         let ((given_l, given_r), (family_l, family_r)) = match (given, family) {
             (Some(given), Some(family)) => (given, family),
+            _ if self.same_words(l, r) => return 3,
             // With one part known, agreement on it says no more than that.
             (None, Some((l, r))) => return if same_sound(l, r) { 8 } else { 10 },
             (Some((l, r)), None) => return if same_sound(l, r) { 9 } else { 10 },
@@ -172,6 +224,7 @@ impl Comparator for Names {
         match (strict, loose) {
             (_, Relation::Same) => 1,
             (_, Relation::Sound) => 2,
+            _ if self.same_words(l, r) => 3,
             (Relation::Same | Relation::Sound, Relation::Part) => 4,
             (Relation::Same | Relation::Sound | Relation::Near, Relation::Near) => 5,
             (_, Relation::Far) => match swapped() {
@@ -229,18 +282,19 @@ mod tests {
     fn levels_nest_from_strict_to_loose() {
         let part = "short form or initial or a part of one name, the other the same";
         let alike = "short form or initial or a part of one name, the other alike";
+        let divided = "given and family name swapped, or divided otherwise";
         let cases = [
             (["Mohamed", "Hassan"], ["MOHAMED", "hassan"], "exact"),
             (["Mohamed", "Hassan"], ["محمد", "حسن"], "same in another spelling or script"),
             (["Haya", "Hassan"], ["هيا", "حسن"], "same in another spelling or script"),
-            (["Mohamed", "Hassan"], ["Hassan", "Mohamed"], "given and family name swapped"),
+            (["Mohamed", "Hassan"], ["Hassan", "Mohamed"], divided),
             (["M.", "Hassan"], ["M", "Hassan"], part),
             (["M.", "Hassan"], ["Mohamed", "Hassan"], part),
             (["L.", "Hassan"], ["ليلى", "حسن"], part),
             (["Ana", "Diaz"], ["Ana Maria", "Diaz"], part),
             (["Ana", "Diaz Moreno"], ["Ana", "Moreno"], part),
             (["Katharina", "Schmidt"], ["Katherinna", "Schmitd"], "jaro_winkler >= 0.92 both"),
-            (["Kave", "Mohammadi"], ["Mohamadi", "Kaave"], "given and family name swapped"),
+            (["Kave", "Mohammadi"], ["Mohamadi", "Kaave"], divided),
             (
                 ["Rahul", "Thompson"],
                 ["Tomphson", "Rahul"],
@@ -251,6 +305,10 @@ mod tests {
             (["Peter", "Hassan"], ["Mohamed", "Hassan"], "same family name"),
             (["Peter", "Hassan"], ["Peter", "Ondieki"], "same given name"),
             (["Peter", "Hassan"], ["Lucia", "Ondieki"], "else"),
+            (["Mohamed Hassan", ""], ["Mohamed", "Hassan"], divided),
+            (["", "محمد حسن"], ["Mohamed", "Hassan"], divided),
+            (["Ana Maria", "Diaz"], ["Ana", "Maria Diaz"], divided),
+            (["AnaMaria", "Diaz"], ["Ana Maria", "Diaz"], "same in another spelling or script"),
             (["", "Hassan"], ["Lucia", "Hassan"], "same family name"),
             (["", "Hassan"], ["Lucia", ""], "missing"),
         ];

@@ -1,0 +1,132 @@
+//! Classes of pairs, what each may say of a comparison, and where training begins.
+//!
+//! Knows kinds of comparisons by what they compare; refuses to know counts.
+//!
+//! A class that is free in everything is a class of anything: where duplicates are clean or poor,
+//! or keep or change their address as one, it takes a part of them for namesakes or a household.
+//! What makes a class one of *different* entities is that some of what it compares is there by
+//! chance. So:
+//!
+//! | class | a name | an e-mail address | a date | all else |
+//! |---|---|---|---|---|
+//! | the same entity | free | free | free | free |
+//! | a household | free | half by chance | half by chance | free |
+//! | namesakes | as the same entity | half by chance | by chance | by chance |
+//!
+//! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
+//! not wholly by chance in either: they are made of names, and a name is what these pairs share.
+//! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
+//! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
+//! e-mail addresses names are what tells members of a household apart; where nothing does, there
+//! are none.
+
+use super::Probabilities;
+use crate::resolve::compare::{Comparison, Comparisons};
+
+/// A class of pairs that is estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Same,
+    Household,
+    Namesake,
+}
+
+/// What a class says of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Estimated.
+    Free,
+    /// Half as coincidence has it, half estimated.
+    HalfByChance,
+    /// As coincidence has it.
+    ByChance,
+    /// As the same entity has it.
+    AsSame,
+    /// Given: it stays as it began.
+    Given,
+}
+
+/// What a comparison is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum About {
+    /// A name, shared by namesakes and in part by a family.
+    Name,
+    /// One person's or firm's own, though made of the name.
+    Address,
+    /// One person's or firm's own.
+    Own,
+    /// What a household may share, or nobody knows.
+    Else,
+}
+
+fn about(comparison: &Comparison) -> About {
+    match comparison.kind {
+        "person_name" | "full_name" | "organisation_name" => About::Name,
+        "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
+        "email" => About::Address,
+        "date" | "date_difference" => About::Own,
+        _ => About::Else,
+    }
+}
+
+/// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
+const START_ELSE: f64 = 0.05;
+
+/// m before training: the strictest level most of the time, each looser one half as often.
+pub(super) fn start(levels: usize) -> Vec<f64> {
+    let halves: Vec<f64> = (0..levels - 1).map(|level| 0.5f64.powi(level as i32)).collect();
+    let sum: f64 = halves.iter().sum();
+    halves.iter().map(|half| half / sum * (1.0 - START_ELSE)).chain([START_ELSE]).collect()
+}
+
+/// Halfway between two, geometrically.
+fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
+    let product: Vec<f64> = m.iter().zip(u).map(|(m, u)| (m * u).sqrt()).collect();
+    let sum: f64 = product.iter().sum();
+    product.into_iter().map(|value| value / sum).collect()
+}
+
+/// The sets of classes that can be told apart by these comparisons, the fewest classes first.
+pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
+    let has = |what: About| comparisons.list.iter().any(|own| about(own) == what);
+    let own = has(About::Own) || has(About::Address) || has(About::Name);
+    let household = comparisons.list.len() >= 3 && has(About::Else) && own;
+    let namesake = comparisons.list.len() >= 3 && has(About::Name) && has(About::Address);
+    let mut sets = vec![vec![Class::Same]];
+    if household {
+        sets.push(vec![Class::Same, Class::Household]);
+    }
+    if namesake {
+        sets.push(vec![Class::Same, Class::Namesake]);
+    }
+    if household && namesake {
+        sets.push(vec![Class::Same, Class::Household, Class::Namesake]);
+    }
+    sets
+}
+
+/// What a class says of each comparison, and the probabilities with which it begins.
+pub(super) fn begin(
+    class: Class,
+    comparisons: &Comparisons,
+    m: &Probabilities,
+    given: &[bool],
+    u: &Probabilities,
+) -> (Vec<Hold>, Probabilities) {
+    let list = &comparisons.list;
+    let own = list.iter().any(|own| matches!(about(own), About::Own | About::Address));
+    let of = |place: usize| {
+        let (m, u) = (&m[place], &u[place]);
+        match (class, about(&list[place])) {
+            (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
+            (Class::Same, _) => (Hold::Free, m.clone()),
+            (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Name) if !own => (Hold::HalfByChance, u.clone()),
+            (Class::Household, _) => (Hold::Free, between(m, u)),
+            (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
+            (Class::Namesake, About::Address) => (Hold::HalfByChance, u.clone()),
+            (Class::Namesake, _) => (Hold::ByChance, u.clone()),
+        }
+    };
+    (0..list.len()).map(of).unzip()
+}

@@ -1,0 +1,335 @@
+//! Training without labels: u from random pairs, m by expectation maximisation over counts of
+//! distinct vectors of levels.
+//!
+//! Knows counts; refuses to know records. Every float is summed in the order of sorted vectors, so
+//! that the model is the same for any number of threads and any order of pairs.
+//!
+//! Pairs that share no blocking key are not compared, but they are there: all pairs of records are
+//! the mixture, and its part in the blocks is seen. Coincidence is fixed, at u of random pairs and
+//! at the number of all pairs, so that agreement by chance is expected as often as it is, also in
+//! blocks that are made of it. EM estimates the other classes (`classes`) and how many pairs they
+//! have (`em`). Random pairs hold some pairs of one entity, and of what is nearly unique most
+//! agreeing pairs are: after a first run u is freed of what the other classes explain, and a second
+//! run follows. More rounds of this were tried and changed nothing.
+//!
+//! Which classes there are is not known beforehand: every set that the comparisons can tell apart
+//! is trained, and the one with the best Bayesian information criterion (Schwarz 1978) is the model.
+//! Where there are no households, a class for them would find something else to be.
+//!
+//! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
+//! entity took them in. So was a second class of the same entity for poor records: it took in the
+//! households.
+
+mod classes;
+mod dependence;
+mod em;
+mod random;
+
+use std::collections::BTreeMap;
+
+use self::classes::{Class, begin, candidates, start};
+use self::em::{Ended, Estimated, Mixture, Vectors};
+use self::random::{random_levels, u_probabilities};
+use super::compare::{Comparisons, MAX_LEVELS};
+use super::model::{
+    Candidate, Classes, ComparisonModel, LargestMove, LevelModel, Model, TermFrequency,
+    TrainingReport, fixed, float,
+};
+use super::settings::{Resolve, Training};
+use crate::error::{Error, Result};
+
+/// Pairs by their levels.
+pub(crate) type Counts = BTreeMap<u64, u64>;
+
+/// Probabilities of one class: by comparison, by level from strict to loose.
+type Probabilities = Vec<Vec<f64>>;
+
+/// The least probability of a level.
+const LEAST: f64 = 1e-9;
+/// Fewer pairs than this cannot tell households from coincidence.
+const HOUSEHOLD_PAIRS: f64 = 50.0;
+/// Compared pairs of which each class has this share, to begin with.
+const START_SAME: f64 = 0.3;
+const START_OTHER: f64 = 0.1;
+/// Labelled pairs that m before training weighs as much as.
+const LABELLED_PRIOR: f64 = 2.0;
+
+/// Levels of labelled pairs of one entity: by comparison and level, level 0 first.
+pub(crate) type Labelled = Vec<[u64; MAX_LEVELS + 1]>;
+
+/// What training needs to know of the run.
+pub(crate) struct Trainee<'a> {
+    /// The kind of record.
+    pub(crate) kind: &'a str,
+    /// Its settings.
+    pub(crate) settings: &'a Resolve,
+    /// The number of records.
+    pub(crate) rows: u32,
+    /// Pairs that can never be of one entity and are not compared.
+    pub(crate) skip: &'a (dyn Fn(u32, u32) -> bool + Sync),
+    /// Pairs of records that are labelled as one entity, where there are any.
+    pub(crate) labelled: Option<Labelled>,
+    /// Compared pairs that a deterministic rule merges.
+    pub(crate) merged_by_rules: u64,
+    /// Threads for random pairs.
+    pub(crate) threads: usize,
+}
+
+/// What every candidate is trained from.
+struct Material<'a> {
+    comparisons: &'a Comparisons,
+    training: &'a Training,
+    vectors: Vectors,
+    /// m before training, or as it is given.
+    m: Probabilities,
+    given_m: Vec<bool>,
+    u: Probabilities,
+    given_u: Vec<bool>,
+    /// By comparison, how many of all pairs know it.
+    known: Vec<f64>,
+    all: f64,
+    /// Pairs of one entity, where they are given.
+    same: Option<f64>,
+}
+
+/// A trained candidate.
+struct Trained {
+    mixture: Mixture,
+    ended: Ended,
+    iterations: u32,
+    criterion: f64,
+}
+
+impl Material<'_> {
+    fn train(&self, classes: &[Class]) -> Trained {
+        let compared = self.vectors.pairs();
+        let estimated = |class: &Class| {
+            let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
+            let given = self.same.filter(|_| *class == Class::Same);
+            let share = if *class == Class::Same { START_SAME } else { START_OTHER };
+            Estimated {
+                class: *class,
+                size: given.unwrap_or(compared * share + 1.0),
+                given_size: given.is_some(),
+                holds,
+                centres: own.clone(),
+                own,
+            }
+        };
+        let mut mixture = Mixture {
+            classes: classes.iter().map(estimated).collect(),
+            u: self.u.clone(),
+            all: self.all.max(1.0),
+        };
+        let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
+        let first = mixture.run(&self.vectors, most, tolerance);
+        mixture.free_coincidence(&self.vectors, &self.known, &self.given_u);
+        let ended = mixture.run(&self.vectors, most, tolerance);
+        let fit = mixture.likelihood(&self.vectors);
+        let price = mixture.parameters() as f64 * compared.max(1.0).ln();
+        let iterations = first.iterations + ended.iterations;
+        Trained { criterion: price - 2.0 * fit, mixture, ended, iterations }
+    }
+}
+
+/// Trains a model on the counts of compared pairs.
+pub(crate) fn train(
+    trainee: &Trainee<'_>,
+    comparisons: &Comparisons,
+    counts: &Counts,
+) -> Result<Model> {
+    let training = &trainee.settings.training;
+    check_given(training, comparisons)?;
+    let (levels, random_pairs) =
+        random_levels(comparisons, trainee.rows, training, trainee.skip, trainee.threads)?;
+    let rows = u64::from(trainee.rows);
+    let all = (rows * rows.saturating_sub(1) / 2) as f64;
+    let given = |place: usize| training.given.get(&comparisons.list[place].name);
+    let places = 0..comparisons.list.len();
+    let m = |place: usize| -> (Vec<f64>, bool) {
+        if let Some(given) = given(place).filter(|given| !given.m.is_empty()) {
+            return (given.m.clone(), true);
+        }
+        let start = start(comparisons.list[place].levels.len());
+        match &trainee.labelled {
+            Some(labelled) if labelled[place][1..].iter().any(|count| *count > 0) => {
+                (of_labels(&labelled[place], &start), true)
+            }
+            _ => (start, false),
+        }
+    };
+    let (m, given_m) = places.clone().map(m).unzip();
+    let material = Material {
+        comparisons,
+        training,
+        vectors: Vectors::new(counts, comparisons.list.len()),
+        m,
+        given_m,
+        u: u_probabilities(comparisons, &levels, training),
+        given_u: places.map(|at| given(at).is_some_and(|given| !given.u.is_empty())).collect(),
+        known: levels
+            .iter()
+            .map(|tally| all * (1.0 - tally[0] as f64 / random_pairs.max(1) as f64))
+            .collect(),
+        all,
+        same: same_pairs(training, all, trainee.merged_by_rules),
+    };
+    let few = material.vectors.pairs() < HOUSEHOLD_PAIRS;
+    let sets = candidates(comparisons);
+    let sets = if few { &sets[..1] } else { &sets[..] };
+    let mut best = material.train(&sets[0]);
+    let mut tried = vec![candidate(&best)];
+    for set in &sets[1..] {
+        let own = material.train(set);
+        tried.push(candidate(&own));
+        if own.criterion < best.criterion {
+            best = own;
+        }
+    }
+    let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
+    let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();
+    let report = TrainingReport {
+        records: rows,
+        pairs: counts.values().sum(),
+        patterns: counts.len() as u64,
+        random_pairs,
+        labelled_pairs: trainee
+            .labelled
+            .as_ref()
+            .map_or(0, |own| own.iter().map(|levels| levels.iter().sum()).max().unwrap_or(0)),
+        iterations: best.iterations,
+        converged: best.ended.converged,
+        largest_move: largest_move(&best, comparisons),
+        candidates: tried,
+        dependence: dependence::dependence(&best.mixture, &material.vectors, &classes, &names),
+    };
+    let expected = best.mixture.expected(&material.vectors);
+    Ok(document(trainee, comparisons, &best.mixture, &expected, report))
+}
+
+/// m of labelled pairs; what m is before training stands for a few of them.
+fn of_labels(levels: &[u64; MAX_LEVELS + 1], start: &[f64]) -> Vec<f64> {
+    let pairs: u64 = levels[1..].iter().sum();
+    let sum = pairs as f64 + LABELLED_PRIOR;
+    let of =
+        |(level, start): (usize, &f64)| (levels[level + 1] as f64 + LABELLED_PRIOR * start) / sum;
+    start.iter().enumerate().map(of).collect()
+}
+
+/// The number of pairs of one entity where the settings say it.
+fn same_pairs(training: &Training, all: f64, merged_by_rules: u64) -> Option<f64> {
+    let given = training.prior.map(|prior| prior * all);
+    let by_rules = training.rules_recall.filter(|_| merged_by_rules > 0);
+    given.or(by_rules.map(|recall| merged_by_rules as f64 / recall)).map(|own| own.max(0.5))
+}
+
+fn name(class: Class) -> &'static str {
+    match class {
+        Class::Same => "same",
+        Class::Household => "household",
+        Class::Namesake => "namesake",
+    }
+}
+
+fn candidate(trained: &Trained) -> Candidate {
+    Candidate {
+        classes: trained.mixture.classes.iter().map(|own| name(own.class).to_owned()).collect(),
+        criterion: (trained.criterion * 1e3).round() / 1e3,
+        iterations: trained.iterations,
+        converged: trained.ended.converged,
+    }
+}
+
+fn largest_move(trained: &Trained, comparisons: &Comparisons) -> Option<LargestMove> {
+    let own = trained.ended.last?;
+    let place = own.level.map(|(comparison, level)| {
+        let comparison = &comparisons.list[comparison];
+        (comparison.name.clone(), comparison.levels[level].clone())
+    });
+    let (comparison, level) = place.unzip();
+    let class = name(trained.mixture.classes[own.class].class).to_owned();
+    Some(LargestMove { class, comparison, level, by: own.by })
+}
+
+fn check_given(training: &Training, comparisons: &Comparisons) -> Result<()> {
+    for (name, given) in &training.given {
+        let wrong = |what: &str| {
+            Err(Error::configuration(format!("training.given.{name}: {what}"))
+                .help("m or u or both: one probability over 0 for each level, from strict to loose, that sum to 1"))
+        };
+        let Some(own) = comparisons.list.iter().find(|own| own.name == *name) else {
+            return wrong("there is no such comparison");
+        };
+        if given.m.is_empty() && given.u.is_empty() {
+            return wrong("neither m nor u is given");
+        }
+        for list in [&given.m, &given.u].into_iter().filter(|list| !list.is_empty()) {
+            let sum: f64 = list.iter().sum();
+            let probable = list.iter().all(|p| *p > 0.0 && *p <= 1.0) && (sum - 1.0).abs() < 1e-6;
+            if list.len() != own.levels.len() || !probable {
+                return wrong(&format!("the comparison has {} levels", own.levels.len()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn document(
+    trainee: &Trainee<'_>,
+    comparisons: &Comparisons,
+    mixture: &Mixture,
+    expected: &[f64],
+    training: TrainingReport,
+) -> Model {
+    let place = |class: Class| mixture.classes.iter().position(|own| own.class == class);
+    let (household, namesake) = (place(Class::Household), place(Class::Namesake));
+    let level = |comparison: usize, level: usize, name: &String| {
+        let of = |class: usize| mixture.probability(class, comparison, level).max(LEAST);
+        let u = mixture.u[comparison][level].max(LEAST);
+        LevelModel::new(name.clone(), of(0), u, household.map(of), namesake.map(of))
+    };
+    let models = comparisons.list.iter().enumerate().map(|(place, own)| ComparisonModel {
+        name: own.name.clone(),
+        kind: own.kind.to_owned(),
+        columns: own.columns.clone(),
+        thresholds: own.thresholds.clone(),
+        levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
+        term_frequency: own
+            .term_frequency
+            .then(|| own.terms.iter().map(TermFrequency::of).collect()),
+    });
+    let odds = |class: usize| float(fixed((mixture.classes[class].size / mixture.all).log2()));
+    let whole: f64 = expected.iter().sum();
+    let share = |class: usize| if whole > 0.0 { expected[class] / whole } else { 0.0 };
+    Model {
+        version: Model::VERSION,
+        kind: trainee.kind.to_owned(),
+        comparisons: models.collect(),
+        classes: Classes {
+            same: share(0),
+            household: household.map_or(0.0, share),
+            namesake: namesake.map_or(0.0, share),
+            coincidence: share(mixture.classes.len()),
+        },
+        prior_weight: odds(0),
+        household_prior_weight: household.map(odds),
+        namesake_prior_weight: namesake.map(odds),
+        thresholds: trainee.settings.thresholds,
+        training,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn m_of_labels_is_their_share_with_a_little_of_the_start() {
+        let mut levels = [0; MAX_LEVELS + 1];
+        (levels[0], levels[1], levels[2]) = (50, 90, 8);
+        let m = of_labels(&levels, &start(3));
+        assert!((m.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert!((m[0] - 0.9).abs() < 0.02 && (m[1] - 0.08).abs() < 0.02, "{m:?}");
+        assert!(m[2] > 0.0, "a level never seen is possible");
+    }
+}
