@@ -12,8 +12,8 @@ that share the warehouse. The logical date is the day whose exports are read.
 
 **Any order is safe.** One run is active at a time, a run that was killed is resumed, and an older
 date may be run or run again whenever you like: its last task then runs again the later dates that
-were built without it (`cascade`). For a backfill of many dates, set `cascade` to false and clear
-the newest date's run at the end, or run the oldest one last.
+were built without it (`cascade`). A backfill of many dates beneath
+many published ones costs less with `cascade` for one run only: docs/airflow.md.
 
 The tasks of `tables` come after publication. Each stands for a table of the customer 360 and
 emits its asset with the version that was published: schedule what reads the table by it.
