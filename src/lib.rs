@@ -19,7 +19,7 @@
 //! | `pipelines/<name>/*.sql` | golden customers to the customer-360 tables: the stages enrich and profile are SQL
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
-//! | [`report`] | run results, HTML |
+//! | [`report`] | run results, HTML, OpenLineage events |
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!

@@ -9,6 +9,7 @@ use super::{Done, Global, PipelineFile};
 use crate::engine::{Options, parse_size, run_blocking};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Outcome, Request, RunResult};
+use crate::report::metrics;
 
 /// The exit code of `--skip-unchanged` where there was nothing to do.
 const NOTHING_TO_DO: u8 = 99;
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     /// Runs the later dates again that this run makes stale
     #[arg(long)]
     cascade: bool,
+    /// Writes what the run came to as a Prometheus text file
+    #[arg(long, env = "SIMURGH_METRICS", value_name = "FILE")]
+    metrics: Option<std::path::PathBuf>,
     /// Exits 99, not 0, where the same run was published before
     #[arg(long)]
     skip_unchanged: bool,
@@ -87,7 +91,15 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         cascade: arguments.cascade,
         engine: engine_options(arguments.threads, &arguments.memory)?,
     };
-    let result = run_blocking(pipeline::run(&request))?;
+    let result = match run_blocking(pipeline::run(&request)) {
+        Ok(result) => result,
+        Err(error) => {
+            if let Some(path) = &arguments.metrics {
+                metrics::write(path, &Value::Null, error.kind().exit_code())?;
+            }
+            return Err(error);
+        }
+    };
     if !global.json {
         print(&result, &global.warehouse);
     }
@@ -95,18 +107,21 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         Outcome::Unchanged if arguments.skip_unchanged => NOTHING_TO_DO,
         _ => 0,
     };
-    Ok(Done { json: Some(line(&result)?), code })
+    let whole = serde_json::to_value(&result)
+        .map_err(|source| Error::bug("the result cannot be written").because(source))?;
+    if let Some(path) = &arguments.metrics {
+        metrics::write(path, &whole, code)?;
+    }
+    Ok(Done { json: Some(line(whole)), code })
 }
 
-fn line(result: &RunResult) -> Result<Value> {
-    let mut json = serde_json::to_value(result)
-        .map_err(|source| Error::bug("the result cannot be written").because(source))?;
+fn line(mut json: Value) -> Value {
     if let Some(fields) = json.as_object_mut() {
         // The stages' reports stand in run_results.json; a scheduler wants one short line.
         fields.remove("stages");
         fields.remove("rows");
     }
-    Ok(json)
+    json
 }
 
 fn print(result: &RunResult, warehouse: &str) {

@@ -5,6 +5,7 @@
 //! Foreign messages end here: Arrow, DataFusion and Parquet quote values in their errors, so what
 //! leaves this module names the kind of failure and the place, never the value.
 
+mod columns;
 mod guard;
 mod pairs;
 mod session;
@@ -12,6 +13,7 @@ mod staging;
 mod store;
 mod write;
 
+pub use columns::{ColumnLineage, Use, UsedColumn};
 pub use guard::refuse_unstable;
 pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, parse_size, run_blocking};

@@ -11,6 +11,7 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext};
 
+use super::columns::ColumnLineage;
 use super::store::{Store, store_error};
 use crate::error::{Error, Result};
 
@@ -141,6 +142,20 @@ impl Engine {
             .register_table(name, frame.into_view())
             .map(drop)
             .map_err(|error| translate(name, error))
+    }
+
+    /// What a plan's columns are made of, of the tables that SQL may read.
+    pub fn lineage(&self, frame: &DataFrame) -> ColumnLineage {
+        ColumnLineage::of(frame.logical_plan(), &self.tables())
+    }
+
+    fn tables(&self) -> std::collections::BTreeSet<String> {
+        let state = self.context.state_ref();
+        let catalog = &state.read().config_options().catalog.clone();
+        self.context
+            .catalog(&catalog.default_catalog)
+            .and_then(|found| found.schema(&catalog.default_schema))
+            .map_or_else(Default::default, |schema| schema.table_names().into_iter().collect())
     }
 
     /// A plan over batches in memory.

@@ -12,6 +12,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::dataframe::DataFrame;
 use serde::{Deserialize, Serialize};
 
+use super::columns::ColumnLineage;
 use super::session::Engine;
 use super::store::{Created, Store};
 use super::write::{ROW_GROUP, WriteOptions, Written};
@@ -40,6 +41,8 @@ pub struct StagedTable {
     pub schema: SchemaRef,
     /// Its file, relative to the warehouse.
     pub file: Written,
+    /// What it is made of, where its plan says so.
+    pub lineage: ColumnLineage,
 }
 
 /// A stage that is done.
@@ -135,6 +138,7 @@ impl Attempt {
     ) -> Result<u64> {
         let path = format!("{}/{name}.parquet", self.folder());
         let options = WriteOptions { sort, unique, row_group: ROW_GROUP, keep: false };
+        let lineage = engine.lineage(&frame);
         let (file, schema) = engine.write(frame, &self.staging.warehouse, &path, &options).await?;
         let rows = file.rows;
         self.tables.push(StagedTable {
@@ -144,6 +148,7 @@ impl Attempt {
             landed: true,
             schema,
             file,
+            lineage,
         });
         Ok(rows)
     }

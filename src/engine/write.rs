@@ -1,5 +1,6 @@
 //! Writing a plan as one sorted Parquet file, hashed as it is written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -47,6 +48,9 @@ pub struct Written {
     pub bytes: u64,
     /// BLAKE3 of its content, in hexadecimal.
     pub blake3: String,
+    /// How many values are null, by column; those of none are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nulls: BTreeMap<String, u64>,
 }
 
 /// The smallest row group that a scan of a columnar engine uses well.
@@ -87,6 +91,7 @@ impl Engine {
             })?;
         let mut rows = 0;
         let mut key = options.unique.then(|| KeyCheck::new(&schema, options.sort)).transpose()?;
+        let mut nulls = vec![0; schema.fields().len()];
         let mut stream = stream;
         while let Some(batch) = stream.next().await {
             let batch = readable(&batch.map_err(|error| translate(&what, error))?, &schema)?;
@@ -94,6 +99,9 @@ impl Engine {
                 key.check(&batch, &what)?;
             }
             rows += batch.num_rows() as u64;
+            for (count, column) in nulls.iter_mut().zip(batch.columns()) {
+                *count += column.null_count() as u64;
+            }
             writer.write(&batch).await.map_err(|error| failed(&what, error))?;
         }
         writer.close().await.map_err(|error| failed(&what, error))?;
@@ -104,6 +112,13 @@ impl Engine {
             rows,
             bytes: counted.bytes,
             blake3: counted.hasher.finalize().to_hex().to_string(),
+            nulls: schema
+                .fields()
+                .iter()
+                .zip(nulls)
+                .filter(|(_, count)| *count > 0)
+                .map(|(field, count)| (field.name().clone(), count))
+                .collect(),
         };
         Ok((written, schema))
     }

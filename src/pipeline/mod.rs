@@ -10,6 +10,7 @@ mod checks;
 pub mod dedupe;
 mod inputs;
 mod landing;
+mod lineage;
 mod look;
 mod models;
 mod plan;

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{self, Input};
 use super::sql::Parameters;
-use super::{STAGES, landing, stages};
+use super::{STAGES, landing, lineage, stages};
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
@@ -39,7 +40,7 @@ pub struct Request {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The tables are published.
@@ -51,7 +52,7 @@ pub enum Outcome {
 }
 
 /// The run's result: the last line of standard output, but for errors.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct RunResult {
     /// The run.
     pub run_id: String,
@@ -73,6 +74,12 @@ pub struct RunResult {
     pub head: Option<String>,
     /// How long it took.
     pub seconds: f64,
+    /// Bytes of the exports.
+    pub bytes_read: u64,
+    /// Bytes of what the stages wrote.
+    pub bytes_written: u64,
+    /// The most memory that the process held, where the system says so.
+    pub memory_peak_bytes: Option<u64>,
     /// Rows by table.
     pub rows: BTreeMap<String, u64>,
     /// What the reader should know: never a value.
@@ -84,7 +91,7 @@ pub struct RunResult {
 }
 
 /// One stage of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StageResult {
     /// The stage.
     pub stage: String,
@@ -136,11 +143,13 @@ pub(super) struct Run {
 pub async fn run(request: &Request) -> Result<RunResult> {
     let mut result = run_date(request, request.date).await?;
     if request.cascade && result.outcome != Outcome::Staged {
+        // Later dates are runs of their own, whole, whatever part of this one was asked for.
+        let whole = Request { run_id: None, stages: 0..=STAGES.len() - 1, ..request.clone() };
         for date in result.stale.clone() {
             let date: Date = date
                 .parse()
                 .map_err(|_| Error::data("runs/seq: a logical date that is not a date"))?;
-            let later = run_date(request, date).await?;
+            let later = run_date(&whole, date).await?;
             result.seconds += later.seconds;
             result.stale = later.stale;
             result.warnings.extend(later.warnings);
@@ -185,6 +194,7 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
 
 async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
     let started = Instant::now();
+    let listener = report::Lineage::open(&|name| std::env::var(name).ok())?;
     let progress = report::Progress::start();
     progress.say("looking at the warehouse and the exports");
     let warehouse = Store::open(&request.warehouse)?;
@@ -209,7 +219,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
         .help("run from the first stage again: it will build on the new one"));
     }
     claim(&warehouse, &run.staging, &run.identity).await?;
-    match work(&run, request, &progress, started).await {
+    match work(&run, request, &progress, &listener, started).await {
         Ok(result) => Ok(result),
         Err(error) => {
             // Another process of the same run may have been faster, and cleared what both staged.
@@ -264,10 +274,12 @@ async fn work(
     run: &Run,
     request: &Request,
     progress: &report::Progress,
+    listener: &report::Lineage,
     started: Instant,
 ) -> Result<RunResult> {
     let mut results = Vec::new();
     let mut before: Vec<Done> = Vec::new();
+    let mut land_job = None;
     for (position, name) in STAGES.iter().enumerate().take(request.stages.end() + 1) {
         let clock = Instant::now();
         let (done, seconds) = match run.staging.done(name).await? {
@@ -281,7 +293,24 @@ async fn work(
             }
             None => {
                 progress.say(name);
-                let done = stages::run(name, run, &before).await?;
+                let job = lineage::job(run, name);
+                let reads = lineage::inputs(run, name, &before, None);
+                listener.start(&job, &reads).await;
+                let done = match stages::run(name, run, &before).await {
+                    Ok(done) => done,
+                    Err(error) => {
+                        listener.end(&job, &reads, &error).await;
+                        return Err(error);
+                    }
+                };
+                if *name == "land" {
+                    // It is complete when its tables are published.
+                    land_job = Some(job);
+                } else {
+                    let reads = lineage::inputs(run, name, &before, Some(&done));
+                    let writes = lineage::outputs(run, &done, &BTreeMap::new());
+                    listener.complete(&job, &reads, &writes).await;
+                }
                 (done, Some(clock.elapsed().as_secs_f64()))
             }
         };
@@ -296,11 +325,30 @@ async fn work(
         before.push(done);
     }
     if *request.stages.end() < STAGES.len() - 1 {
-        return Ok(staged(run, results, started));
+        let mut result = staged(run, results, started);
+        count_bytes(&mut result, run, &before);
+        result.warnings.extend(listener.warnings());
+        return Ok(result);
     }
     progress.say("publishing");
+    let landed = before.last().ok_or_else(|| Error::bug("nothing was landed"))?;
+    let reads = lineage::inputs(run, "land", &before, Some(landed));
+    let job = match land_job {
+        Some(job) => job,
+        None => {
+            let job = lineage::job(run, "land");
+            listener.start(&job, &[]).await;
+            job
+        }
+    };
     let draft = landing::draft(run, &before)?;
-    let publication = land::publish(&run.warehouse, &draft).await?;
+    let publication = match land::publish(&run.warehouse, &draft).await {
+        Ok(publication) => publication,
+        Err(error) => {
+            listener.end(&job, &reads, &error).await;
+            return Err(error);
+        }
+    };
     let history = History::read(&run.warehouse).await?;
     let (entry, outcome) = match publication {
         Publication::Published(entry) => (entry, Outcome::Published),
@@ -308,6 +356,9 @@ async fn work(
     };
     let mut result = RunResult { stages: results, ..base(&entry, &history, outcome, started) };
     summarise(&mut result);
+    count_bytes(&mut result, run, &before);
+    listener.complete(&job, &reads, &lineage::outputs(run, landed, &result.tables)).await;
+    result.warnings.extend(listener.warnings());
     report::write(&run.warehouse, &result.run_id, &result).await?;
     landing::clear_orphans(run, &draft).await?;
     run.staging.clear().await?;
@@ -430,6 +481,9 @@ fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant
         tables: entry.tables.clone(),
         head: Some(entry.head.clone()),
         seconds: started.elapsed().as_secs_f64(),
+        bytes_read: 0,
+        bytes_written: 0,
+        memory_peak_bytes: memory_peak(),
         rows: entry.rows.clone(),
         warnings: Vec::new(),
         stale: history
@@ -454,6 +508,9 @@ fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
         tables: BTreeMap::new(),
         head: None,
         seconds: started.elapsed().as_secs_f64(),
+        bytes_read: 0,
+        bytes_written: 0,
+        memory_peak_bytes: memory_peak(),
         rows,
         warnings: Vec::new(),
         stale: Vec::new(),
@@ -462,6 +519,19 @@ fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
     result.entities = result.rows.get(crate::tables::CUSTOMERS).copied().unwrap_or(0);
     summarise(&mut result);
     result
+}
+
+fn count_bytes(result: &mut RunResult, run: &Run, done: &[Done]) {
+    result.bytes_read = run.identity.inputs.iter().map(|input| input.size).sum();
+    result.bytes_written =
+        done.iter().flat_map(|done| &done.tables).map(|table| table.file.bytes).sum();
+}
+
+/// The most memory that this process has held: what Linux says of it.
+fn memory_peak() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 /// Takes the counts and warnings out of the stages' reports.
@@ -484,5 +554,31 @@ pub fn outcome_of(error: &Error) -> &'static str {
     match error.kind() {
         Kind::Data | Kind::Configuration => "stopped",
         Kind::Usage | Kind::Retry | Kind::Bug => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `run_results.json` as it is written: the result, with the layout's version before it.
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is asked for")]
+    struct RunResults {
+        /// The layout of this file.
+        version: u32,
+        #[serde(flatten)]
+        result: RunResult,
+    }
+
+    #[test]
+    fn the_schema_of_run_results_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/run_results.schema.json");
+        let made = format!("{:#}\n", schemars::schema_for!(RunResults).to_value());
+        if std::env::var_os("SIMURGH_UPDATE").is_some() {
+            std::fs::write(path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == made, "run this test with SIMURGH_UPDATE=1 and commit {path}");
     }
 }

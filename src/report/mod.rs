@@ -3,6 +3,8 @@
 
 mod dictionary;
 mod html;
+mod lineage;
+pub mod metrics;
 mod progress;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::tables::RESULT_SUMS;
 
 pub use dictionary::markdown;
+pub use lineage::{Dataset, Facets, Job, Lineage};
 pub use progress::{Progress, set_quiet};
 
 /// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.

@@ -66,3 +66,22 @@ fn a_backfill_leaves_the_newest_date_current_and_a_cascade_is_as_if_run_in_order
     project.run(&place, second, &[]).expect(0, "unchanged");
     project.run(&place, first, &[]).expect(0, "unchanged");
 }
+
+#[test]
+fn a_cascade_of_the_last_stage_alone_runs_later_dates_whole() {
+    let store = Store::disk();
+    let project = Project::tiny();
+    let dates = project.dates();
+    let (first, second) = (&dates[0], &dates[1]);
+    let in_order = store.place();
+    project.run(&in_order, first, &[]).expect(0, "published");
+    project.run(&in_order, second, &[]).expect(0, "published");
+
+    let place = store.place();
+    project.run(&place, second, &[]).expect(0, "published");
+    let staged = project.run(&place, first, &["--to", "profile"]).expect(0, "staged");
+    let arguments = ["--stage", "land", "--run-id", staged.run_id(), "--cascade"];
+    let cascade = project.run(&place, first, &arguments).expect(0, "published");
+    assert_eq!(cascade.answer["stale"], json!([]));
+    assert_eq!(current_rows(&place), current_rows(&in_order));
+}

@@ -13,8 +13,10 @@
 //! | `look` | commands that look at one customer |
 //! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
+//! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
+//! | `results` | what a run leaves for machines |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -31,8 +33,10 @@ mod fault;
 mod history;
 mod inspect;
 mod kill;
+mod lineage;
 mod look;
 mod program;
+mod results;
 mod s3;
 mod store;
 mod suite;

@@ -149,7 +149,8 @@ impl Project {
     pub(crate) fn command(&self, place: &Place) -> Command {
         let built = || env!("CARGO_BIN_EXE_simurgh").into();
         let mut command = Command::new(std::env::var_os("SIMURGH_PROGRAM").unwrap_or_else(built));
-        let own = |name: &str| name.starts_with("AWS_") || name.starts_with("SIMURGH_");
+        let ours = ["AWS_", "OPENLINEAGE_", "SIMURGH_"];
+        let own = |name: &str| ours.iter().any(|prefix| name.starts_with(prefix));
         for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
             command.env_remove(name);
         }
