@@ -406,14 +406,15 @@ fn as_they_are(file: &SourceFile) -> Vec<(String, String)> {
     let columns: Vec<String> = file
         .columns
         .iter()
-        .filter(|(_, plain)| !taken.contains(&plain.as_str()))
+        .filter(|(export, _)| !taken.contains(&export.as_str()))
         .map(|(export, plain)| {
             // By its own name, as the settings know it.
             let own = export.replace('"', "\"\"");
-            format!(", {plain} AS \"{own}\"")
+            format!(", \"{plain}\" AS \"{own}\"")
         })
         .collect();
-    let id = file.id.as_deref().unwrap_or("CAST(_row AS VARCHAR)");
+    let own = file.id.as_ref().map(|id| format!("\"{id}\""));
+    let id = own.as_deref().unwrap_or("CAST(_row AS VARCHAR)");
     let select = |of: &str| {
         format!(
             "SELECT {id} AS record_id, 'record' AS kind{}, \
@@ -427,7 +428,7 @@ fn as_they_are(file: &SourceFile) -> Vec<(String, String)> {
         Some((column, values)) => values
             .iter()
             .map(|value| {
-                let of = format!(" WHERE {column} = '{}'", value.replace('\'', "''"));
+                let of = format!(" WHERE \"{column}\" = '{}'", value.replace('\'', "''"));
                 (value.clone(), select(&of))
             })
             .collect(),
