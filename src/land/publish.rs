@@ -32,7 +32,7 @@ pub struct Draft {
     pub commits: Vec<TableCommit>,
     /// Plain files to put in place: from, to; relative to the warehouse.
     pub exports: Vec<(String, String)>,
-    /// The manifest, but for what publishing adds to it: see [`ManifestEnd`].
+    /// The manifest, but for what publishing adds to it: see `ManifestEnd`.
     pub manifest: serde_json::Map<String, serde_json::Value>,
 }
 

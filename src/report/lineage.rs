@@ -40,7 +40,7 @@ const FACETS: &[(&str, &str)] = &[
 pub struct Facets(Map<String, Value>);
 
 impl Facets {
-    /// Adds a facet of [`FACETS`]; `body` is an object.
+    /// Adds a facet of `FACETS`; `body` is an object.
     #[must_use]
     pub fn with(mut self, name: &str, body: Value) -> Self {
         let schema = FACETS.iter().find(|(known, _)| *known == name).map_or("", |(_, file)| file);
