@@ -52,13 +52,10 @@ leanings as (
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.kind = 'cart_add' and w.occurred_on <= $logical_date
   union all
-  select m.golden_id, cast(coalesce(o.responded_at, o.sent_at) at time zone $crm_time_zone as date)
-    as day
+  select m.golden_id, coalesce(o.responded_on, o.sent_on) as day
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
-  where o.response = 'accepted'
-    and cast(coalesce(o.responded_at, o.sent_at) at time zone $crm_time_zone as date)
-      <= $logical_date
+  where o.response = 'accepted' and coalesce(o.responded_on, o.sent_on) <= $logical_date
 ),
 facts as (
   select golden_id, 'recent' as fact, day, day + 365 as until, purchases as step from purchases
