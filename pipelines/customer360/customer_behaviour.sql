@@ -114,7 +114,8 @@ responses as (
   select
     m.golden_id,
     count(*) as offers,
-    cast(cast(count(*) filter (where o.response = 'accepted') as decimal(18, 4)) / count(*)
+    cast(cast(count(*) filter (where o.response = 'accepted'
+        and coalesce(o.responded_on, o.sent_on) <= $logical_date) as decimal(18, 4)) / count(*)
       as decimal(5, 4)) as offer_response
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id

@@ -26,12 +26,13 @@ bought as (
   from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.kind = 'purchase' and w.occurred_on >= $logical_date - $signal_days
+    and w.occurred_on <= $logical_date
   union all
   select m.golden_id, t.category, t.occurred_at
   from transactions t
   join entity_members m on m.source = t.source and m.record_id = t.record_id
   where t.kind = 'sale' and t.category is not null
-    and t.occurred_on >= $logical_date - $signal_days
+    and t.occurred_on >= $logical_date - $signal_days and t.occurred_on <= $logical_date
 ),
 kept_carts as (
   select distinct c.golden_id, c.event_id

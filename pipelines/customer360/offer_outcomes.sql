@@ -7,7 +7,9 @@
 with
 sent as (
   select o.offer_id, m.golden_id, g.micro_segment as segment, g.tier, o.kind, o.channel,
-    o.response, o.sent_on
+    case when coalesce(o.responded_on, o.sent_on) <= $logical_date then o.response else 'none' end
+      as response,
+    o.sent_on
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
   join customer_segments g on g.golden_id = m.golden_id
