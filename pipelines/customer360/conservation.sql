@@ -3,7 +3,7 @@
 -- Key: (step, measure, unit). A check of the pipeline stops the run unless every difference is 0.
 --
 -- without_customer: what belongs to no golden customer, such as sales to strangers. Each table is
--- read once for all of its measures: its sums are one row, or few, and `names` turns them.
+-- read once for all of its measures: its sums are few rows, which a list of names turns.
 with
 -- Exports, and facts as they are made of them.
 sold as (
@@ -165,6 +165,12 @@ purchases as (
   from bought
   group by side
 ),
+purchases_measured as (
+  select p.side, n.measure,
+    case n.measure when 'purchases' then p.ever else p.of_365 end as amount
+  from purchases p
+  cross join (values ('purchases'), ('purchases of 365 days')) as n (measure)
+),
 -- What names no customer is shared among all: it stays without one only if nobody was served.
 minutes as (
   select coalesce(sum(agent_minutes), 0) as ever,
@@ -194,7 +200,8 @@ costs_measured as (
   group by n.measure
 ),
 deeds as (
-  select 'interactions' as measure, m.golden_id is null as nobodys, count(*) as deeds
+  select 'interactions' as measure, m.golden_id is null as nobodys,
+    cast(count(*) as decimal(24, 2)) as amount
   from interactions i
   left join entity_members m on m.source = i.source and m.record_id = i.record_id
   where i.started_on <= $logical_date
@@ -204,6 +211,18 @@ deeds as (
   from interactions i
   left join entity_members m on m.source = i.source and m.record_id = i.record_id
   where i.started_on <= $logical_date and i.direction = 'out'
+  group by 2
+  union all
+  select 'agent minutes', m.golden_id is null, sum(i.agent_minutes)
+  from interactions i
+  left join entity_members m on m.source = i.source and m.record_id = i.record_id
+  where i.started_on <= $logical_date
+  group by 2
+  union all
+  select 'agent minutes', m.golden_id is null, sum(t.agent_minutes)
+  from tickets t
+  left join entity_members m on m.source = t.source and m.record_id = t.record_id
+  where t.opened_on <= $logical_date
   group by 2
   union all
   select 'offers', m.golden_id is null, count(*)
@@ -225,19 +244,6 @@ deeds as (
   group by 2
   union all
   select 'referrals', false, count(*) from customer_relations where relation = 'referred'
-),
-worked as (
-  select m.golden_id is null as nobodys, sum(i.agent_minutes) as amount
-  from interactions i
-  left join entity_members m on m.source = i.source and m.record_id = i.record_id
-  where i.started_on <= $logical_date
-  group by 1
-  union all
-  select m.golden_id is null as nobodys, sum(t.agent_minutes) as amount
-  from tickets t
-  left join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.opened_on <= $logical_date
-  group by 1
 ),
 -- Golden customers.
 economics as (
@@ -333,33 +339,21 @@ sides as (
     cast(never_bought as decimal(24, 2))
   from economics
   union all
-  select 'facts_to_customers', side, 'purchases', 'rows', cast(ever as decimal(24, 2)) from purchases
+  select 'facts_to_customers', side, measure, 'rows', cast(amount as decimal(24, 2))
+  from purchases_measured
   union all
-  select 'facts_to_customers', side, 'purchases of 365 days', 'rows',
-    cast(of_365 as decimal(24, 2))
-  from purchases
+  select 'facts_to_customers', n.side, c.measure, $reporting_currency,
+    cast(case n.side when 'source' then c.source_amount else c.without_customer end
+      as decimal(24, 2))
+  from costs_measured c
+  cross join (values ('source'), ('without')) as n (side)
   union all
-  select 'facts_to_customers', 'source', measure, $reporting_currency,
-    cast(source_amount as decimal(24, 2))
-  from costs_measured
-  union all
-  select 'facts_to_customers', 'without', measure, $reporting_currency,
-    cast(without_customer as decimal(24, 2))
-  from costs_measured
-  union all
-  select 'facts_to_customers', 'source', measure,
-    case measure when 'reach' then 'people' else 'rows' end, cast(deeds as decimal(24, 2))
-  from deeds
-  union all
-  select 'facts_to_customers', 'without', measure,
-    case measure when 'reach' then 'people' else 'rows' end, cast(deeds as decimal(24, 2))
-  from deeds where nobodys
-  union all
-  select 'facts_to_customers', 'source', 'agent minutes', 'minutes', cast(amount as decimal(24, 2))
-  from worked
-  union all
-  select 'facts_to_customers', 'without', 'agent minutes', 'minutes', cast(amount as decimal(24, 2))
-  from worked where nobodys
+  select 'facts_to_customers', n.side, d.measure,
+    case d.measure when 'reach' then 'people' when 'agent minutes' then 'minutes' else 'rows' end,
+    d.amount
+  from deeds d
+  cross join (values ('source'), ('without')) as n (side)
+  where n.side = 'source' or d.nobodys
   union all
   select 'facts_to_customers', 'landed', measure,
     case when measure in ('purchases', 'purchases of 365 days', 'referrals', 'interactions',
