@@ -119,7 +119,7 @@ months as (
   cross join (values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12))
     as n (months_ago)
   left join spend s on s.golden_id = c.golden_id and s.months_ago = n.months_ago
-  where c.first_purchase_on is not null
+  where c.first_purchase_on <= $logical_date - cast(30 * $spend_shift_months + 29 as int)
     and (n.months_ago = 0
       or c.first_purchase_on <= $logical_date - cast(30 * n.months_ago + 29 as int))
 ),
