@@ -60,11 +60,11 @@ impl<'a> Checker<'a> {
     pub fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows() as u64;
         for (column, counts) in self.contract.columns.iter().zip(&mut self.counts) {
-            let mut add =
-                |rule: Rule, count: u64| match counts.iter_mut().find(|(r, _)| *r == rule) {
-                    Some((_, sum)) => *sum += count,
-                    None => counts.push((rule, count)),
-                };
+            let mut add = |rule: Rule, count: u64| match counts.iter_mut().find(|(r, _)| *r == rule)
+            {
+                Some((_, sum)) => *sum += count,
+                None => counts.push((rule, count)),
+            };
             let Some(array) = batch.column_by_name(&column.name) else {
                 add(Rule::Shape, batch.num_rows() as u64);
                 continue;
@@ -146,8 +146,7 @@ impl Unique {
         let arrays: Option<Vec<ArrayRef>> =
             self.columns.iter().map(|name| batch.column_by_name(name).cloned()).collect();
         let Some(arrays) = arrays else { return Ok(()) };
-        let bug =
-            |_| Error::bug(format!("key ({}): cannot be encoded", self.columns.join(", ")));
+        let bug = |_| Error::bug(format!("key ({}): cannot be encoded", self.columns.join(", ")));
         let converter = match &mut self.converter {
             Some(converter) => converter,
             none => {
