@@ -25,13 +25,14 @@ pub(super) async fn run(run: &Run) -> Result<(Vec<Value>, Vec<String>)> {
         super::previous::register(run, &sql).await?;
         let frame = run.engine.sql(&sql, &what).await?;
         refuse_personal(&run.loaded, &run.engine, &frame, &what)?;
-        let batches = run.engine.collect(frame, &what).await?;
-        let count: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        let count = run.engine.count(frame.clone(), &what).await?;
         if count > 0 {
-            let mut rows = rows(&batches, &what)?;
-            // In an order of their own: without one, that of rows is not the same each time.
-            rows.sort_by_cached_key(Value::to_string);
-            rows.truncate(MOST_ROWS);
+            // The first in an order of their own: which rows are told must not depend on the threads.
+            let columns: Vec<String> =
+                frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let told = run.engine.sorted(frame, &columns)?.limit(0, Some(MOST_ROWS));
+            let told = told.map_err(|_| Error::bug(format!("{what}: cannot be cut short")))?;
+            let rows = rows(&run.engine.collect(told, &what).await?, &what)?;
             warnings.push(format!("alert `{}`: {count} rows, in run_results.json", alert.name));
             alerts.push(json!({ "alert": alert.name, "count": count, "rows": rows }));
         }
