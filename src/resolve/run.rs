@@ -585,13 +585,25 @@ impl Ready<'_> {
                 |pair| pair.weight,
             );
         }
-        let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
+        let list = &self.comparisons.list;
+        let mut best: Vec<Option<Best>> = vec![None; list.len()];
+        // Where both groups have a whole name, an initial or half a name speaks for neither: it
+        // would match a brother's as well.
+        let any = |rows: &[u32], place: usize| {
+            rows.iter().take(GROUP_ROWS).any(|row| list[place].is_whole_name(*row))
+        };
+        let whole: Vec<bool> =
+            (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
                     .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
+                    let names = |row: u32| list[place].is_whole_name(row);
+                    if whole[place] && !(names(*l) && names(*r)) {
+                        continue;
+                    }
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
                         *best = own;
@@ -776,6 +788,9 @@ pub fn resolve(
         }
         None => ready.trained()?,
     };
+    if trained {
+        warnings.extend(model.training.warnings());
+    }
     if !model.training.converged {
         let moves = model.training.largest_move.as_ref();
         warnings.push(format!(
