@@ -258,7 +258,7 @@ with DAG(
     default_args={
         # Only exit code 75 comes this far: `conclude` ends the others.
         "retries": 6,
-        "retry_delay": timedelta(minutes=1),
+        "retry_delay": timedelta(seconds=int(os.environ.get("SIMURGH_RETRY_DELAY", 60))),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=30),
         "execution_timeout": timedelta(hours=6),
