@@ -54,15 +54,28 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes as u64)
 }
 
-/// Runs a future to its end on a runtime whose threads have room for deep query plans.
-pub fn run_blocking<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Room on the stack of every thread that plans or executes: DataFusion recurses by the depth of a
+/// plan, and its frames are large where it is not optimised. Only what is used is ever taken.
+const STACK: usize = 64 << 20;
+
+/// Runs a future to its end on a runtime whose threads have room for deep query plans. The caller's
+/// own thread, whose stack the system chose, only waits.
+pub fn run_blocking<T: Send>(future: impl Future<Output = Result<T>> + Send) -> Result<T> {
+    let failed = |source| Error::retry("the asynchronous runtime did not start").because(source);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2))
-        .thread_stack_size(16 << 20)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
-        .map_err(|source| Error::retry("the asynchronous runtime did not start").because(source))?
-        .block_on(future)
+        .map_err(failed)?;
+    std::thread::scope(|scope| {
+        let own = std::thread::Builder::new()
+            .name("simurgh".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || runtime.block_on(future))
+            .map_err(failed)?;
+        own.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// A session that plans and executes SQL over registered tables.
