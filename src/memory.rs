@@ -65,9 +65,19 @@ pub fn half_of_the_machine() -> u64 {
 
 /// What the process holds now, where the system says so: Linux does.
 pub fn resident() -> Option<u64> {
-    // The second field of statm is in pages, whose size only libc tells; this one is in KiB.
+    status("VmRSS:")
+}
+
+/// The most that the process has held, where the system says so.
+pub fn peak() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// A size of the process. `statm` would be shorter to read, but is in pages, whose size only libc
+/// tells.
+fn status(field: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 

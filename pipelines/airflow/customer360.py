@@ -253,7 +253,7 @@ with DAG(
     tags=["simurgh"],
     params={
         "cascade": Param(True, type="boolean", description="run stale later dates again"),
-        "memory": Param("2GB", type="string", description="what SQL holds before it spills"),
+        "memory": Param("2GB", type="string", description="what a stage may hold; half as much again ends it"),
     },
     default_args={
         # Only exit code 75 comes this far: `conclude` ends the others.

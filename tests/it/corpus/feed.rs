@@ -8,12 +8,11 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use simurgh::contract::Contract;
-use simurgh::engine::{Engine, Options};
+use simurgh::engine::{Engine, Options, run_blocking};
 use simurgh::error::{Kind, Result};
 use simurgh::extract::{self, InputFile, Source};
 use simurgh::pipeline::{PublishedTables, Request, STAGES};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
 /// A value that exports hold, and no error may.
 pub(crate) const CANARY: &str = "Zyxcanary";
@@ -107,15 +106,6 @@ fn contract(bytes: &[u8]) -> Result<()> {
     Contract::parse(&String::from_utf8_lossy(bytes), "contract.yaml").map(drop)
 }
 
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let builder = builder.worker_threads(1).thread_stack_size(16 << 20).enable_all();
-        builder.build().expect("a runtime")
-    })
-}
-
 fn options() -> Options {
     Options { threads: 1, memory: 128 << 20 }
 }
@@ -140,7 +130,7 @@ fn functions(bytes: &[u8]) -> Result<()> {
             _ => given.push_str(&format!("'{part}'")),
         }
     }
-    runtime().block_on(async {
+    run_blocking(async {
         let frame = engine.sql(&format!("SELECT {given} AS value"), "a function").await?;
         engine.collect(frame, "a function").await.map(drop)
     })
@@ -162,7 +152,7 @@ fn published() -> &'static (TempDir, PathBuf, PathBuf) {
             cascade: false,
             engine: options(),
         };
-        runtime().block_on(simurgh::pipeline::run(&request)).expect("a run");
+        run_blocking(simurgh::pipeline::run(&request)).expect("a run");
         let table = folder.path().join("tables/match_log");
         let log = table.join("_delta_log/00000000000000000000.json");
         let entries =
@@ -180,7 +170,7 @@ fn match_log(bytes: &[u8]) -> Result<()> {
     let before = fs::read(target).expect("a file");
     fs::write(target, bytes).expect("a file");
     let uri = folder.path().display().to_string();
-    let read = runtime().block_on(async {
+    let read = run_blocking(async {
         let tables = PublishedTables::open(&uri, None).await?;
         tables.register(&["match_log"]).await?;
         tables.query("SELECT * FROM match_log", "match_log").await.map(drop)
