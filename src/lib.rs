@@ -20,6 +20,7 @@
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -47,6 +48,7 @@ pub mod functions;
 pub mod golden;
 pub mod infer;
 pub mod land;
+pub mod memory;
 pub mod pipeline;
 pub mod profile;
 mod random;

@@ -4,6 +4,7 @@
 //! logs and errors go to standard error.
 
 mod block;
+mod bounds;
 mod check;
 mod completions;
 mod dedupe;
@@ -146,6 +147,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
+    keep_out_of_core_dumps();
     interrupt::listen();
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
@@ -233,6 +235,12 @@ fn hide_panics() {
             None => complain!("panic at {place}"),
         }
     }));
+}
+
+/// A core dump holds none of the process's memory: records and secrets are in it. Where the system
+/// has no such setting, `ulimit -c 0` does it.
+fn keep_out_of_core_dumps() {
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
 }
 
 /// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.

@@ -14,6 +14,7 @@ use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -30,6 +31,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         let input = input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
+        let _work = memory::at(format!("resolve.{kind}"));
         let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
@@ -57,6 +59,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
     };
+    let _work = memory::at("resolve, giving golden ids");
     let Identified { members, events, redirects, .. } =
         resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
     let schema = tables::scored_pairs();
@@ -65,6 +68,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
+    let _work = memory::at("resolve, making the match log");
     let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
     let entities = golden_ids(&members);
     let quality = quality_table(&members, &quality)?;

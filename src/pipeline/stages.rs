@@ -12,13 +12,14 @@ use crate::engine::{Attempt, Done, refuse_unstable};
 use crate::error::{Error, Result};
 use crate::land::delta;
 use crate::tables::{self, Growth, SqlTables};
-use crate::{clean, extract, golden};
+use crate::{clean, extract, golden, memory};
 
 /// Runs one stage on what the ones before it handed over.
 pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> {
     for done in before {
         register(run, done).await?;
     }
+    let _work = memory::at(format!("stage {name}"));
     let mut attempt = run.staging.attempt(name, run.identity.predecessor);
     let report = match name {
         "extract" => extract_stage(run, &mut attempt).await?,
@@ -124,10 +125,12 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
             .contracts
             .get(name)
             .ok_or_else(|| Error::bug(format!("source `{name}` has no contract")))?;
+        let _work = memory::at(format!("extract, reading source `{name}`"));
         let files = inputs::read(&run.inputs, &run.identity.inputs, name).await?;
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
+        let _work = memory::at(format!("extract, comparing source `{name}` with the run before"));
         let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
@@ -186,6 +189,7 @@ async fn sql_stage(
         if let Some((computation, settings)) = super::check::computation(table, &what)? {
             let sorted = run.engine.sorted(frame, computation.key())?;
             let input = run.engine.collect_one(sorted, &what).await?;
+            let _work = memory::at(format!("{what}, computing"));
             let made = computation.run(&input, &settings, &what)?;
             let findings = made.findings.iter().map(|(name, value)| (*name, *value));
             computed.insert(name.clone(), json!(findings.collect::<IndexMap<_, _>>()));
@@ -208,6 +212,7 @@ async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Va
         .sql("SELECT * FROM entity_members ORDER BY golden_id, source, record_id", "members")
         .await?;
     let members = run.engine.collect(members, "members").await?;
+    let _work = memory::at("golden, choosing what survives");
     let made = golden::survive(&records, &members, &run.loaded.pipeline.golden)?;
     let rows = made.customers.iter().map(RecordBatch::num_rows).sum::<usize>();
     if let Some(first) = made.customers.first() {

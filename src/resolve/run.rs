@@ -28,6 +28,7 @@ use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::random::mix;
 use crate::tables;
 
@@ -110,6 +111,9 @@ pub struct Resolved {
 /// Where there are more, training compares a fixed share of them that stands for all, and scoring
 /// compares each again.
 const HELD_PAIRS: u64 = 1 << 25;
+
+/// Bytes of a held pair, and of what its columns are larger than they need to be.
+const HELD_BYTES: u64 = 24;
 
 /// Pairs that such a share holds, about.
 const TRAINING_PAIRS: u64 = 1 << 22;
@@ -303,6 +307,9 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         )));
     }
     let threads = options.threads;
+    // A code a row for each column, and a place in the blocks of each rule, at the least.
+    let places = input.expressions.len() + 2 * (settings.blocking.len() + settings.rules.len());
+    memory::need(4 * rows as u64 * places as u64)?;
     let columns = columns(input, true, threads)?;
     let blocks = blocks(input, &columns, rows, threads)?;
     let conditions = input.conditions.as_ref();
@@ -383,9 +390,13 @@ impl Ready<'_> {
         )
     }
 
-    /// Counts the levels of a share of pairs that depends on nothing but rows.
+    /// Counts the levels of a share of pairs that stands for all.
     fn share(&self) -> Result<Counts> {
-        let share = self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1);
+        self.counted(self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1))
+    }
+
+    /// Counts the levels of one in `share` pairs; which ones depends on nothing but rows.
+    fn counted(&self, share: u64) -> Result<Counts> {
         let drawn = |l: u32, r: u32| mix(u64::from(l) << 32 | u64::from(r)).is_multiple_of(share);
         let parts = walk(
             &self.blocks,
@@ -405,6 +416,11 @@ impl Ready<'_> {
     pub(super) fn trained(&self) -> Result<(Model, Option<Vec<Compared>>)> {
         if self.blocks.pairs() > HELD_PAIRS {
             return Ok((self.train(&self.share()?, None)?, None));
+        }
+        // Without room for them, pairs are counted now and compared again when they are scored: the
+        // counts, and so the model, are the same.
+        if !memory::has_room(self.blocks.pairs() * HELD_BYTES) {
+            return Ok((self.train(&self.counted(1)?, None)?, None));
         }
         let held = self.compare()?;
         self.comparisons.check()?;
@@ -777,9 +793,13 @@ pub fn resolve(
     model: Option<Model>,
     options: Options,
 ) -> Result<Resolved> {
+    let working = |step: &str| memory::at(format!("resolve.{}, {step}", input.kind));
+    let work = working("coding columns and blocking");
     let ready = prepare(input, options)?;
+    drop(work);
     let settings = input.settings;
     let mut warnings = Vec::new();
+    let work = working("training");
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
@@ -806,6 +826,8 @@ pub fn resolve(
             rule.name, rule.report.bounded_blocks, rule.report.bounded_records
         ));
     }
+    drop(work);
+    let work = working("scoring pairs");
     let scorer = Scorer::new(&model, &ready.comparisons, trained);
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
@@ -824,6 +846,8 @@ pub fn resolve(
             By::Steward(_) => Strength::Steward,
         },
     });
+    drop(work);
+    let _work = working("clustering");
     let known = Known::new(&scored, ready.rows);
     let guards = Guards {
         rules: &ready.rules,
