@@ -35,6 +35,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages: 0..=STAGES.len() - 1,
         run_id: None,
         cascade: false,
+        full: false,
         engine: engine_options(arguments.threads, &arguments.memory)?,
     };
     let plan = run_blocking(pipeline::plan(&request))?;

@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// Runs the later dates again that this run makes stale
     #[arg(long)]
     cascade: bool,
+    /// Compares every pair again, and not only those of what changed: the same tables, at more cost
+    #[arg(long)]
+    full: bool,
     /// Writes what the run came to as a Prometheus text file
     #[arg(long, env = "SIMURGH_METRICS", value_name = "FILE")]
     metrics: Option<std::path::PathBuf>,
@@ -89,6 +92,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages,
         run_id: arguments.run_id.clone(),
         cascade: arguments.cascade,
+        full: arguments.full,
         engine: engine_options(arguments.threads, &arguments.memory)?,
     };
     let result = match run_blocking(pipeline::run(&request)) {

@@ -8,6 +8,7 @@ mod candidates;
 mod check;
 mod checks;
 pub mod dedupe;
+mod incremental;
 mod inputs;
 mod landing;
 mod lineage;

@@ -23,6 +23,9 @@ pub(super) struct Entry {
     /// What shaped the model.
     #[serde(default)]
     pub fingerprint: String,
+    /// What decided the kind's pairs and clusters, beside the records: see `incremental`.
+    #[serde(default)]
+    pub resolution: String,
     /// `trained`, `reused` or `given`.
     #[serde(default)]
     pub origin: String,
@@ -138,6 +141,7 @@ pub(super) async fn keep(
         path: format!("models/{}.json", model.hash()?),
         blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
         fingerprint: settings.fingerprint(),
+        resolution: super::incremental::decided_by(run, kind, settings, model).await?,
         origin: choice.origin.to_owned(),
         why: choice.why.to_owned(),
     };

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::incremental;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
@@ -26,11 +27,20 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
     let earlier_models = models::earlier(run).await?;
+    tracing::debug!("resolve: reading what the run before left");
+    let earlier = incremental::earlier(run).await?;
+    let mut extents = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = input(run, kind, settings).await?;
+        tracing::debug!("resolve.{kind}: reading records");
+        let (input, also) =
+            input_and(&run.engine, kind, kind, settings, &["content_hash".to_owned()]).await?;
+        let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
-        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        tracing::debug!("resolve.{kind}: reading what changed");
+        let changed = incremental::changed(run, &input, hash, &choice, &earlier_models).await?;
+        let model = choice.model.clone();
+        let resolved = incremental::resolve(&input, changed, &earlier, &[], model, options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
@@ -41,14 +51,14 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
+        extents.push(resolved.extent);
     }
     unresolved_kinds(run).await?;
 
-    let earlier_members = earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?;
     let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
     let earlier_redirects = earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?;
     let previous = run.predecessor.as_ref().map(|_| resolve::Previous {
-        members: &earlier_members,
+        members: &earlier.members,
         events: &earlier_events,
         redirects: &earlier_redirects,
     });
@@ -57,17 +67,22 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
     };
+    tracing::debug!("resolve: identifying");
     let Identified { members, events, redirects, .. } =
         resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
+    tracing::debug!("resolve: the match log");
     let schema = tables::scored_pairs();
     // Each kind's pairs are sorted; all of them together are not yet.
     let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
-    let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
+    let (before, now) =
+        incremental::log_of(&earlier.pairs, &pairs, &extents, earlier_models.len())?;
+    let log = resolve::match_log(Some(&before), &now, &run.identity.run_id)?;
+    drop((before, now));
     let entities = golden_ids(&members);
     let quality = quality_table(&members, &quality)?;
+    tracing::debug!("resolve: writing tables");
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
@@ -77,6 +92,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
+    tracing::debug!("resolve: done");
     Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
 }
 
@@ -97,12 +113,24 @@ pub(super) async fn input_of<'a>(
     kind: &'a str,
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
+    Ok(input_and(engine, of, kind, settings, &[]).await?.0)
+}
+
+/// The same, with columns of `records` beside it.
+async fn input_and<'a>(
+    engine: &Engine,
+    of: &str,
+    kind: &'a str,
+    settings: &'a resolve::Resolve,
+    also: &[String],
+) -> Result<(resolve::Input<'a>, Vec<ArrayRef>)> {
     let what = format!("resolve.{kind}");
     let conditions = settings.conditions();
     let plan = plan_conditions(engine, kind, &conditions).await?;
     let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
     let expressions = settings.expressions();
-    let frame = engine.sql(&sql(of, &expressions, &read), &what).await?;
+    let wanted = [&read[..], also].concat();
+    let frame = engine.sql(&sql(of, &expressions, &wanted), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
@@ -111,6 +139,7 @@ pub(super) async fn input_of<'a>(
     };
     let mut columns = batch.columns().iter().skip(2).map(Arc::clone);
     let evaluated = expressions.into_iter().zip(columns.by_ref()).collect();
+    let beside = batch.columns()[batch.num_columns() - also.len()..].to_vec();
     let conditions = match plan {
         None => None,
         Some(plan) => {
@@ -122,14 +151,15 @@ pub(super) async fn input_of<'a>(
             Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
         }
     };
-    Ok(resolve::Input {
+    let input = resolve::Input {
         kind,
         settings,
         source: text(0)?,
         record_id: text(1)?,
         expressions: evaluated,
         conditions,
-    })
+    };
+    Ok((input, beside))
 }
 
 /// The plan of a kind's conditions on pairs; none where it has none.
@@ -187,12 +217,26 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
         "converged": resolved.converged,
         "iterations": resolved.iterations,
         "guards": guards,
+        "incremental": match &resolved.extent {
+            resolve::Extent::Changes(changes) => json!(changes.counts),
+            resolve::Extent::Everything(why) => json!({ "everything": why }),
+        },
     })
 }
 
 /// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
 /// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
 pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
+    sql_of("records", kind, expressions, columns)
+}
+
+/// The same over another table of such columns, that expressions may still call `records`.
+pub(super) fn sql_of(
+    table: &str,
+    kind: &str,
+    expressions: &[String],
+    columns: &[String],
+) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
@@ -201,7 +245,8 @@ pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> Str
         sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
-    sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")
+    let table = if table == "records" { table.to_owned() } else { format!("{table} AS records") };
+    sql + &format!(" FROM {table} WHERE kind = '{kind}' ORDER BY source, record_id")
 }
 
 /// Records by cluster, clusters and members in row order.

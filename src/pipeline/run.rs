@@ -35,6 +35,8 @@ pub struct Request {
     pub run_id: Option<String>,
     /// Whether later dates that this run makes stale are run again.
     pub cascade: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
     /// Threads and memory.
     pub engine: Options,
 }
@@ -133,6 +135,8 @@ pub(super) struct Run {
     pub predecessor: Option<Published>,
     /// Whether no file of this run can be part of a published version yet.
     pub first_publication: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
 }
 
 /// Runs the stages asked for, and publishes where `land` is among them.
@@ -188,6 +192,7 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         staging,
         predecessor,
         first_publication,
+        full: request.full,
     };
     Ok((run, history))
 }

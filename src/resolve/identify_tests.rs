@@ -229,3 +229,165 @@ proptest! {
         prop_assert!(story.today.is_empty(), "a day without change has no events");
     }
 }
+
+/// The rules of ids and events, in the plainest words, over sets of records.
+#[derive(Default)]
+struct Oracle {
+    /// Ids in use, with their records.
+    current: BTreeMap<String, BTreeSet<u8>>,
+    /// Ids out of use, with the records they held when they went.
+    gone: BTreeMap<String, BTreeSet<u8>>,
+    /// The day on which each id was first used.
+    born: BTreeMap<String, i32>,
+    /// Where each id led last.
+    leads: BTreeMap<String, String>,
+    /// Ids out of use that lead to one in use.
+    redirected: BTreeSet<String>,
+}
+
+type Happened = BTreeSet<(String, &'static str, Option<String>)>;
+
+impl Oracle {
+    /// Who gets which id: one claim after another, the best first.
+    fn kept(&self, clusters: &[Vec<u8>]) -> Vec<Option<String>> {
+        let mut kept: Vec<Option<String>> = vec![None; clusters.len()];
+        let mut open: Vec<(bool, &String, &BTreeSet<u8>)> = self
+            .current
+            .iter()
+            .map(|(id, records)| (false, id, records))
+            .chain(self.gone.iter().map(|(id, records)| (true, id, records)))
+            .collect();
+        // In use before out of use, the older before the younger, then by the id's text.
+        open.sort_by_key(|(out, id, _)| (*out, self.born[*id], (*id).clone()));
+        for (_, id, records) in open {
+            let overlap = |own: &[u8]| own.iter().filter(|record| records.contains(record)).count();
+            let smallest = |own: &[u8]| own.iter().map(|record| Story::key(*record)).min().unwrap();
+            let mut best: Option<usize> = None;
+            for place in 0..clusters.len() {
+                if kept[place].is_some() || overlap(&clusters[place]) == 0 {
+                    continue;
+                }
+                let better = best.is_none_or(|best| {
+                    let (own, other) = (&clusters[place], &clusters[best]);
+                    overlap(own) > overlap(other)
+                        || overlap(own) == overlap(other) && smallest(own) < smallest(other)
+                });
+                if better {
+                    best = Some(place);
+                }
+            }
+            if let Some(place) = best {
+                kept[place] = Some(id.clone());
+            }
+        }
+        kept
+    }
+
+    /// What happens on a day whose clusters have these ids.
+    fn happened(&self, clusters: &[Vec<u8>], ids: &[String]) -> Happened {
+        let mut happened = Happened::new();
+        let was_in = |record: &u8| {
+            self.current.iter().find(|(_, records)| records.contains(record)).map(|(id, _)| id)
+        };
+        let largest_part = |records: &BTreeSet<u8>| {
+            let overlap = |own: &[u8]| own.iter().filter(|record| records.contains(record)).count();
+            let smallest = |own: &[u8]| own.iter().map(|record| Story::key(*record)).min();
+            let there = (0..clusters.len()).filter(|place| overlap(&clusters[*place]) > 0);
+            there
+                .max_by_key(|place| {
+                    let own = &clusters[*place];
+                    (overlap(own), std::cmp::Reverse(smallest(own)))
+                })
+                .map(|place| ids[place].clone())
+        };
+        for (own, id) in clusters.iter().zip(ids) {
+            let mut say = |event, other| drop(happened.insert((id.clone(), event, other)));
+            if let Some(before) = self.current.get(id) {
+                if own.iter().any(|record| !before.contains(record)) {
+                    say("grown", None);
+                }
+                if before.iter().any(|record| !own.contains(record)) {
+                    say("shrunk", None);
+                }
+            } else if self.gone.contains_key(id) {
+                say("restored", None);
+            } else {
+                let origins: BTreeSet<&String> = own.iter().filter_map(was_in).collect();
+                if origins.is_empty() {
+                    say("created", None);
+                }
+                origins.into_iter().for_each(|other| say("split", Some(other.clone())));
+            }
+        }
+        for (id, records) in self.current.iter().filter(|(id, _)| !ids.contains(id)) {
+            let heir = largest_part(records);
+            happened.insert((id.clone(), if heir.is_some() { "merged" } else { "retired" }, heir));
+        }
+        for (id, records) in self.gone.iter().filter(|(id, _)| !ids.contains(id)) {
+            let back = |record: &u8| {
+                was_in(record).is_none() && clusters.iter().any(|own| own.contains(record))
+            };
+            if records.iter().any(back) && !self.redirected.contains(id) {
+                happened.insert((id.clone(), "merged", largest_part(records)));
+            }
+        }
+        happened
+    }
+
+    fn live(&mut self, day: i32, clusters: &[Vec<u8>], ids: &[String], happened: &Happened) {
+        let now: BTreeMap<String, BTreeSet<u8>> = ids
+            .iter()
+            .cloned()
+            .zip(clusters.iter().map(|own| own.iter().copied().collect()))
+            .collect();
+        let before = std::mem::replace(&mut self.current, now);
+        self.gone.extend(before.into_iter().filter(|(id, _)| !ids.contains(id)));
+        self.gone.retain(|id, _| !ids.contains(id));
+        for id in ids {
+            self.born.entry(id.clone()).or_insert(day);
+        }
+        let merged: BTreeMap<&String, &String> = happened
+            .iter()
+            .filter(|own| own.1 == "merged")
+            .filter_map(|own| Some((&own.0, own.2.as_ref()?)))
+            .collect();
+        let before = self.leads.clone();
+        for (id, target) in &before {
+            if let (false, Some(heir)) = (ids.contains(id), merged.get(target)) {
+                self.leads.insert(id.clone(), (*heir).clone());
+            }
+        }
+        self.leads.extend(merged.iter().map(|(id, heir)| ((*id).clone(), (*heir).clone())));
+        let open = self.leads.iter().filter(|(id, to)| !ids.contains(id) && ids.contains(to));
+        self.redirected = open.map(|(id, _)| id.clone()).collect();
+    }
+}
+
+proptest! {
+    #[test]
+    fn ids_and_events_are_those_of_the_plain_rules(
+        days in prop::collection::vec(prop::collection::vec(0u8..9, 10), 1..8),
+    ) {
+        let (mut story, mut oracle) = (Story::new(), Oracle::default());
+        for labels in &days {
+            let clusters = partition(labels);
+            story.day(&clusters);
+            let ids: Vec<String> = clusters.iter().map(|own| story.id(own[0])).collect();
+            for (kept, id) in oracle.kept(&clusters).iter().zip(&ids) {
+                match kept {
+                    Some(kept) => prop_assert_eq!(kept, id),
+                    None => prop_assert!(!oracle.born.contains_key(id), "a new entity has a new id"),
+                }
+            }
+            let expected = oracle.happened(&clusters, &ids);
+            let told: BTreeSet<(String, String, Option<String>)> = story.today.iter().cloned().collect();
+            let expected_text: BTreeSet<_> = expected
+                .iter()
+                .map(|(id, event, other)| (id.clone(), (*event).to_owned(), other.clone()))
+                .collect();
+            prop_assert_eq!(told.len(), story.today.len(), "no event twice");
+            prop_assert_eq!(told, expected_text);
+            oracle.live(story.day, &clusters, &ids, &expected);
+        }
+    }
+}

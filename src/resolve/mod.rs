@@ -17,6 +17,7 @@
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
+//! | `run/` | the same of what changed since an earlier run |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
@@ -71,5 +72,8 @@ pub use model::{
 pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
-pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};
+pub use run::{
+    Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Input, Link, Options, Resolved,
+    Unchanged, estimate, resolve, resolve_since, train_from_labels,
+};
 pub use settings::*;

@@ -15,7 +15,7 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::block::{BlockingReport, Blocks, RuleKeys};
+use super::block::{BlockingReport, Blocks, RuleKeys, Since};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::{Columns, MISSING};
 use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
@@ -30,6 +30,13 @@ use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
 use crate::random::mix;
 use crate::tables;
+
+mod incremental;
+mod part;
+mod taken;
+mod walk;
+
+pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -104,6 +111,9 @@ pub struct Resolved {
     pub iterations: u32,
     /// What a person should look at.
     pub warnings: Vec<String>,
+    /// How much of the records was looked at: all of them, or what changed. `links`, `guards` and
+    /// `pairs_compared` are of what was looked at; all else is the same.
+    pub extent: Extent,
 }
 
 /// Pairs that are held with their levels, at most, so that none is compared twice: 16 bytes each.
@@ -167,6 +177,7 @@ fn counts(held: &[Compared]) -> Counts {
 }
 
 /// A pair to be written.
+#[derive(Clone, Copy)]
 struct Scored {
     l: u32,
     r: u32,
@@ -252,18 +263,22 @@ fn check_sorted(input: &Input<'_>) -> Result<usize> {
 /// Expressions that blocking and comparisons read.
 fn columns<'a>(input: &'a Input<'a>, compare: bool, threads: usize) -> Result<Columns<'a>> {
     let settings = input.settings;
-    let blocking = settings.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
-    let merging = settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
     let compared = settings.comparisons.iter().filter(|_| compare).flat_map(|own| &own.columns);
-    let all = blocking.chain(merging.flat_map(|rule| &rule.same)).chain(compared);
-    let all: Vec<&str> = all.map(String::as_str).collect();
+    let mut all = settings.blocking_expressions();
+    all.extend(compared.map(String::as_str));
     for sql in &all {
         column(input, sql)?;
     }
     Columns::new(&input.expressions, &all, threads)
 }
 
-fn blocks(input: &Input<'_>, columns: &Columns<'_>, rows: usize, threads: usize) -> Result<Blocks> {
+fn blocks(
+    input: &Input<'_>,
+    columns: &Columns<'_>,
+    rows: usize,
+    since: Option<&Since<'_>>,
+    threads: usize,
+) -> Result<Blocks> {
     let asked = input.settings.blocking.iter().map(|rule| RuleKeys {
         name: &rule.name,
         keys: &rule.keys,
@@ -277,7 +292,7 @@ fn blocks(input: &Input<'_>, columns: &Columns<'_>, rows: usize, threads: usize)
         refine: &[],
         max_block: MERGE_BLOCK,
     });
-    Blocks::new(&asked.chain(implied).collect::<Vec<_>>(), columns, rows, threads)
+    Blocks::since(&asked.chain(implied).collect::<Vec<_>>(), columns, rows, since, threads)
 }
 
 /// The bound of the blocks that a merge rule makes: windows chain what is past it.
@@ -290,7 +305,7 @@ const MERGE_BLOCK: u32 = 500;
 pub fn estimate(input: &Input<'_>) -> Result<Vec<BlockingReport>> {
     let rows = check_sorted(input)?;
     let columns = columns(input, false, 1)?;
-    Ok(blocks(input, &columns, rows, 1)?.rules.into_iter().map(|rule| rule.report).collect())
+    Ok(blocks(input, &columns, rows, None, 1)?.rules.into_iter().map(|rule| rule.report).collect())
 }
 
 pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
@@ -304,7 +319,7 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
     }
     let threads = options.threads;
     let columns = columns(input, true, threads)?;
-    let blocks = blocks(input, &columns, rows, threads)?;
+    let blocks = blocks(input, &columns, rows, None, threads)?;
     let conditions = input.conditions.as_ref();
     let of_conditions = |own: &ComparisonSettings| -> Result<Comparison> {
         let arrays: Vec<&ArrayRef> =
@@ -498,6 +513,13 @@ impl Ready<'_> {
         Scored { l: pair.l, r: pair.r, rule: pair.rule, pattern, weight, decision, by }
     }
 
+    /// What is decided of one pair, however little it weighs.
+    fn decide_pair(&self, scorer: &Scorer<'_>, pair: Pair) -> Scored {
+        let pattern = self.comparisons.pattern(pair.l, pair.r);
+        let weight = scorer.weight(pattern, pair.l, pair.r, Weight::MIN);
+        self.decide(pair, pattern, weight, self.rules.decide(pair.l, pair.r))
+    }
+
     /// Scores pairs; keeps those at or above review and those that a rule merged. A rule's
     /// `separate` is kept where it overruled the model.
     fn score_chunk(
@@ -648,11 +670,8 @@ impl Ready<'_> {
         }
         let there: FxHashSet<(u32, u32)> = scored.iter().map(|pair| (pair.l, pair.r)).collect();
         for (l, r) in decided.keys().filter(|pair| !there.contains(pair)) {
-            let pattern = self.comparisons.pattern(*l, *r);
-            let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
-            let decided = self.rules.decide(*l, *r);
-            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight, decided));
+            scored.push(self.decide_pair(scorer, Pair { l: *l, r: *r, rule }));
         }
         scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
         let mut different = Vec::new();
@@ -666,6 +685,58 @@ impl Ready<'_> {
             }
         }
         different
+    }
+
+    /// Clusters by the pairs that were merged.
+    fn group(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+        names: &Names<'_>,
+    ) -> Grouped {
+        let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+            l: pair.l,
+            r: pair.r,
+            strength: match pair.by {
+                By::Model => Strength::Model(pair.weight),
+                By::Rule(_) => Strength::Rule,
+                By::Steward(_) => Strength::Steward,
+            },
+        });
+        let known = Known::new(scored, self.rows);
+        let guards = Guards {
+            rules: &self.rules,
+            different,
+            sources: &self.sources,
+            weight: &|l, r| self.group_weight(scorer, &known, l, r),
+            merge,
+        };
+        let clusters = cluster(self.rows, edges.collect(), &guards);
+        let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+        let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+        let quality = quality(&clusters.of_row, &joined, &decided);
+        let decided_by = |edge: &Edge| {
+            let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
+            place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
+        };
+        let link = |edge: &Edge| Link {
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+            decided_by: decided_by(edge),
+        };
+        let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
+            guard: names.guard(*refusal),
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+        };
+        Grouped {
+            links: clusters.joined.iter().map(link).collect(),
+            guards: clusters.refused.iter().map(guard).collect(),
+            clusters: clusters.of_row,
+            quality,
+        }
     }
 
     fn batch(
@@ -725,6 +796,14 @@ fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRe
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
 
+/// What came of merged pairs.
+struct Grouped {
+    clusters: Vec<u32>,
+    quality: Vec<ClusterQuality>,
+    links: Vec<Link>,
+    guards: Vec<GuardReport>,
+}
+
 /// Names of rules and stewards.
 struct Names<'a> {
     settings: &'a Resolve,
@@ -754,6 +833,32 @@ impl Names<'_> {
     }
 }
 
+/// Says to whoever listens at which step a resolution is; the log's times say how long each took.
+fn step(kind: &str, what: &str) {
+    tracing::debug!("resolve.{kind}: {what}");
+}
+
+/// What a person should know of a model and of blocks.
+fn notes(model: &Model, blocks: &Blocks) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !model.training.converged {
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
+    }
+    for rule in blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
+        warnings.push(format!(
+            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
+             windows only; add refine keys",
+            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
+        ));
+    }
+    warnings
+}
+
 /// Resolves the records of one kind: blocks, trains where no model is given, scores, clusters.
 ///
 /// # Errors
@@ -765,32 +870,21 @@ pub fn resolve(
     model: Option<Model>,
     options: Options,
 ) -> Result<Resolved> {
+    step(input.kind, "blocking and coding");
     let ready = prepare(input, options)?;
-    let settings = input.settings;
-    let mut warnings = Vec::new();
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
             model.check(input.kind, &ready.comparisons)?;
             (model, None)
         }
-        None => ready.trained()?,
+        None => {
+            step(input.kind, "training");
+            ready.trained()?
+        }
     };
-    if !model.training.converged {
-        let moves = model.training.largest_move.as_ref();
-        warnings.push(format!(
-            "training did not converge in {} iterations; what still moved most was {}",
-            model.training.iterations,
-            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-        ));
-    }
-    for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
-        warnings.push(format!(
-            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
-             windows only; add refine keys",
-            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
-        ));
-    }
+    let mut warnings = notes(&model, &ready.blocks);
+    step(input.kind, "scoring");
     let scorer = Scorer::new(&model, &ready.comparisons, trained);
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
@@ -800,51 +894,20 @@ pub fn resolve(
         }
     }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
-    let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
-        l: pair.l,
-        r: pair.r,
-        strength: match pair.by {
-            By::Model => Strength::Model(pair.weight),
-            By::Rule(_) => Strength::Rule,
-            By::Steward(_) => Strength::Steward,
-        },
-    });
-    let known = Known::new(&scored, ready.rows);
-    let guards = Guards {
-        rules: &ready.rules,
-        different: &different,
-        sources: &ready.sources,
-        weight: &|l, r| ready.group_weight(&scorer, &known, l, r),
-        merge,
-    };
-    let clusters = cluster(ready.rows, edges.collect(), &guards);
+    let names = Names { settings: input.settings, decisions };
+    step(input.kind, "clustering");
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
-    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
-    let quality = quality(&clusters.of_row, &joined, &decided);
-    let names = Names { settings, decisions };
-    let decided_by = |edge: &Edge| {
-        let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
-        place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
-    };
-    let link = |edge: &Edge| Link {
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-        decided_by: decided_by(edge),
-    };
-    let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
-        guard: names.guard(*refusal),
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-    };
+    step(input.kind, "putting pairs together");
     let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
+    step(input.kind, "done");
     Ok(Resolved {
         pairs,
-        links: clusters.joined.iter().map(link).collect(),
-        guards: clusters.refused.iter().map(guard).collect(),
-        clusters: clusters.of_row,
-        quality,
+        links: grouped.links,
+        guards: grouped.guards,
+        clusters: grouped.clusters,
+        quality: grouped.quality,
         merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,
@@ -852,6 +915,7 @@ pub fn resolve(
         iterations: model.training.iterations,
         model,
         warnings,
+        extent: Extent::Everything("nothing was asked of an earlier run"),
     })
 }
 

@@ -14,7 +14,7 @@ const GIVEN: &[&str] =
 const FAMILY: &[&str] =
     &["diaz", "hass", "smit", "karim", "okoy", "ross", "novak", "hadd", "lind", "bauer"];
 
-fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
+pub(in crate::resolve) fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     BlockingRule {
         name: name.to_owned(),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -23,7 +23,7 @@ fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     }
 }
 
-fn comparison(
+pub(in crate::resolve) fn comparison(
     name: &str,
     kind: &str,
     columns: &[&str],

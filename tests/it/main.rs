@@ -10,6 +10,7 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
+//! | `incremental` | days resolved by what changed, beside days resolved from nothing |
 //! | `look` | commands that look at one customer |
 //! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
@@ -31,6 +32,7 @@ mod backfill;
 mod dedupe;
 mod fault;
 mod history;
+mod incremental;
 mod inspect;
 mod kill;
 mod lineage;
