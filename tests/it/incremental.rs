@@ -1,7 +1,7 @@
 //! Days in a row, each resolved by what changed since the one before: the same warehouse, hash for
 //! hash, as where every day compares every pair.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::program::{Project, Ran, Seeded};
 use crate::store::{Place, Store};
+use crate::warehouse::Warehouse;
 
 const PIPELINE: &str = "version: 1
 name: days
@@ -111,6 +112,15 @@ fn project(days: &[&str]) -> Project {
     project
 }
 
+/// The records of each golden id.
+fn entities(place: &Place) -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in Warehouse::at(place).rows("entity_members") {
+        found.entry(row["golden_id"].clone()).or_default().insert(row["record_id"].clone());
+    }
+    found
+}
+
 /// What a run's resolution reports of each kind.
 fn reported(place: &Place, ran: &Ran) -> BTreeMap<String, Value> {
     let path = place.folder.join(format!("runs/{}/run_results.json", ran.run_id()));
@@ -155,4 +165,40 @@ fn days_resolved_by_what_changed_are_those_resolved_from_nothing() {
     let found = reported(&by_changes, &ran);
     assert!(found["person"]["everything"].is_string(), "{found:?}");
     assert!(found["organisation"]["pairs_taken_over"].is_u64(), "{found:?}");
+}
+
+#[test]
+fn unchanged_data_keep_their_ids_under_a_new_model_too() {
+    let days = ["2026-11-01", "2026-11-02", "2026-11-03"];
+    let project = project(&days[..1]);
+    let exports = project.folder().join("exports");
+    for date in &days[1..] {
+        let first = exports.join("members-2026-11-01.csv");
+        fs::copy(first, exports.join(format!("members-{date}.csv"))).unwrap();
+    }
+    let store = Store::disk();
+    let place = store.place();
+    project.run(&place, days[0], &[]).expect(0, "published");
+    let (before, events) = (entities(&place), Warehouse::at(&place).rows("entity_events").len());
+    assert_eq!(events, before.len(), "every entity was created");
+
+    let ran = project.run(&place, days[1], &[]).expect(0, "published");
+    assert_eq!(entities(&place), before);
+    assert_eq!(Warehouse::at(&place).rows("entity_events").len(), events, "nothing happened");
+    let found = reported(&place, &ran);
+    for count in ["records_changed", "records_gone", "pairs_walked", "records_clustered"] {
+        assert_eq!(found["person"][count], 0, "{count}");
+    }
+
+    let other = ["--set", "resolve.person.training.random_pairs=2000"];
+    let ran = project.run(&place, days[2], &other).expect(0, "published");
+    assert_eq!(reported(&place, &ran)["person"]["everything"], "the model is trained anew");
+    let now = entities(&place);
+    let same = before.iter().filter(|(id, records)| now.get(*id) == Some(records)).count();
+    let whole = |all: &BTreeMap<String, BTreeSet<String>>| -> BTreeSet<BTreeSet<String>> {
+        all.values().cloned().collect()
+    };
+    assert_eq!(same, whole(&before).intersection(&whole(&now)).count(), "the same keep their ids");
+    let happened = Warehouse::at(&place).rows("entity_events").len() - events;
+    assert_eq!(happened > 0, now != before, "events tell of what changed, and of nothing else");
 }

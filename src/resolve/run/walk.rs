@@ -112,3 +112,7 @@ fn walk_group(blocks: &Blocks, rule: usize, group: u32, changed: &[bool], out: &
         }
     }
 }
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;
