@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | a file a command: parse, load, delegate, print |
 //! | [`config`] | pipeline files: raw, resolved, and every error at once |
+//! | [`consent`] | what was stated of each purpose, and what holds where nothing was |
 //! | [`contract`] | data contracts (ODCS), as Arrow schemas and row checks |
 //! | [`tables`] | names and schemas of all tables between stages |
 //! | [`pipeline`] | every stage, in order; the only file that names them all |
@@ -39,6 +40,7 @@
 pub mod clean;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod contract;
 pub mod engine;
 pub mod error;

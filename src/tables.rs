@@ -59,6 +59,8 @@ pub const TABLES: &[Table] = &[
         sort: &["golden_id", "relation", "other_golden_id"],
     },
     Table { name: CUSTOMERS, growth: Growth::Snapshot, sort: &["golden_id"] },
+    Table { name: "customers_for_enrichment", growth: Growth::Snapshot, sort: &["golden_id"] },
+    Table { name: "customers_for_marketing", growth: Growth::Snapshot, sort: &["golden_id"] },
     Table { name: DECISIONS, growth: Growth::Snapshot, sort: &["decision_id"] },
     Table {
         name: ENTITY_EVENTS,
@@ -112,6 +114,18 @@ pub const MATCH_LOG: &str = "match_log";
 pub const DECISIONS: &str = "decisions";
 /// Golden customers.
 pub const CUSTOMERS: &str = "customers";
+/// Purposes for which values survive apart, each into a table of its own.
+pub const PURPOSES: &[&str] = &[ENRICHMENT, MARKETING];
+/// The purpose of adding what others know of a customer.
+pub const ENRICHMENT: &str = "enrichment";
+/// The purpose of addressing a customer.
+pub const MARKETING: &str = "marketing";
+
+/// Golden customers with only the values that may be used for a purpose.
+pub fn customers_for(purpose: &str) -> String {
+    format!("{CUSTOMERS}_for_{purpose}")
+}
+
 /// Where each golden value came from, and why the others lost.
 pub const CUSTOMER_LINEAGE: &str = "customer_lineage";
 /// How golden customers relate to each other.

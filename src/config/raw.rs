@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clean::RecordMapping;
+use crate::consent::Consent;
 use crate::extract::Source;
 use crate::golden::Golden;
 use crate::land::Land;
@@ -31,6 +32,8 @@ pub struct Pipeline {
     /// Facts, keyed by source and record: tables made by SQL over `raw_<source>`.
     #[serde(default)]
     pub facts: SqlTables,
+    /// What customers allow, by purpose; without it everything is allowed.
+    pub consent: Option<Consent>,
     /// How records of each kind are resolved to entities.
     pub resolve: IndexMap<String, Resolve>,
     /// How entities become golden customers.

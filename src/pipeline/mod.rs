@@ -7,6 +7,7 @@
 mod candidates;
 mod check;
 mod checks;
+mod consent;
 pub mod dedupe;
 mod inputs;
 mod landing;

@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::consent::LINKABLE;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
@@ -25,6 +26,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    let apart = super::consent::link(&run.engine, &consents).await?;
     let earlier_models = models::earlier(run).await?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = input(run, kind, settings).await?;
@@ -43,6 +46,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         links.extend(resolved.links);
     }
     unresolved_kinds(run).await?;
+    let without_consent = apart.len();
+    clusters.extend(apart.into_iter().map(|record| vec![record]));
 
     let earlier_members = earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?;
     let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
@@ -77,7 +82,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
+    Ok(json!({ "kinds": kinds, "entities": entities, "not_compared": without_consent, "models": named, "warnings": warnings }))
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -87,12 +92,13 @@ pub(super) async fn input<'a>(
     kind: &'a str,
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
-    input_of(&run.engine, kind, kind, settings).await
+    input_of(&run.engine, LINKABLE, kind, kind, settings).await
 }
 
-/// The same of the engine's table `records`: those of kind `of`, for the model of `kind`.
+/// The same of a table of records of the engine: those of kind `of`, for the model of `kind`.
 pub(super) async fn input_of<'a>(
     engine: &Engine,
+    table: &str,
     of: &str,
     kind: &'a str,
     settings: &'a resolve::Resolve,
@@ -102,7 +108,7 @@ pub(super) async fn input_of<'a>(
     let plan = plan_conditions(engine, kind, &conditions).await?;
     let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
     let expressions = settings.expressions();
-    let frame = engine.sql(&sql(of, &expressions, &read), &what).await?;
+    let frame = engine.sql(&sql(table, of, &expressions, &read), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
@@ -192,7 +198,7 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
 
 /// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
 /// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
-pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
+pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
@@ -201,7 +207,7 @@ pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> Str
         sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
-    sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")
+    sql + &format!(" FROM {table} WHERE kind = '{kind}' ORDER BY source, record_id")
 }
 
 /// Records by cluster, clusters and members in row order.
@@ -274,7 +280,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
 }
 
-fn days(date: jiff::civil::Date) -> i32 {
+pub(super) fn days(date: jiff::civil::Date) -> i32 {
     jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
 }
 

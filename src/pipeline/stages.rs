@@ -201,18 +201,36 @@ async fn sql_stage(
 }
 
 async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
-    let records = run.engine.sql("SELECT * FROM records", "records").await?;
+    let settings = &run.loaded.pipeline.golden;
+    let records = super::check::golden_expressions(&run.engine, settings).await?;
     let records = run.engine.collect(records, "records").await?;
     let members = run
         .engine
         .sql("SELECT * FROM entity_members ORDER BY golden_id, source, record_id", "members")
         .await?;
     let members = run.engine.collect(members, "members").await?;
-    let made = golden::survive(&records, &members, &run.loaded.pipeline.golden)?;
+    let overrides = match &settings.overrides {
+        Some(file) => golden::overrides(&super::check::overrides_text(&run.loaded, file)?, file)?,
+        None => Vec::new(),
+    };
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    let made = golden::survive(&golden::Material {
+        records: &records,
+        members: &members,
+        settings,
+        logical_date: super::resolution::days(run.date),
+        overrides: &overrides,
+        consents: &consents,
+    })?;
     let rows = made.customers.iter().map(RecordBatch::num_rows).sum::<usize>();
-    if let Some(first) = made.customers.first() {
-        let schema = first.schema();
-        hand_over(run, attempt, tables::CUSTOMERS, schema, made.customers).await?;
+    let mut tables_made = vec![(tables::CUSTOMERS.to_owned(), made.customers)];
+    let purposes = made.purposes.into_iter();
+    tables_made.extend(purposes.map(|(purpose, rows)| (tables::customers_for(purpose), rows)));
+    for (name, batches) in tables_made {
+        if let Some(first) = batches.first() {
+            let schema = first.schema();
+            hand_over(run, attempt, &name, schema, batches).await?;
+        }
     }
     hand_over(
         run,

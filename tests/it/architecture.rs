@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 /// What the files of a module may name of the crate, beside the module itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clean", &["error", "functions", "tables"]),
-    ("config", &["clean", "error", "extract", "golden", "land", "resolve", "tables"]),
+    ("config", &["clean", "consent", "error", "extract", "golden", "land", "resolve", "tables"]),
+    ("consent", &["error", "tables"]),
     ("contract", &["error", "tables"]),
     ("engine", &["error", "functions", "tables"]),
     ("error", &[]),
     ("extract", &["contract", "error", "tables"]),
     ("functions", &["error", "random"]),
-    ("golden", &["error", "tables"]),
+    ("golden", &["consent", "error", "tables"]),
     ("infer", &["error", "functions"]),
     ("land", &["engine", "error", "tables"]),
     (
         "pipeline",
         &[
-            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "land",
+            "clean", "config", "consent", "contract", "engine", "error", "extract", "golden", "infer", "land",
             "profile", "report", "resolve", "tables",
         ],
     ),
