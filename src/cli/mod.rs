@@ -3,6 +3,7 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
+mod audit;
 mod block;
 mod check;
 mod completions;
@@ -107,6 +108,8 @@ enum Command {
     Show(show::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
+    /// The evidence about a customer in one file, and its decisions made again
+    Audit(audit::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -164,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
+        Command::Audit(arguments) => audit::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {
@@ -227,12 +231,16 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
-        let place = place.unwrap_or_default();
-        match panic.payload().downcast_ref::<&'static str>() {
-            Some(text) => complain!("panic at {place}: {text}"),
-            None => complain!("panic at {place}"),
-        }
+        complain!("{}", of_panic(&place.unwrap_or_default(), panic.payload()));
     }));
+}
+
+/// What is told of a panic.
+fn of_panic(place: &str, payload: &dyn std::any::Any) -> String {
+    match payload.downcast_ref::<&'static str>() {
+        Some(text) => format!("panic at {place}: {text}"),
+        None => format!("panic at {place}"),
+    }
 }
 
 /// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.
@@ -340,4 +348,22 @@ fn place(report: &miette::Report) -> Option<String> {
     let label = report.labels()?.next()?;
     let at = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
     Some(format!("{}:{}:{}", at.name().unwrap_or_default(), at.line() + 1, at.column() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_quotes_no_value() {
+        let told = |panics: fn(&str)| {
+            let value = "canary-7731".to_owned();
+            let caught = catch_unwind(AssertUnwindSafe(|| panics(&value))).unwrap_err();
+            of_panic("src/a.rs:7", caught.as_ref())
+        };
+        let quoting = told(|value| assert!(value.is_empty(), "the value {value} is there"));
+        assert_eq!(quoting, "panic at src/a.rs:7");
+        let plain = told(|value| assert!(value.is_empty(), "a value is there"));
+        assert_eq!(plain, "panic at src/a.rs:7: a value is there");
+    }
 }

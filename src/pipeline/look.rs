@@ -192,7 +192,7 @@ impl Look {
         Ok(batch.columns().iter().skip(2).map(Arc::clone).collect())
     }
 
-    async fn frame(&self, table: &str) -> Result<datafusion::dataframe::DataFrame> {
+    pub(super) async fn frame(&self, table: &str) -> Result<datafusion::dataframe::DataFrame> {
         let version = self.published.as_ref().and_then(|entry| entry.tables.get(table));
         let version = version.ok_or_else(|| {
             Error::data(format!("{}: `{table}` is not published", self.warehouse.url()))

@@ -4,6 +4,8 @@
 //! inputs and the configuration that changes results; each stage hands over through staging, so
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
+mod audit;
+mod bundle;
 mod candidates;
 mod check;
 mod checks;
@@ -22,6 +24,7 @@ mod run;
 mod sql;
 mod stages;
 
+pub use audit::{Audited, Exported, check as check_audit, export as export_audit};
 pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
 pub use inputs::Input;

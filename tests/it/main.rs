@@ -15,6 +15,7 @@
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `canary` | planted values, and everything that a run says of itself |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
@@ -28,6 +29,7 @@
 
 mod architecture;
 mod backfill;
+mod canary;
 mod dedupe;
 mod fault;
 mod history;
