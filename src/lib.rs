@@ -20,6 +20,7 @@
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | [`keyed`] | keyed hashes of personal values
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -46,6 +47,7 @@ pub mod extract;
 pub mod functions;
 pub mod golden;
 pub mod infer;
+pub mod keyed;
 pub mod land;
 pub mod pipeline;
 pub mod profile;

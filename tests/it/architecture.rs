@@ -14,18 +14,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("functions", &["error", "random"]),
     ("golden", &["error", "tables"]),
     ("infer", &["error", "functions"]),
+    ("keyed", &["error"]),
     ("land", &["engine", "error", "tables"]),
     (
         "pipeline",
         &[
-            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "land",
-            "profile", "report", "resolve", "tables",
+            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "keyed",
+            "land", "profile", "report", "resolve", "tables",
         ],
     ),
     ("profile", &["error", "random"]),
     ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "random", "tables"]),
+    ("resolve", &["error", "functions", "keyed", "random", "tables"]),
     ("tables", &["error"]),
 ];
 
