@@ -9,12 +9,14 @@ mod completions;
 mod dedupe;
 mod errors;
 mod evaluate;
+mod explain;
 mod functions;
 mod init;
 mod interrupt;
 mod model;
 mod out;
 mod plan;
+mod rows;
 mod run;
 mod sample;
 mod show;
@@ -105,6 +107,8 @@ enum Command {
     Tables(tables::Arguments),
     /// Shows one customer: values and where they come from, records, history
     Show(show::Arguments),
+    /// Says why two records are one customer, or not; or how a customer came to be
+    Explain(explain::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
     /// Prints a completion script for a shell
@@ -163,6 +167,7 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));

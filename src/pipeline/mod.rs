@@ -8,6 +8,7 @@ mod candidates;
 mod check;
 mod checks;
 pub mod dedupe;
+mod explain;
 mod inputs;
 mod landing;
 mod lineage;
@@ -23,6 +24,7 @@ mod stages;
 
 pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
+pub use explain::{Compared, PairScore, Records};
 pub use inputs::Input;
 pub use look::{Look, LookRequest, model};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};

@@ -14,6 +14,7 @@ use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -25,12 +26,18 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let decisions = resolve::Decisions::default();
+    refuse_contradictions(&decisions)?;
+    let mut told = 0;
     let earlier_models = models::earlier(run).await?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
-        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        let present = |key: &RecordKey| position(&input, key).is_some();
+        let own = resolve::standing(decisions.list(), &present);
+        told += own.len();
+        let resolved = resolve::resolve(&input, &own, choice.model.clone(), options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
@@ -38,7 +45,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         quality
             .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
         clusters.extend(own);
-        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
+        named.push(models::keep(run, kind, settings, &choice, &resolved).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
     }
@@ -56,6 +63,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         pipeline: &run.identity.pipeline,
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
+        decisions: decisions.list(),
     };
     let Identified { members, events, redirects, .. } =
         resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
@@ -65,7 +73,12 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
+    let log_run = resolve::LogRun {
+        run_id: &run.identity.run_id,
+        logical_date: days(run.date),
+        configuration: &run.identity.configuration,
+    };
+    let log = resolve::match_log(Some(&pairs_before), &pairs, &log_run)?;
     let entities = golden_ids(&members);
     let quality = quality_table(&members, &quality)?;
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
@@ -77,7 +90,42 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
+    Ok(json!({
+        "kinds": kinds,
+        "entities": entities,
+        "models": named,
+        "decisions": { "standing": decisions.list().iter().filter(|own| own.stands()).count(), "obeyed": told },
+        "warnings": warnings,
+    }))
+}
+
+/// Commands refuse a decision that contradicts others; a table that another writer changed may hold
+/// one all the same.
+fn refuse_contradictions(decisions: &resolve::Decisions) -> Result<()> {
+    let Some(found) = resolve::contradiction(decisions.list()) else { return Ok(()) };
+    let id = |place: usize| decisions.list()[place].id.clone();
+    let chain: Vec<String> = found.chain.iter().map(|place| id(*place)).collect();
+    Err(Error::data(format!(
+        "decisions: {} says that two records are different, and {} that they are the same",
+        id(found.different),
+        chain.join(", ")
+    ))
+    .help("withdraw one of them: simurgh decisions withdraw DECISION_ID"))
+}
+
+/// The row of a record, if it is there: rows are sorted by key.
+fn position(input: &resolve::Input<'_>, key: &RecordKey) -> Option<usize> {
+    let (mut low, mut high) = (0, input.source.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let own = (input.source.value(middle), input.record_id.value(middle));
+        match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -129,6 +177,7 @@ pub(super) async fn input_of<'a>(
         record_id: text(1)?,
         expressions: evaluated,
         conditions,
+        hash_key: HashKey::of_process()?,
     })
 }
 

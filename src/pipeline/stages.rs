@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use indexmap::IndexMap;
 use serde_json::json;
 
@@ -80,9 +80,14 @@ fn conform(
         .fields()
         .iter()
         .map(|field| {
-            let column = batch.column_by_name(field.name()).ok_or_else(|| {
-                Error::data(format!("{table}: column `{}` is missing", field.name()))
-            })?;
+            let Some(column) = batch.column_by_name(field.name()) else {
+                // The run before may be of a version that did not have it.
+                if field.is_nullable() {
+                    return Ok(new_null_array(field.data_type(), batch.num_rows()));
+                }
+                let what = format!("{table}: column `{}` is missing", field.name());
+                return Err(Error::data(what));
+            };
             arrow::compute::cast(column, field.data_type()).map_err(|_| {
                 Error::data(format!("{table}: column `{}` has another type", field.name()))
             })

@@ -22,12 +22,14 @@ use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scrat
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::pairs::{Effects, evidence};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::random::mix;
 use crate::tables;
 
@@ -45,6 +47,8 @@ pub struct Input<'a> {
     pub expressions: HashMap<String, ArrayRef>,
     /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
     pub conditions: Option<Arc<dyn PairConditions>>,
+    /// The key under which values are hashed; without it none is, but for common ones in a model.
+    pub hash_key: Option<HashKey>,
 }
 
 /// How to compute; never what.
@@ -167,12 +171,12 @@ fn counts(held: &[Compared]) -> Counts {
 }
 
 /// A pair to be written.
-struct Scored {
-    l: u32,
-    r: u32,
+pub(super) struct Scored {
+    pub(super) l: u32,
+    pub(super) r: u32,
     rule: u16,
-    pattern: u64,
-    weight: Weight,
+    pub(super) pattern: u64,
+    pub(super) weight: Weight,
     decision: &'static str,
     by: By,
 }
@@ -420,6 +424,7 @@ impl Ready<'_> {
             rows: self.rows as u32,
             skip: if self.skips() { Some(&skip) } else { None },
             labelled,
+            key: self.input.hash_key.as_ref(),
             merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
@@ -637,12 +642,14 @@ impl Ready<'_> {
                 (Some(a), Some(b)) if a != b => {
                     decided.insert((a.min(b), a.max(b)), place);
                 }
+                // Both may be of another kind.
+                (None, None) => {}
                 _ => unknown += 1,
             }
         }
         if unknown > 0 {
             warnings.push(format!(
-                "{unknown} decisions name a record that is not among those of kind `{}`",
+                "{unknown} decisions are of a record of kind `{}` and one that is not of it",
                 self.input.kind
             ));
         }
@@ -674,6 +681,7 @@ impl Ready<'_> {
         scorer: &Scorer<'_>,
         hash: &str,
         names: &Names<'_>,
+        effects: &Effects,
     ) -> Result<RecordBatch> {
         let key = |array: &StringArray, row: &dyn Fn(&Scored) -> u32| -> Result<ArrayRef> {
             let rows = UInt32Array::from_iter_values(scored.iter().map(row));
@@ -696,7 +704,7 @@ impl Ready<'_> {
             Arc::new(Float64Array::from_iter_values(scored.iter().map(of)))
         };
         let (source, record_id) = (&self.input.source, &self.input.record_id);
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             key(source, &|pair| pair.l)?,
             key(record_id, &|pair| pair.l)?,
             key(source, &|pair| pair.r)?,
@@ -716,6 +724,7 @@ impl Ready<'_> {
             }),
             texts(scored, |_| Cow::Borrowed(hash)),
         ];
+        columns.extend(evidence(self, scored, scorer, effects)?);
         RecordBatch::try_new(tables::scored_pairs(), columns)
             .map_err(|_| Error::bug("scored pairs do not fit their table"))
     }
@@ -724,6 +733,11 @@ impl Ready<'_> {
 fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
+
+/// What is told where a model is older than the key.
+const PLAIN_TERMS: &str = "there is a SIMURGH_HASH_KEY, and the model, which was trained without one, \
+    lists common values under plain hashes; train it again with --set \
+    resolve.KIND.training.retrain=always";
 
 /// Names of rules and stewards.
 struct Names<'a> {
@@ -771,7 +785,10 @@ pub fn resolve(
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
-            model.check(input.kind, &ready.comparisons)?;
+            model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
+            if input.hash_key.is_some() && model.plain_terms() {
+                warnings.push(PLAIN_TERMS.to_owned());
+            }
             (model, None)
         }
         None => ready.trained()?,
@@ -791,7 +808,7 @@ pub fn resolve(
             rule.name, rule.report.bounded_blocks, rule.report.bounded_records
         ));
     }
-    let scorer = Scorer::new(&model, &ready.comparisons, trained);
+    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
     for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -838,7 +855,11 @@ pub fn resolve(
         l: ready.key(edge.l),
         r: ready.key(edge.r),
     };
-    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
+    let effects = Effects::new(
+        joined.iter().copied(),
+        clusters.refused.iter().map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
+    );
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &effects)?;
     Ok(Resolved {
         pairs,
         links: clusters.joined.iter().map(link).collect(),
