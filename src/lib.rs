@@ -20,6 +20,7 @@
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | [`limit`] | a bound that a pipeline sets: so many, or a share
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -47,6 +48,7 @@ pub mod functions;
 pub mod golden;
 pub mod infer;
 pub mod land;
+pub mod limit;
 pub mod pipeline;
 pub mod profile;
 mod random;

@@ -142,7 +142,8 @@ pub(super) async fn keep(
         why: choice.why.to_owned(),
     };
     if choice.origin != "reused" {
-        run.warehouse.put(&entry.path, text).await?;
+        // Where the run stages: a plan stages elsewhere, and leaves the warehouse as it is.
+        run.staging.store().put(&entry.path, text).await?;
     }
     Ok(entry)
 }

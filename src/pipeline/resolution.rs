@@ -76,7 +76,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
+    let decisions = vec![run.decisions.clone()];
+    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), decisions).await?;
     Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
 }
 
@@ -205,7 +206,7 @@ pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> Str
 }
 
 /// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
@@ -274,7 +275,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
 }
 
-fn days(date: jiff::civil::Date) -> i32 {
+pub(super) fn days(date: jiff::civil::Date) -> i32 {
     jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
 }
 

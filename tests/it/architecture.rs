@@ -10,11 +10,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("contract", &["error", "tables"]),
     ("engine", &["error", "functions", "tables"]),
     ("error", &[]),
-    ("extract", &["contract", "error", "tables"]),
+    ("extract", &["contract", "error", "limit", "tables"]),
     ("functions", &["error", "random"]),
     ("golden", &["error", "tables"]),
     ("infer", &["error", "functions"]),
-    ("land", &["engine", "error", "tables"]),
+    ("land", &["engine", "error", "limit", "tables"]),
+    ("limit", &[]),
     (
         "pipeline",
         &[
