@@ -21,6 +21,7 @@
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
 //! | [`keyed`] | keyed hashes of personal values
+//! | [`limit`] | a bound that a pipeline sets: so many, or a share
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -49,6 +50,7 @@ pub mod golden;
 pub mod infer;
 pub mod keyed;
 pub mod land;
+pub mod limit;
 pub mod pipeline;
 pub mod profile;
 mod random;

@@ -7,16 +7,19 @@ mod block;
 mod check;
 mod completions;
 mod dedupe;
+mod diff;
 mod errors;
 mod evaluate;
 mod explain;
 mod functions;
 mod init;
 mod interrupt;
+mod maintain;
 mod model;
 mod out;
 mod plan;
 mod rows;
+mod rollback;
 mod run;
 mod sample;
 mod show;
@@ -89,6 +92,12 @@ enum Command {
     Plan(plan::Arguments),
     /// Runs a pipeline for a date, or one of its stages
     Run(run::Arguments),
+    /// Compares what two runs published: entities, ids, values, and the facts that move
+    Diff(diff::Arguments),
+    /// Puts every table of a run back, in the place of what is in force
+    Rollback(rollback::Arguments),
+    /// Compacts tables, writes checkpoints, removes what no kept run needs
+    Maintain(maintain::Arguments),
     /// Finds the records of files that are the same, without a pipeline
     Dedupe(dedupe::Arguments),
     /// Shows what each blocking rule gives, and proposes rules
@@ -158,6 +167,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Diff(arguments) => diff::run(arguments, &cli.global),
+        Command::Rollback(arguments) => rollback::run(arguments, &cli.global),
+        Command::Maintain(arguments) => maintain::run(arguments, &cli.global),
         Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
@@ -291,6 +303,9 @@ fn show(error: &Error) {
         complain!("{report:?}");
     }
     complain!("error: {error}");
+    for note in error.noted() {
+        complain!("  {note}");
+    }
     let mut cause = std::error::Error::source(error);
     let mut before = error.to_string();
     while let Some(source) = cause {
@@ -329,6 +344,9 @@ fn failure(error: &Error) -> Value {
         "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
+    if let Some(json) = json.as_object_mut() {
+        json.extend(error.details().clone());
+    }
     let problems: Vec<Value> = error
         .diagnostics()
         .iter()

@@ -108,6 +108,7 @@ impl Look {
             stages: 0..=STAGES.len() - 1,
             run_id: None,
             cascade: false,
+            accept: false,
             engine: Options::default(),
         };
         let scratch = Scratch::new()?;

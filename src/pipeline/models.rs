@@ -165,7 +165,8 @@ pub(super) async fn keep(
         settings: run.loaded.hash_material["resolve"][kind].clone(),
     };
     if choice.origin != "reused" {
-        run.warehouse.put(&entry.path, text).await?;
+        // Where the run stages: a plan stages elsewhere, and leaves the warehouse as it is.
+        run.staging.store().put(&entry.path, text).await?;
     }
     Ok(entry)
 }

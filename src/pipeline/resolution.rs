@@ -26,7 +26,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
-    let decisions = resolve::Decisions::default();
+    let decisions = resolve::Decisions::of_batch(&run.decisions)?;
     refuse_contradictions(&decisions)?;
     let mut told = 0;
     let earlier_models = models::earlier(run).await?;
@@ -80,6 +80,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     };
     let log = resolve::match_log(Some(&pairs_before), &pairs, &log_run)?;
     let entities = golden_ids(&members);
+    let standing = decisions.list().iter().filter(|own| own.stands()).count();
     let quality = quality_table(&members, &quality)?;
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
@@ -89,12 +90,13 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
+    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), vec![run.decisions.clone()])
+        .await?;
     Ok(json!({
         "kinds": kinds,
         "entities": entities,
         "models": named,
-        "decisions": { "standing": decisions.list().iter().filter(|own| own.stands()).count(), "obeyed": told },
+        "decisions": { "standing": standing, "pairs": told },
         "warnings": warnings,
     }))
 }
@@ -254,7 +256,7 @@ pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> Str
 }
 
 /// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
@@ -323,7 +325,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
 }
 
-fn days(date: jiff::civil::Date) -> i32 {
+pub(super) fn days(date: jiff::civil::Date) -> i32 {
     jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
 }
 

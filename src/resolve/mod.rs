@@ -84,5 +84,8 @@ pub use near::near;
 pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
-pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};
+pub use run::{
+    GuardReport, Input, Link, Options, Replayed, Resolved, estimate, replay, resolve,
+    train_from_labels,
+};
 pub use settings::*;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{
     Array, ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray,
@@ -32,6 +33,10 @@ use crate::error::{Error, Result};
 use crate::keyed::HashKey;
 use crate::random::mix;
 use crate::tables;
+
+mod replay;
+
+pub use replay::{Replayed, replay};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -134,6 +139,8 @@ pub(super) struct Ready<'a> {
     pub(super) threads: usize,
     /// Whether a deterministic rule may merge what the model would not.
     merges: bool,
+    /// Pairs that guards asked for and that were not kept.
+    compared_again: AtomicU64,
 }
 
 /// What pairs of a pattern weigh at most, by pattern.
@@ -171,6 +178,7 @@ fn counts(held: &[Compared]) -> Counts {
 }
 
 /// A pair to be written.
+#[derive(Clone, Copy)]
 pub(super) struct Scored {
     pub(super) l: u32,
     pub(super) r: u32,
@@ -347,6 +355,7 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         every_source,
         threads,
         merges: settings.rules.iter().any(|rule| rule.then == Verdict::Merge),
+        compared_again: AtomicU64::new(0),
     })
 }
 
@@ -575,6 +584,11 @@ impl Ready<'_> {
         Ok((kept, compared))
     }
 
+    fn compare_again(&self, l: u32, r: u32) -> u64 {
+        self.compared_again.fetch_add(1, Ordering::Relaxed);
+        self.comparisons.pattern(l, r)
+    }
+
     /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
     /// if each group were one record that holds all its values.
     fn group_weight(
@@ -586,7 +600,7 @@ impl Ready<'_> {
     ) -> Weight {
         if let ([l], [r]) = (left, right) {
             return known.pair(*l, *r).map_or_else(
-                || scorer.weight(self.comparisons.pattern(*l, *r), *l, *r, Weight::MIN),
+                || scorer.weight(self.compare_again(*l, *r), *l, *r, Weight::MIN),
                 |pair| pair.weight,
             );
         }
@@ -595,7 +609,7 @@ impl Ready<'_> {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
-                    .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
+                    .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
@@ -675,6 +689,64 @@ impl Ready<'_> {
         different
     }
 
+    /// Clusters by the pairs that were merged.
+    fn group(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+        names: &Names<'_>,
+    ) -> Grouped {
+        let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+            l: pair.l,
+            r: pair.r,
+            strength: match pair.by {
+                By::Model => Strength::Model(pair.weight),
+                By::Rule(_) => Strength::Rule,
+                By::Steward(_) => Strength::Steward,
+            },
+        });
+        let known = Known::new(scored, self.rows);
+        let guards = Guards {
+            rules: &self.rules,
+            different,
+            sources: &self.sources,
+            weight: &|l, r| self.group_weight(scorer, &known, l, r),
+            merge,
+        };
+        let clusters = cluster(self.rows, edges.collect(), &guards);
+        let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+        let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+        let quality = quality(&clusters.of_row, &joined, &decided);
+        let decided_by = |edge: &Edge| {
+            let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
+            place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
+        };
+        let link = |edge: &Edge| Link {
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+            decided_by: decided_by(edge),
+        };
+        let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
+            guard: names.guard(*refusal),
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+        };
+        let refused = clusters.refused.iter();
+        let effects = Effects::new(
+            joined.iter().copied(),
+            refused.map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
+        );
+        Grouped {
+            effects,
+            links: clusters.joined.iter().map(link).collect(),
+            guards: clusters.refused.iter().map(guard).collect(),
+            clusters: clusters.of_row,
+            quality,
+        }
+    }
+
     fn batch(
         &self,
         scored: &[Scored],
@@ -739,6 +811,15 @@ const PLAIN_TERMS: &str = "there is a SIMURGH_HASH_KEY, and the model, which was
     lists common values under plain hashes; train it again with --set \
     resolve.KIND.training.retrain=always";
 
+/// What came of merged pairs.
+struct Grouped {
+    clusters: Vec<u32>,
+    quality: Vec<ClusterQuality>,
+    links: Vec<Link>,
+    guards: Vec<GuardReport>,
+    effects: Effects,
+}
+
 /// Names of rules and stewards.
 struct Names<'a> {
     settings: &'a Resolve,
@@ -780,7 +861,6 @@ pub fn resolve(
     options: Options,
 ) -> Result<Resolved> {
     let ready = prepare(input, options)?;
-    let settings = input.settings;
     let mut warnings = Vec::new();
     let trained = model.is_none();
     let (model, held) = match model {
@@ -817,55 +897,17 @@ pub fn resolve(
         }
     }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
-    let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
-        l: pair.l,
-        r: pair.r,
-        strength: match pair.by {
-            By::Model => Strength::Model(pair.weight),
-            By::Rule(_) => Strength::Rule,
-            By::Steward(_) => Strength::Steward,
-        },
-    });
-    let known = Known::new(&scored, ready.rows);
-    let guards = Guards {
-        rules: &ready.rules,
-        different: &different,
-        sources: &ready.sources,
-        weight: &|l, r| ready.group_weight(&scorer, &known, l, r),
-        merge,
-    };
-    let clusters = cluster(ready.rows, edges.collect(), &guards);
+    let names = Names { settings: input.settings, decisions };
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
-    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
-    let quality = quality(&clusters.of_row, &joined, &decided);
-    let names = Names { settings, decisions };
-    let decided_by = |edge: &Edge| {
-        let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
-        place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
-    };
-    let link = |edge: &Edge| Link {
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-        decided_by: decided_by(edge),
-    };
-    let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
-        guard: names.guard(*refusal),
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-    };
-    let effects = Effects::new(
-        joined.iter().copied(),
-        clusters.refused.iter().map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
-    );
-    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &effects)?;
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
     Ok(Resolved {
         pairs,
-        links: clusters.joined.iter().map(link).collect(),
-        guards: clusters.refused.iter().map(guard).collect(),
-        clusters: clusters.of_row,
-        quality,
+        links: grouped.links,
+        guards: grouped.guards,
+        clusters: grouped.clusters,
+        quality: grouped.quality,
         merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,

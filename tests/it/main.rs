@@ -17,6 +17,7 @@
 //! | `verify` | what is found of a warehouse that was altered |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
+//! | `runs` | runs compared, stopped by their limits, rolled back, maintained, replayed |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -37,6 +38,7 @@ mod lineage;
 mod look;
 mod program;
 mod results;
+mod runs;
 mod s3;
 mod store;
 mod suite;
