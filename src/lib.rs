@@ -21,6 +21,8 @@
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | [`keyed`] | keyed hashes of personal values
+//! | [`limit`] | a bound that a pipeline sets: so many, or a share
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -48,7 +50,9 @@ pub mod extract;
 pub mod functions;
 pub mod golden;
 pub mod infer;
+pub mod keyed;
 pub mod land;
+pub mod limit;
 pub mod pipeline;
 pub mod profile;
 mod random;

@@ -8,14 +8,19 @@ mod block;
 mod check;
 mod completions;
 mod dedupe;
+mod diff;
 mod errors;
 mod evaluate;
+mod explain;
 mod functions;
 mod init;
 mod interrupt;
+mod maintain;
 mod model;
 mod out;
 mod plan;
+mod rows;
+mod rollback;
 mod run;
 mod sample;
 mod show;
@@ -88,6 +93,12 @@ enum Command {
     Plan(plan::Arguments),
     /// Runs a pipeline for a date, or one of its stages
     Run(run::Arguments),
+    /// Compares what two runs published: entities, ids, values, and the facts that move
+    Diff(diff::Arguments),
+    /// Puts every table of a run back, in the place of what is in force
+    Rollback(rollback::Arguments),
+    /// Compacts tables, writes checkpoints, removes what no kept run needs
+    Maintain(maintain::Arguments),
     /// Finds the records of files that are the same, without a pipeline
     Dedupe(dedupe::Arguments),
     /// Shows what each blocking rule gives, and proposes rules
@@ -106,6 +117,8 @@ enum Command {
     Tables(tables::Arguments),
     /// Shows one customer: values and where they come from, records, history
     Show(show::Arguments),
+    /// Says why two records are one customer, or not; or how a customer came to be
+    Explain(explain::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
     /// The evidence about a customer in one file, and its decisions made again
@@ -157,6 +170,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Diff(arguments) => diff::run(arguments, &cli.global),
+        Command::Rollback(arguments) => rollback::run(arguments, &cli.global),
+        Command::Maintain(arguments) => maintain::run(arguments, &cli.global),
         Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
@@ -166,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Audit(arguments) => audit::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
@@ -294,6 +311,9 @@ fn show(error: &Error) {
         complain!("{report:?}");
     }
     complain!("error: {error}");
+    for note in error.noted() {
+        complain!("  {note}");
+    }
     let mut cause = std::error::Error::source(error);
     let mut before = error.to_string();
     while let Some(source) = cause {
@@ -332,6 +352,9 @@ fn failure(error: &Error) -> Value {
         "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
+    if let Some(json) = json.as_object_mut() {
+        json.extend(error.details().clone());
+    }
     let problems: Vec<Value> = error
         .diagnostics()
         .iter()

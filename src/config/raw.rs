@@ -8,7 +8,7 @@ use crate::clean::RecordMapping;
 use crate::consent::Consent;
 use crate::extract::Source;
 use crate::golden::Golden;
-use crate::land::Land;
+use crate::land::{Drift, Gate, Land};
 use crate::resolve::Resolve;
 use crate::tables::{SqlTables, TableCheck};
 
@@ -50,6 +50,12 @@ pub struct Pipeline {
     /// Settings that SQL may read as `$name`: thresholds of the customer 360.
     #[serde(default)]
     pub parameters: IndexMap<String, Scalar>,
+    /// What a run may change of what readers have, before it stops.
+    #[serde(default)]
+    pub gate: Gate,
+    /// How much a run may differ from the run before, before it warns or stops.
+    #[serde(default)]
+    pub drift: Drift,
     /// How tables are landed.
     #[serde(default)]
     pub land: Land,

@@ -231,7 +231,7 @@ pub async fn check(bytes: &[u8]) -> Result<Audited> {
             continue;
         };
         let input =
-            resolution::input_of(&engine, tables::RECORDS, kind, kind, own).await?;
+            resolution::input_of(&engine, kind, kind, own).await?;
         let options = resolve::Options { threads: 1 };
         let inspector = Inspector::new(&input, options)?;
         let scoring = inspector.scoring(&model)?;

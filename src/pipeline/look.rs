@@ -110,6 +110,7 @@ impl Look {
             stages: 0..=STAGES.len() - 1,
             run_id: None,
             cascade: false,
+            accept: false,
             engine: Options::default(),
         };
         let scratch = Scratch::new()?;
@@ -178,7 +179,7 @@ impl Look {
         kind: &'a str,
         settings: &'a Resolve,
     ) -> Result<resolve::Input<'a>> {
-        resolution::input_of(&self.engine, consent::LINKABLE, kind, kind, settings).await
+        resolution::input_of(&self.engine, kind, kind, settings).await
     }
 
     /// Further expressions over one kind's records, in the order of [`Look::input`].
@@ -187,7 +188,7 @@ impl Look {
     /// Where an expression cannot be evaluated.
     pub async fn columns(&self, kind: &str, expressions: &[String]) -> Result<Vec<ArrayRef>> {
         let what = format!("resolve.{kind}");
-        let frame = self.engine.sql(&resolution::sql(consent::LINKABLE, kind, expressions, &[]), &what).await?;
+        let frame = self.engine.sql(&resolution::sql(resolution::records_of(&self.engine), kind, expressions, &[]), &what).await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         Ok(batch.columns().iter().skip(2).map(Arc::clone).collect())
     }

@@ -15,6 +15,7 @@ use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -26,6 +27,9 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let decisions = resolve::Decisions::of_batch(&run.decisions)?;
+    refuse_contradictions(&decisions)?;
+    let mut told = 0;
     let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
     let apart = super::consent::link(&run.engine, &consents).await?;
     let earlier_models = models::earlier(run).await?;
@@ -33,7 +37,10 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         let input = input(run, kind, settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
-        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        let present = |key: &RecordKey| position(&input, key).is_some();
+        let own = resolve::standing(decisions.list(), &present);
+        told += own.len();
+        let resolved = resolve::resolve(&input, &own, choice.model.clone(), options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
@@ -41,7 +48,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         quality
             .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
         clusters.extend(own);
-        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
+        named.push(models::keep(run, kind, settings, &choice, &resolved).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
     }
@@ -61,6 +68,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         pipeline: &run.identity.pipeline,
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
+        decisions: decisions.list(),
     };
     let Identified { members, events, redirects, .. } =
         resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
@@ -70,8 +78,14 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
     let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
+    let log_run = resolve::LogRun {
+        run_id: &run.identity.run_id,
+        logical_date: days(run.date),
+        configuration: &run.identity.configuration,
+    };
+    let log = resolve::match_log(Some(&pairs_before), &pairs, &log_run)?;
     let entities = golden_ids(&members);
+    let standing = decisions.list().iter().filter(|own| own.stands()).count();
     let quality = quality_table(&members, &quality)?;
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
@@ -81,8 +95,45 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "not_compared": without_consent, "models": named, "warnings": warnings }))
+    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), vec![run.decisions.clone()])
+        .await?;
+    Ok(json!({
+        "kinds": kinds,
+        "entities": entities,
+        "not_compared": without_consent,
+        "models": named,
+        "decisions": { "standing": standing, "pairs": told },
+        "warnings": warnings,
+    }))
+}
+
+/// Commands refuse a decision that contradicts others; a table that another writer changed may hold
+/// one all the same.
+fn refuse_contradictions(decisions: &resolve::Decisions) -> Result<()> {
+    let Some(found) = resolve::contradiction(decisions.list()) else { return Ok(()) };
+    let id = |place: usize| decisions.list()[place].id.clone();
+    let chain: Vec<String> = found.chain.iter().map(|place| id(*place)).collect();
+    Err(Error::data(format!(
+        "decisions: {} says that two records are different, and {} that they are the same",
+        id(found.different),
+        chain.join(", ")
+    ))
+    .help("withdraw one of them: simurgh decisions withdraw DECISION_ID"))
+}
+
+/// The row of a record, if it is there: rows are sorted by key.
+fn position(input: &resolve::Input<'_>, key: &RecordKey) -> Option<usize> {
+    let (mut low, mut high) = (0, input.source.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let own = (input.source.value(middle), input.record_id.value(middle));
+        match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -92,13 +143,13 @@ pub(super) async fn input<'a>(
     kind: &'a str,
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
-    input_of(&run.engine, LINKABLE, kind, kind, settings).await
+    input_of(&run.engine, kind, kind, settings).await
 }
 
-/// The same of a table of records of the engine: those of kind `of`, for the model of `kind`.
+/// The same of the engine's records: those of kind `of`, for the model of `kind`; where it was found
+/// out which of them may be linked, of those.
 pub(super) async fn input_of<'a>(
     engine: &Engine,
-    table: &str,
     of: &str,
     kind: &'a str,
     settings: &'a resolve::Resolve,
@@ -108,7 +159,7 @@ pub(super) async fn input_of<'a>(
     let plan = plan_conditions(engine, kind, &conditions).await?;
     let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
     let expressions = settings.expressions();
-    let frame = engine.sql(&sql(table, of, &expressions, &read), &what).await?;
+    let frame = engine.sql(&sql(records_of(engine), of, &expressions, &read), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
@@ -135,6 +186,7 @@ pub(super) async fn input_of<'a>(
         record_id: text(1)?,
         expressions: evaluated,
         conditions,
+        hash_key: HashKey::of_process()?,
     })
 }
 
@@ -196,8 +248,13 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
     })
 }
 
-/// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
+/// The table of the records that are compared.
+pub(super) fn records_of(engine: &Engine) -> &'static str {
+    if engine.knows(LINKABLE) { LINKABLE } else { tables::RECORDS }
+}
+
+/// The SELECT that gives a kind's resolution input of a table: `source`, `record_id`, then the
+/// expressions as `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
 pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
@@ -211,7 +268,7 @@ pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[St
 }
 
 /// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));

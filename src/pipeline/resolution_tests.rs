@@ -22,7 +22,7 @@ async fn engine(records: &str) -> Engine {
 }
 
 async fn resolved(engine: &Engine, settings: &resolve::Resolve) -> Result<resolve::Resolved> {
-    let input = input_of(engine, "records", "person", "person", settings).await?;
+    let input = input_of(engine, "person", "person", settings).await?;
     resolve::resolve(&input, &[], None, resolve::Options { threads: 2 })
 }
 

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{
     Array, ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray,
@@ -22,14 +23,20 @@ use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scrat
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::pairs::{Effects, evidence};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::random::mix;
 use crate::tables;
+
+mod replay;
+
+pub use replay::{Replayed, replay};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -45,6 +52,8 @@ pub struct Input<'a> {
     pub expressions: HashMap<String, ArrayRef>,
     /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
     pub conditions: Option<Arc<dyn PairConditions>>,
+    /// The key under which values are hashed; without it none is, but for common ones in a model.
+    pub hash_key: Option<HashKey>,
 }
 
 /// How to compute; never what.
@@ -130,6 +139,8 @@ pub(super) struct Ready<'a> {
     pub(super) threads: usize,
     /// Whether a deterministic rule may merge what the model would not.
     merges: bool,
+    /// Pairs that guards asked for and that were not kept.
+    compared_again: AtomicU64,
 }
 
 /// What pairs of a pattern weigh at most, by pattern.
@@ -167,12 +178,13 @@ fn counts(held: &[Compared]) -> Counts {
 }
 
 /// A pair to be written.
-struct Scored {
-    l: u32,
-    r: u32,
+#[derive(Clone, Copy)]
+pub(super) struct Scored {
+    pub(super) l: u32,
+    pub(super) r: u32,
     rule: u16,
-    pattern: u64,
-    weight: Weight,
+    pub(super) pattern: u64,
+    pub(super) weight: Weight,
     decision: &'static str,
     by: By,
 }
@@ -343,6 +355,7 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         every_source,
         threads,
         merges: settings.rules.iter().any(|rule| rule.then == Verdict::Merge),
+        compared_again: AtomicU64::new(0),
     })
 }
 
@@ -420,6 +433,7 @@ impl Ready<'_> {
             rows: self.rows as u32,
             skip: if self.skips() { Some(&skip) } else { None },
             labelled,
+            key: self.input.hash_key.as_ref(),
             merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
@@ -570,6 +584,11 @@ impl Ready<'_> {
         Ok((kept, compared))
     }
 
+    fn compare_again(&self, l: u32, r: u32) -> u64 {
+        self.compared_again.fetch_add(1, Ordering::Relaxed);
+        self.comparisons.pattern(l, r)
+    }
+
     /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
     /// if each group were one record that holds all its values.
     fn group_weight(
@@ -581,7 +600,7 @@ impl Ready<'_> {
     ) -> Weight {
         if let ([l], [r]) = (left, right) {
             return known.pair(*l, *r).map_or_else(
-                || scorer.weight(self.comparisons.pattern(*l, *r), *l, *r, Weight::MIN),
+                || scorer.weight(self.compare_again(*l, *r), *l, *r, Weight::MIN),
                 |pair| pair.weight,
             );
         }
@@ -590,7 +609,7 @@ impl Ready<'_> {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
-                    .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
+                    .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
@@ -637,12 +656,14 @@ impl Ready<'_> {
                 (Some(a), Some(b)) if a != b => {
                     decided.insert((a.min(b), a.max(b)), place);
                 }
+                // Both may be of another kind.
+                (None, None) => {}
                 _ => unknown += 1,
             }
         }
         if unknown > 0 {
             warnings.push(format!(
-                "{unknown} decisions name a record that is not among those of kind `{}`",
+                "{unknown} decisions are of a record of kind `{}` and one that is not of it",
                 self.input.kind
             ));
         }
@@ -668,12 +689,71 @@ impl Ready<'_> {
         different
     }
 
+    /// Clusters by the pairs that were merged.
+    fn group(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+        names: &Names<'_>,
+    ) -> Grouped {
+        let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+            l: pair.l,
+            r: pair.r,
+            strength: match pair.by {
+                By::Model => Strength::Model(pair.weight),
+                By::Rule(_) => Strength::Rule,
+                By::Steward(_) => Strength::Steward,
+            },
+        });
+        let known = Known::new(scored, self.rows);
+        let guards = Guards {
+            rules: &self.rules,
+            different,
+            sources: &self.sources,
+            weight: &|l, r| self.group_weight(scorer, &known, l, r),
+            merge,
+        };
+        let clusters = cluster(self.rows, edges.collect(), &guards);
+        let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+        let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+        let quality = quality(&clusters.of_row, &joined, &decided);
+        let decided_by = |edge: &Edge| {
+            let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
+            place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
+        };
+        let link = |edge: &Edge| Link {
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+            decided_by: decided_by(edge),
+        };
+        let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
+            guard: names.guard(*refusal),
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+        };
+        let refused = clusters.refused.iter();
+        let effects = Effects::new(
+            joined.iter().copied(),
+            refused.map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
+        );
+        Grouped {
+            effects,
+            links: clusters.joined.iter().map(link).collect(),
+            guards: clusters.refused.iter().map(guard).collect(),
+            clusters: clusters.of_row,
+            quality,
+        }
+    }
+
     fn batch(
         &self,
         scored: &[Scored],
         scorer: &Scorer<'_>,
         hash: &str,
         names: &Names<'_>,
+        effects: &Effects,
     ) -> Result<RecordBatch> {
         let key = |array: &StringArray, row: &dyn Fn(&Scored) -> u32| -> Result<ArrayRef> {
             let rows = UInt32Array::from_iter_values(scored.iter().map(row));
@@ -696,7 +776,7 @@ impl Ready<'_> {
             Arc::new(Float64Array::from_iter_values(scored.iter().map(of)))
         };
         let (source, record_id) = (&self.input.source, &self.input.record_id);
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             key(source, &|pair| pair.l)?,
             key(record_id, &|pair| pair.l)?,
             key(source, &|pair| pair.r)?,
@@ -716,6 +796,7 @@ impl Ready<'_> {
             }),
             texts(scored, |_| Cow::Borrowed(hash)),
         ];
+        columns.extend(evidence(self, scored, scorer, effects)?);
         RecordBatch::try_new(tables::scored_pairs(), columns)
             .map_err(|_| Error::bug("scored pairs do not fit their table"))
     }
@@ -723,6 +804,20 @@ impl Ready<'_> {
 
 fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
+}
+
+/// What is told where a model is older than the key.
+const PLAIN_TERMS: &str = "there is a SIMURGH_HASH_KEY, and the model, which was trained without one, \
+    lists common values under plain hashes; train it again with --set \
+    resolve.KIND.training.retrain=always";
+
+/// What came of merged pairs.
+struct Grouped {
+    clusters: Vec<u32>,
+    quality: Vec<ClusterQuality>,
+    links: Vec<Link>,
+    guards: Vec<GuardReport>,
+    effects: Effects,
 }
 
 /// Names of rules and stewards.
@@ -766,12 +861,14 @@ pub fn resolve(
     options: Options,
 ) -> Result<Resolved> {
     let ready = prepare(input, options)?;
-    let settings = input.settings;
     let mut warnings = Vec::new();
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
-            model.check(input.kind, &ready.comparisons)?;
+            model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
+            if input.hash_key.is_some() && model.plain_terms() {
+                warnings.push(PLAIN_TERMS.to_owned());
+            }
             (model, None)
         }
         None => ready.trained()?,
@@ -791,7 +888,7 @@ pub fn resolve(
             rule.name, rule.report.bounded_blocks, rule.report.bounded_records
         ));
     }
-    let scorer = Scorer::new(&model, &ready.comparisons, trained);
+    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
     for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -800,51 +897,17 @@ pub fn resolve(
         }
     }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
-    let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
-        l: pair.l,
-        r: pair.r,
-        strength: match pair.by {
-            By::Model => Strength::Model(pair.weight),
-            By::Rule(_) => Strength::Rule,
-            By::Steward(_) => Strength::Steward,
-        },
-    });
-    let known = Known::new(&scored, ready.rows);
-    let guards = Guards {
-        rules: &ready.rules,
-        different: &different,
-        sources: &ready.sources,
-        weight: &|l, r| ready.group_weight(&scorer, &known, l, r),
-        merge,
-    };
-    let clusters = cluster(ready.rows, edges.collect(), &guards);
+    let names = Names { settings: input.settings, decisions };
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
-    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
-    let quality = quality(&clusters.of_row, &joined, &decided);
-    let names = Names { settings, decisions };
-    let decided_by = |edge: &Edge| {
-        let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
-        place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
-    };
-    let link = |edge: &Edge| Link {
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-        decided_by: decided_by(edge),
-    };
-    let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
-        guard: names.guard(*refusal),
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-    };
-    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
     Ok(Resolved {
         pairs,
-        links: clusters.joined.iter().map(link).collect(),
-        guards: clusters.refused.iter().map(guard).collect(),
-        clusters: clusters.of_row,
-        quality,
+        links: grouped.links,
+        guards: grouped.guards,
+        clusters: grouped.clusters,
+        quality: grouped.quality,
         merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,

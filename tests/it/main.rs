@@ -18,6 +18,7 @@
 //! | `canary` | planted values, and everything that a run says of itself |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
+//! | `runs` | runs compared, stopped by their limits, rolled back, maintained, replayed |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -39,6 +40,7 @@ mod lineage;
 mod look;
 mod program;
 mod results;
+mod runs;
 mod s3;
 mod store;
 mod suite;

@@ -128,7 +128,7 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     phase("understand", "preparing records");
     work.records(&plan).await?;
     let settings = &plan.settings;
-    let input = resolution::input_of(&work.engine, tables::RECORDS, &plan.of, &plan.kind, settings).await?;
+    let input = resolution::input_of(&work.engine, &plan.of, &plan.kind, settings).await?;
     phase("prepare", "choosing what to compare");
     let chosen = choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings)?;
     phase("block", "training and scoring");
