@@ -3,18 +3,24 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
+mod audit;
 mod block;
 mod check;
 mod completions;
 mod dedupe;
+mod diff;
 mod errors;
 mod evaluate;
+mod explain;
 mod functions;
 mod init;
 mod interrupt;
+mod maintain;
 mod model;
 mod out;
 mod plan;
+mod rollback;
+mod rows;
 mod run;
 mod sample;
 mod show;
@@ -87,6 +93,12 @@ enum Command {
     Plan(plan::Arguments),
     /// Runs a pipeline for a date, or one of its stages
     Run(run::Arguments),
+    /// Compares what two runs published: entities, ids, values, and the facts that move
+    Diff(diff::Arguments),
+    /// Puts every table of a run back, in the place of what is in force
+    Rollback(rollback::Arguments),
+    /// Compacts tables, writes checkpoints, removes what no kept run needs
+    Maintain(maintain::Arguments),
     /// Finds the records of files that are the same, without a pipeline
     Dedupe(dedupe::Arguments),
     /// Shows what each blocking rule gives, and proposes rules
@@ -105,8 +117,12 @@ enum Command {
     Tables(tables::Arguments),
     /// Shows one customer: values and where they come from, records, history
     Show(show::Arguments),
+    /// Says why two records are one customer, or not; or how a customer came to be
+    Explain(explain::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
+    /// The evidence about a customer in one file, and its decisions made again
+    Audit(audit::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -154,6 +170,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Diff(arguments) => diff::run(arguments, &cli.global),
+        Command::Rollback(arguments) => rollback::run(arguments, &cli.global),
+        Command::Maintain(arguments) => maintain::run(arguments, &cli.global),
         Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
@@ -163,7 +182,9 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
+        Command::Audit(arguments) => audit::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {
@@ -227,12 +248,16 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
-        let place = place.unwrap_or_default();
-        match panic.payload().downcast_ref::<&'static str>() {
-            Some(text) => complain!("panic at {place}: {text}"),
-            None => complain!("panic at {place}"),
-        }
+        complain!("{}", of_panic(&place.unwrap_or_default(), panic.payload()));
     }));
+}
+
+/// What is told of a panic.
+fn of_panic(place: &str, payload: &dyn std::any::Any) -> String {
+    match payload.downcast_ref::<&'static str>() {
+        Some(text) => format!("panic at {place}: {text}"),
+        None => format!("panic at {place}"),
+    }
 }
 
 /// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.
@@ -286,6 +311,9 @@ fn show(error: &Error) {
         complain!("{report:?}");
     }
     complain!("error: {error}");
+    for note in error.noted() {
+        complain!("  {note}");
+    }
     let mut cause = std::error::Error::source(error);
     let mut before = error.to_string();
     while let Some(source) = cause {
@@ -324,6 +352,9 @@ fn failure(error: &Error) -> Value {
         "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
+    if let Some(json) = json.as_object_mut() {
+        json.extend(error.details().clone());
+    }
     let problems: Vec<Value> = error
         .diagnostics()
         .iter()
@@ -340,4 +371,22 @@ fn place(report: &miette::Report) -> Option<String> {
     let label = report.labels()?.next()?;
     let at = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
     Some(format!("{}:{}:{}", at.name().unwrap_or_default(), at.line() + 1, at.column() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_quotes_no_value() {
+        let told = |panics: fn(&str)| {
+            let value = "canary-7731".to_owned();
+            let caught = catch_unwind(AssertUnwindSafe(|| panics(&value))).unwrap_err();
+            of_panic("src/a.rs:7", caught.as_ref())
+        };
+        let quoting = told(|value| assert!(value.is_empty(), "the value {value} is there"));
+        assert_eq!(quoting, "panic at src/a.rs:7");
+        let plain = told(|value| assert!(value.is_empty(), "a value is there"));
+        assert_eq!(plain, "panic at src/a.rs:7: a value is there");
+    }
 }

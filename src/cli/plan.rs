@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         run_id: None,
         cascade: false,
         full: false,
+        accept: false,
         engine: engine_options(arguments.threads, &arguments.memory)?,
     };
     let plan = run_blocking(pipeline::plan(&request))?;
@@ -84,6 +85,15 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
                     rule.pairs,
                     rule.largest_block
                 );
+            }
+        }
+        if let Some(gate) = &plan.gate {
+            say!("\nchanges, compared with run {} of {}", gate.against, gate.against_date);
+            for line in pipeline::lines(&gate.difference) {
+                say!("  {line}");
+            }
+            for past in &gate.past {
+                say!("  would stop: {past}");
             }
         }
         say!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));

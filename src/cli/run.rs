@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Compares every pair again, and not only those of what changed: the same tables, at more cost
     #[arg(long)]
     full: bool,
+    /// Publishes a run that is past the limits of `gate` and `drift`, or that was rolled back
+    #[arg(long)]
+    accept: bool,
     /// Writes what the run came to as a Prometheus text file
     #[arg(long, env = "SIMURGH_METRICS", value_name = "FILE")]
     metrics: Option<std::path::PathBuf>,
@@ -93,6 +96,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         run_id: arguments.run_id.clone(),
         cascade: arguments.cascade,
         full: arguments.full,
+        accept: arguments.accept,
         engine: engine_options(arguments.threads, &arguments.memory)?,
     };
     let result = match run_blocking(pipeline::run(&request)) {
@@ -124,6 +128,7 @@ fn line(mut json: Value) -> Value {
         // The stages' reports stand in run_results.json; a scheduler wants one short line.
         fields.remove("stages");
         fields.remove("rows");
+        fields.remove("drift");
     }
     json
 }
@@ -156,6 +161,12 @@ fn print(result: &RunResult, warehouse: &str) {
         result.rows_quarantined,
         result.entities
     );
+    if let Some(gate) = &result.gate {
+        say!("compared with run {} of {}", gate.against, gate.against_date);
+        for line in pipeline::lines(&gate.difference) {
+            say!("  {line}");
+        }
+    }
     for warning in &result.warnings {
         say!("warning: {warning}");
     }

@@ -144,6 +144,11 @@ impl Engine {
             .map_err(|error| translate(name, error))
     }
 
+    /// Whether SQL may read a table of this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.context.table_exist(name).unwrap_or(false)
+    }
+
     /// What a plan's columns are made of, of the tables that SQL may read.
     pub fn lineage(&self, frame: &DataFrame) -> ColumnLineage {
         ColumnLineage::of(frame.logical_plan(), &self.tables())

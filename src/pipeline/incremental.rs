@@ -16,8 +16,9 @@ use super::resolution;
 use super::run::Run;
 use super::stages::earlier_as;
 use crate::error::{Error, Result};
-use crate::land::delta;
-use crate::resolve::{self, Before, Gone, Input, Model, Resolve};
+use crate::keyed::HashKey;
+use crate::land::{History, Published, delta};
+use crate::resolve::{self, Before, Gone, Input, Model, RecordKey, Resolve};
 use crate::tables;
 
 /// What is hashed below changed its meaning, or what resolution makes of it did.
@@ -45,18 +46,51 @@ pub(super) async fn earlier(run: &Run) -> Result<Earlier> {
     })
 }
 
+/// The command that arranges files and leaves every row as it was.
+const MAINTAIN: &str = "maintain";
+
+/// Whether a command changed what a run decided: members or pairs without the records, or records
+/// without these. One that only wrote a steward's decision down did not.
+pub(super) fn disturbed(history: &History, entry: &Published) -> bool {
+    let decided =
+        [tables::RECORDS, tables::SCORED_PAIRS, tables::ENTITY_MEMBERS, tables::ENTITY_QUALITY];
+    let mut own = entry;
+    while let Some(base) = own.base.and_then(|base| history.get(base)) {
+        let same = decided.iter().all(|table| own.tables.get(*table) == base.tables.get(*table));
+        if !same && own.command.as_deref() != Some(MAINTAIN) {
+            return true;
+        }
+        own = base;
+    }
+    false
+}
+
 /// What changed in the records of one kind.
 pub(super) struct Changed {
     changed: Vec<bool>,
     gone: Gone,
 }
 
-/// A hash of all that decides a kind's pairs and clusters, but for the records.
+/// A hash of the records that may not be compared with others, for want of consent.
+pub(super) fn apart_hash(apart: &[RecordKey]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for key in apart {
+        for text in [&key.source, &key.record_id] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// A hash of all that decides a kind's pairs and clusters, but for the records that are compared.
+/// Who may not be compared is in it, since a record that may be from now on was never compared.
 pub(super) async fn decided_by(
     run: &Run,
     kind: &str,
     settings: &Resolve,
     model: &Model,
+    apart: &str,
 ) -> Result<String> {
     let records = run.engine.sql("SELECT * FROM records", "records").await?;
     let columns: Vec<(String, String)> = records
@@ -65,8 +99,11 @@ pub(super) async fn decided_by(
         .iter()
         .map(|field| (field.name().clone(), field.data_type().to_string()))
         .collect();
-    let parts =
-        (LAYOUT, env!("CARGO_PKG_VERSION"), kind, settings.decisive(), model.hash()?, columns);
+    let key = HashKey::of_process()?;
+    let parts = (
+        (LAYOUT, env!("CARGO_PKG_VERSION"), kind, settings.decisive(), model.hash()?),
+        (columns, key.as_ref().map(HashKey::id), apart),
+    );
     Ok(blake3::hash(format!("{parts:?}").as_bytes()).to_hex().to_string())
 }
 
@@ -76,18 +113,21 @@ pub(super) async fn changed(
     input: &Input<'_>,
     content_hash: &ArrayRef,
     choice: &Choice,
-    entries: &[Entry],
+    (entries, apart): (&[Entry], &str),
 ) -> Result<std::result::Result<Changed, &'static str>> {
     let (kind, settings) = (input.kind, input.settings);
     if run.full {
         return Ok(Err("--full asks for it"));
     }
     let Some(predecessor) = &run.predecessor else { return Ok(Err("no run is before it")) };
+    if run.disturbed {
+        return Ok(Err("a command changed the tables of the run before"));
+    }
     let Some(model) = &choice.model else { return Ok(Err("the model is trained anew")) };
     let Some(entry) = entries.iter().find(|entry| entry.kind == kind) else {
         return Ok(Err("the run before knew no such kind"));
     };
-    if entry.resolution != decided_by(run, kind, settings, model).await? {
+    if entry.resolution != decided_by(run, kind, settings, model, apart).await? {
         return Ok(Err("settings, columns, model or program are not those of the run before"));
     }
     let conditions = settings.conditions().into_iter().map(|(_, sql)| sql);
@@ -132,7 +172,7 @@ pub(super) async fn changed(
     run.engine.register(name, run.engine.batches(schema, gone)?)?;
     let expressions: Vec<String> =
         settings.blocking_expressions().into_iter().map(str::to_owned).collect();
-    let sql = resolution::sql_of(name, kind, &expressions, &[]);
+    let sql = resolution::sql(name, kind, &expressions, &[]);
     let batch = run.engine.collect_one(run.engine.sql(&sql, &what).await?, &what).await?;
     let evaluated = batch.columns().iter().skip(2).cloned();
     let gone = Gone {

@@ -9,12 +9,14 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::consent::LINKABLE;
 use super::incremental;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -26,6 +28,12 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let decisions = resolve::Decisions::of_batch(&run.decisions)?;
+    refuse_contradictions(&decisions)?;
+    let mut told = 0;
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    let apart = super::consent::link(&run.engine, &consents).await?;
+    let apart_hash = incremental::apart_hash(&apart);
     let earlier_models = models::earlier(run).await?;
     tracing::debug!("resolve: reading what the run before left");
     let earlier = incremental::earlier(run).await?;
@@ -37,10 +45,14 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
+        let present = |key: &RecordKey| position(&input, key).is_some();
+        let own = resolve::standing(decisions.list(), &present);
+        told += own.len();
         tracing::debug!("resolve.{kind}: reading what changed");
-        let changed = incremental::changed(run, &input, hash, &choice, &earlier_models).await?;
+        let earlier_run = (&earlier_models[..], apart_hash.as_str());
+        let changed = incremental::changed(run, &input, hash, &choice, earlier_run).await?;
         let model = choice.model.clone();
-        let resolved = incremental::resolve(&input, changed, &earlier, &[], model, options)?;
+        let resolved = incremental::resolve(&input, changed, &earlier, &own, model, options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
@@ -48,12 +60,17 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         quality
             .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
         clusters.extend(own);
-        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
+        let mut entry = models::keep(run, kind, settings, &choice, &resolved).await?;
+        let model = &resolved.model;
+        entry.resolution = incremental::decided_by(run, kind, settings, model, &apart_hash).await?;
+        named.push(entry);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
         extents.push(resolved.extent);
     }
     unresolved_kinds(run).await?;
+    let without_consent = apart.len();
+    clusters.extend(apart.into_iter().map(|record| vec![record]));
 
     let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
     let earlier_redirects = earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?;
@@ -66,6 +83,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         pipeline: &run.identity.pipeline,
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
+        decisions: decisions.list(),
     };
     tracing::debug!("resolve: identifying");
     let Identified { members, events, redirects, .. } =
@@ -78,9 +96,15 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
     let (before, now) =
         incremental::log_of(&earlier.pairs, &pairs, &extents, earlier_models.len())?;
-    let log = resolve::match_log(Some(&before), &now, &run.identity.run_id)?;
+    let log_run = resolve::LogRun {
+        run_id: &run.identity.run_id,
+        logical_date: days(run.date),
+        configuration: &run.identity.configuration,
+    };
+    let log = resolve::match_log(Some(&before), &now, &log_run)?;
     drop((before, now));
     let entities = golden_ids(&members);
+    let standing = decisions.list().iter().filter(|own| own.stands()).count();
     let quality = quality_table(&members, &quality)?;
     tracing::debug!("resolve: writing tables");
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
@@ -91,9 +115,46 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), Vec::new()).await?;
+    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), vec![run.decisions.clone()])
+        .await?;
     tracing::debug!("resolve: done");
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
+    Ok(json!({
+        "kinds": kinds,
+        "entities": entities,
+        "not_compared": without_consent,
+        "models": named,
+        "decisions": { "standing": standing, "pairs": told },
+        "warnings": warnings,
+    }))
+}
+
+/// Commands refuse a decision that contradicts others; a table that another writer changed may hold
+/// one all the same.
+fn refuse_contradictions(decisions: &resolve::Decisions) -> Result<()> {
+    let Some(found) = resolve::contradiction(decisions.list()) else { return Ok(()) };
+    let id = |place: usize| decisions.list()[place].id.clone();
+    let chain: Vec<String> = found.chain.iter().map(|place| id(*place)).collect();
+    Err(Error::data(format!(
+        "decisions: {} says that two records are different, and {} that they are the same",
+        id(found.different),
+        chain.join(", ")
+    ))
+    .help("withdraw one of them: simurgh decisions withdraw DECISION_ID"))
+}
+
+/// The row of a record, if it is there: rows are sorted by key.
+fn position(input: &resolve::Input<'_>, key: &RecordKey) -> Option<usize> {
+    let (mut low, mut high) = (0, input.source.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let own = (input.source.value(middle), input.record_id.value(middle));
+        match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -106,7 +167,8 @@ pub(super) async fn input<'a>(
     input_of(&run.engine, kind, kind, settings).await
 }
 
-/// The same of the engine's table `records`: those of kind `of`, for the model of `kind`.
+/// The same of the engine's records: those of kind `of`, for the model of `kind`; where it was found
+/// out which of them may be linked, of those.
 pub(super) async fn input_of<'a>(
     engine: &Engine,
     of: &str,
@@ -130,7 +192,7 @@ async fn input_and<'a>(
     let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
     let expressions = settings.expressions();
     let wanted = [&read[..], also].concat();
-    let frame = engine.sql(&sql(of, &expressions, &wanted), &what).await?;
+    let frame = engine.sql(&sql(records_of(engine), of, &expressions, &wanted), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
@@ -158,6 +220,7 @@ async fn input_and<'a>(
         record_id: text(1)?,
         expressions: evaluated,
         conditions,
+        hash_key: HashKey::of_process()?,
     };
     Ok((input, beside))
 }
@@ -224,19 +287,14 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
     })
 }
 
-/// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
-pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
-    sql_of("records", kind, expressions, columns)
+/// The table of the records that are compared.
+pub(super) fn records_of(engine: &Engine) -> &'static str {
+    if engine.knows(LINKABLE) { LINKABLE } else { tables::RECORDS }
 }
 
-/// The same over another table of such columns, that expressions may still call `records`.
-pub(super) fn sql_of(
-    table: &str,
-    kind: &str,
-    expressions: &[String],
-    columns: &[String],
-) -> String {
+/// The SELECT that gives a kind's resolution input of a table: `source`, `record_id`, then the
+/// expressions as `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
+pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
@@ -245,12 +303,11 @@ pub(super) fn sql_of(
         sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
-    let table = if table == "records" { table.to_owned() } else { format!("{table} AS records") };
     sql + &format!(" FROM {table} WHERE kind = '{kind}' ORDER BY source, record_id")
 }
 
 /// Records by cluster, clusters and members in row order.
-fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
@@ -319,7 +376,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
 }
 
-fn days(date: jiff::civil::Date) -> i32 {
+pub(super) fn days(date: jiff::civil::Date) -> i32 {
     jiff::civil::date(1970, 1, 1).until(date).map_or(0, |span| span.get_days())
 }
 

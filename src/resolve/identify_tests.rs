@@ -10,6 +10,7 @@ struct Story {
     events: RecordBatch,
     redirects: RecordBatch,
     day: i32,
+    decisions: Vec<Decision>,
     /// The id of each record.
     now: BTreeMap<u8, String>,
     today: Vec<(String, String, Option<String>)>,
@@ -22,6 +23,7 @@ impl Story {
             events: RecordBatch::new_empty(tables::entity_events()),
             redirects: RecordBatch::new_empty(tables::id_redirects()),
             day: 20_000,
+            decisions: Vec::new(),
             now: BTreeMap::new(),
             today: Vec::new(),
         }
@@ -34,7 +36,12 @@ impl Story {
     fn day(&mut self, clusters: &[Vec<u8>]) -> &mut Self {
         self.day += 1;
         let run_id = format!("run{}", self.day);
-        let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: self.day };
+        let run = IdentifyRun {
+            pipeline: "test",
+            run_id: &run_id,
+            logical_date: self.day,
+            decisions: &self.decisions,
+        };
         let keys: Vec<Vec<RecordKey>> =
             clusters.iter().map(|own| own.iter().map(|r| Self::key(*r)).collect()).collect();
         let found = {
@@ -158,6 +165,72 @@ fn records_that_come_back_bring_their_id_back() {
     assert_eq!(story.id(2), story.id(3));
     assert_ne!(story.id(2), id, "an id in use goes first");
     assert_eq!((story.happened(&id), story.open().get(&id)), (vec!["merged"], Some(&story.id(3))));
+}
+
+/// A decision about two records, whose golden ids were these; the younger of two merged is kept.
+fn decision(at: i64, (a, b): (u8, u8), ids: (&str, &str), same: bool, keep: &str) -> Decision {
+    Decision {
+        id: format!("d{at}"),
+        a: Story::key(a),
+        b: Story::key(b),
+        same,
+        by: "lea".to_owned(),
+        at,
+        why: None,
+        withdrawn_at: None,
+        withdrawn_by: None,
+        golden_id_a: Some(ids.0.to_owned()),
+        golden_id_b: Some(ids.1.to_owned()),
+        keep_golden_id: Some(keep.to_owned()),
+    }
+}
+
+#[test]
+fn the_stewards_choice_goes_before_the_older_id_and_its_undoing_brings_both_back() {
+    let mut story = Story::new();
+    story.day(&[vec![1]]).day(&[vec![1], vec![2, 4]]);
+    let (older, younger) = (story.id(1), story.id(2));
+    story.decisions = vec![decision(1, (2, 1), (&younger, &older), true, &younger)];
+    story.day(&[vec![1, 2, 4]]);
+    assert_eq!((story.id(1), story.happened(&older)), (younger.clone(), vec!["merged"]));
+    assert_eq!(story.open(), BTreeMap::from([(older.clone(), younger.clone())]));
+    story.decisions[0].withdrawn_at = Some(2);
+    story.day(&[vec![1], vec![2, 4]]);
+    assert_eq!((story.id(1), story.id(2)), (older.clone(), younger));
+    assert_eq!(story.happened(&older), ["restored"]);
+    assert!(story.open().is_empty());
+}
+
+#[test]
+fn a_record_that_is_parted_leaves_the_id_to_those_that_the_steward_chose() {
+    let mut story = Story::new();
+    story.day(&[vec![1, 2, 3]]);
+    let id = story.id(1);
+    // By the rule the larger part would keep it.
+    story.decisions = vec![
+        decision(1, (1, 2), (&id, &id), false, &id),
+        decision(1, (1, 3), (&id, &id), false, &id),
+    ];
+    story.day(&[vec![1], vec![2, 3]]);
+    assert_eq!((story.id(1), story.happened(&story.id(2))), (id, vec!["split"]));
+}
+
+#[test]
+fn a_run_of_the_same_date_redirects_the_id_that_only_the_decision_knows() {
+    let mut story = Story::new();
+    story.day(&[vec![1], vec![2]]);
+    let (first, second) = (story.id(1), story.id(2));
+    // The same day again, from what was before it: nothing.
+    let mut again = Story::new();
+    again.decisions = vec![decision(1, (2, 1), (&second, &first), true, &second)];
+    again.day(&[vec![1, 2]]);
+    assert_eq!((again.id(1), again.happened(&first)), (second.clone(), vec!["merged"]));
+    assert_eq!(again.open(), BTreeMap::from([(first.clone(), second.clone())]));
+    again.day(&[vec![1, 2]]);
+    assert!(again.today.is_empty(), "told once");
+    again.decisions[0].withdrawn_at = Some(2);
+    again.day(&[vec![1], vec![2]]);
+    assert_eq!((again.id(1), again.id(2)), (first, second));
 }
 
 #[test]
@@ -301,7 +374,9 @@ impl Oracle {
                 .map(|place| ids[place].clone())
         };
         for (own, id) in clusters.iter().zip(ids) {
-            let mut say = |event, other| drop(happened.insert((id.clone(), event, other)));
+            let mut say = |event, other| {
+                happened.insert((id.clone(), event, other));
+            };
             if let Some(before) = self.current.get(id) {
                 if own.iter().any(|record| !before.contains(record)) {
                     say("grown", None);

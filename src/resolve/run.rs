@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{
     Array, ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray,
@@ -22,21 +23,25 @@ use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scrat
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::pairs::{Effects, evidence};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::random::mix;
 use crate::tables;
 
 mod incremental;
 mod part;
+mod replay;
 mod taken;
 mod walk;
 
 pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
+pub use replay::{Replayed, replay};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -52,6 +57,8 @@ pub struct Input<'a> {
     pub expressions: HashMap<String, ArrayRef>,
     /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
     pub conditions: Option<Arc<dyn PairConditions>>,
+    /// The key under which values are hashed; without it none is, but for common ones in a model.
+    pub hash_key: Option<HashKey>,
 }
 
 /// How to compute; never what.
@@ -140,6 +147,8 @@ pub(super) struct Ready<'a> {
     pub(super) threads: usize,
     /// Whether a deterministic rule may merge what the model would not.
     merges: bool,
+    /// Pairs that guards asked for and that were not kept.
+    compared_again: AtomicU64,
 }
 
 /// What pairs of a pattern weigh at most, by pattern.
@@ -178,12 +187,12 @@ fn counts(held: &[Compared]) -> Counts {
 
 /// A pair to be written.
 #[derive(Clone, Copy)]
-struct Scored {
-    l: u32,
-    r: u32,
+pub(super) struct Scored {
+    pub(super) l: u32,
+    pub(super) r: u32,
     rule: u16,
-    pattern: u64,
-    weight: Weight,
+    pub(super) pattern: u64,
+    pub(super) weight: Weight,
     decision: &'static str,
     by: By,
 }
@@ -358,6 +367,7 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         every_source,
         threads,
         merges: settings.rules.iter().any(|rule| rule.then == Verdict::Merge),
+        compared_again: AtomicU64::new(0),
     })
 }
 
@@ -435,6 +445,7 @@ impl Ready<'_> {
             rows: self.rows as u32,
             skip: if self.skips() { Some(&skip) } else { None },
             labelled,
+            key: self.input.hash_key.as_ref(),
             merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
@@ -592,6 +603,11 @@ impl Ready<'_> {
         Ok((kept, compared))
     }
 
+    fn compare_again(&self, l: u32, r: u32) -> u64 {
+        self.compared_again.fetch_add(1, Ordering::Relaxed);
+        self.comparisons.pattern(l, r)
+    }
+
     /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
     /// if each group were one record that holds all its values.
     fn group_weight(
@@ -603,7 +619,7 @@ impl Ready<'_> {
     ) -> Weight {
         if let ([l], [r]) = (left, right) {
             return known.pair(*l, *r).map_or_else(
-                || scorer.weight(self.comparisons.pattern(*l, *r), *l, *r, Weight::MIN),
+                || scorer.weight(self.compare_again(*l, *r), *l, *r, Weight::MIN),
                 |pair| pair.weight,
             );
         }
@@ -612,7 +628,7 @@ impl Ready<'_> {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
-                    .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
+                    .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
@@ -659,12 +675,14 @@ impl Ready<'_> {
                 (Some(a), Some(b)) if a != b => {
                     decided.insert((a.min(b), a.max(b)), place);
                 }
+                // Both may be of another kind.
+                (None, None) => {}
                 _ => unknown += 1,
             }
         }
         if unknown > 0 {
             warnings.push(format!(
-                "{unknown} decisions name a record that is not among those of kind `{}`",
+                "{unknown} decisions are of a record of kind `{}` and one that is not of it",
                 self.input.kind
             ));
         }
@@ -731,7 +749,13 @@ impl Ready<'_> {
             l: self.key(edge.l),
             r: self.key(edge.r),
         };
+        let refused = clusters.refused.iter();
+        let effects = Effects::new(
+            joined.iter().copied(),
+            refused.map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
+        );
         Grouped {
+            effects,
             links: clusters.joined.iter().map(link).collect(),
             guards: clusters.refused.iter().map(guard).collect(),
             clusters: clusters.of_row,
@@ -745,6 +769,7 @@ impl Ready<'_> {
         scorer: &Scorer<'_>,
         hash: &str,
         names: &Names<'_>,
+        effects: &Effects,
     ) -> Result<RecordBatch> {
         let key = |array: &StringArray, row: &dyn Fn(&Scored) -> u32| -> Result<ArrayRef> {
             let rows = UInt32Array::from_iter_values(scored.iter().map(row));
@@ -767,7 +792,7 @@ impl Ready<'_> {
             Arc::new(Float64Array::from_iter_values(scored.iter().map(of)))
         };
         let (source, record_id) = (&self.input.source, &self.input.record_id);
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             key(source, &|pair| pair.l)?,
             key(record_id, &|pair| pair.l)?,
             key(source, &|pair| pair.r)?,
@@ -787,6 +812,7 @@ impl Ready<'_> {
             }),
             texts(scored, |_| Cow::Borrowed(hash)),
         ];
+        columns.extend(evidence(self, scored, scorer, effects)?);
         RecordBatch::try_new(tables::scored_pairs(), columns)
             .map_err(|_| Error::bug("scored pairs do not fit their table"))
     }
@@ -796,12 +822,23 @@ fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRe
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
 
+/// What is told where a model is older than the key.
+const PLAIN_TERMS: &str = "there is a SIMURGH_HASH_KEY, and the model, which was trained without one, \
+    lists common values under plain hashes; train it again with --set \
+    resolve.KIND.training.retrain=always";
+
+/// Whether a model lists values under plain hashes although there is a key.
+fn plain_terms(input: &Input<'_>, model: &Model) -> bool {
+    input.hash_key.is_some() && model.plain_terms()
+}
+
 /// What came of merged pairs.
 struct Grouped {
     clusters: Vec<u32>,
     quality: Vec<ClusterQuality>,
     links: Vec<Link>,
     guards: Vec<GuardReport>,
+    effects: Effects,
 }
 
 /// Names of rules and stewards.
@@ -839,8 +876,11 @@ fn step(kind: &str, what: &str) {
 }
 
 /// What a person should know of a model and of blocks.
-fn notes(model: &Model, blocks: &Blocks) -> Vec<String> {
+fn notes(model: &Model, blocks: &Blocks, plain_terms: bool) -> Vec<String> {
     let mut warnings = Vec::new();
+    if plain_terms {
+        warnings.push(PLAIN_TERMS.to_owned());
+    }
     if !model.training.converged {
         let moves = model.training.largest_move.as_ref();
         warnings.push(format!(
@@ -875,7 +915,7 @@ pub fn resolve(
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
-            model.check(input.kind, &ready.comparisons)?;
+            model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
             (model, None)
         }
         None => {
@@ -883,9 +923,9 @@ pub fn resolve(
             ready.trained()?
         }
     };
-    let mut warnings = notes(&model, &ready.blocks);
+    let mut warnings = notes(&model, &ready.blocks, !trained && plain_terms(input, &model));
     step(input.kind, "scoring");
-    let scorer = Scorer::new(&model, &ready.comparisons, trained);
+    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
     for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -900,7 +940,7 @@ pub fn resolve(
     ready.comparisons.check()?;
     ready.rules.check()?;
     step(input.kind, "putting pairs together");
-    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
     step(input.kind, "done");
     Ok(Resolved {
         pairs,

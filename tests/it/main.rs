@@ -16,8 +16,10 @@
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `canary` | planted values, and everything that a run says of itself |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
+//! | `runs` | runs compared, stopped by their limits, rolled back, maintained, replayed |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -29,6 +31,7 @@
 
 mod architecture;
 mod backfill;
+mod canary;
 mod dedupe;
 mod fault;
 mod history;
@@ -39,6 +42,7 @@ mod lineage;
 mod look;
 mod program;
 mod results;
+mod runs;
 mod s3;
 mod store;
 mod suite;

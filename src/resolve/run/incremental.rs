@@ -13,9 +13,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{concat, interleave, take};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{concat, filter_record_batch, interleave, take_record_batch};
 use arrow::datatypes::{Float64Type, UInt32Type};
 use rustc_hash::FxHashSet;
 use serde::Serialize;
@@ -26,6 +28,7 @@ use super::super::columns::{Columns, MISSING};
 use super::super::compare::Scratch;
 use super::super::kernel::{Chunk, Pair, parallel};
 use super::super::model::{Model, Scorer, Weight, probability};
+use super::super::pairs::Effects;
 use super::super::quality::ClusterQuality;
 use super::super::record::StewardDecision;
 use super::part::{Index, Part};
@@ -33,7 +36,7 @@ use super::taken::{Known, Taken};
 use super::walk::{Walked, pairs_to_compare};
 use super::{
     By, Grouped, HELD_PAIRS, Input, Most, Names, Options, Ready, Resolved, Scored, blocks,
-    check_sorted, least_weight, notes, prepare, resolve, step,
+    check_sorted, least_weight, notes, plain_terms, prepare, resolve, step, texts,
 };
 use crate::error::{Error, Result};
 use crate::tables;
@@ -228,12 +231,14 @@ fn changes(
 
     // The records that are compared are few: they alone are made ready.
     let ends = walked.iter().flat_map(|own| own.l.iter().chain(&own.r)).copied();
-    let of_stewards = decided.iter().flat_map(|(l, r)| [*l, *r]);
+    // Decisions name records that are not of a pair, where the other is of no record at hand.
+    let named = decisions.iter().flat_map(|own| [&own.a, &own.b]);
+    let of_stewards = named.filter_map(|key| now.row(&key.source, &key.record_id));
     let near = Part::new(ends.chain(of_stewards).collect(), rows);
     let near_input = near.input(input)?;
     let ready = prepare(&near_input, options)?;
-    model.check(input.kind, &ready.comparisons)?;
-    let scorer = Scorer::new(model, &ready.comparisons, false);
+    model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
     let (mut fresh, pairs_walked) = score(&ready, &near, &scorer, &walked)?;
     let merge = merge_weight(&ready, &taken, &fresh);
     for pair in taken.pairs.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -251,10 +256,12 @@ fn changes(
         }
     }
     decide_others(&ready, &near, &scorer, &blocks, &decided, &mut fresh);
-    let mut warnings = notes(model, &blocks);
+    let mut warnings = notes(model, &blocks, plain_terms(input, model));
     let different = ready.overrule(decisions, &scorer, &mut fresh, &mut warnings);
     let names = Names { settings: input.settings, decisions };
-    let batch = ready.batch(&fresh, &scorer, &model.hash()?, &names)?;
+    // What clusters make of these pairs is told when there are clusters.
+    let nothing = Effects::new(std::iter::empty(), std::iter::empty());
+    let batch = ready.batch(&fresh, &scorer, &model.hash()?, &names, &nothing)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
 
@@ -269,12 +276,12 @@ fn changes(
         (0..rows as u32).collect()
     } else {
         let of_stewards = decided.iter().flat_map(|(l, r)| [*l, *r]);
-        touched(before.changed, of_stewards, &mut taken, &both)
+        touched(before.changed, of_stewards, &taken, &both)
     };
     let far = Part::new(touched, rows);
     let far_input = far.input(input)?;
     let ready = prepare(&far_input, options)?;
-    let scorer = Scorer::new(model, &ready.comparisons, false);
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
     let within = both.within(&far);
     let different: Vec<(u32, u32)> =
         different.iter().filter_map(|(l, r)| far.pair(*l, *r)).collect();
@@ -286,7 +293,8 @@ fn changes(
     };
 
     step(input.kind, "putting pairs together");
-    let out = output(before.pairs, &taken, &both, &batch, &blocks)?;
+    let effects = effects_of(before.pairs, &taken, &both, &far, &grouped)?;
+    let out = output(before.pairs, &taken, &both, &batch, &blocks, &effects)?;
     step(input.kind, "done");
     let counts = ChangeCounts {
         records_changed: changed as u64,
@@ -432,26 +440,31 @@ fn strength(pair: &Scored) -> Strength {
 fn touched(
     changed: &[bool],
     of_stewards: impl Iterator<Item = u32>,
-    taken: &mut Taken,
+    taken: &Taken,
     both: &Both,
 ) -> Vec<u32> {
     let mut dirty = changed.to_vec();
     let mut mark = |row: u32| dirty[row as usize] = true;
     of_stewards.for_each(&mut mark);
     taken.bereft.iter().copied().for_each(&mut mark);
+    let mut as_it_was: FxHashSet<(u32, u32)> = FxHashSet::default();
     for pair in both.fresh() {
         let verdict = (pair.decision, strength(pair), pair.weight);
-        let same = taken.replaced.remove(&(pair.l, pair.r)) == Some(verdict);
+        let before = taken.replaced.get(&(pair.l, pair.r)).map(|own| own.0);
+        if before == Some(verdict) {
+            as_it_was.insert((pair.l, pair.r));
+            continue;
+        }
         let unchanged = !changed[pair.l as usize] && !changed[pair.r as usize];
-        if !same && (unchanged || pair.decision == "merge") {
+        if unchanged || pair.decision == "merge" {
             mark(pair.l);
             mark(pair.r);
         }
     }
-    taken.replaced.keys().for_each(|(l, r)| {
+    for (l, r) in taken.replaced.keys().filter(|pair| !as_it_was.contains(pair)) {
         mark(*l);
         mark(*r);
-    });
+    }
     let mut parent: Vec<u32> = (0..changed.len() as u32).collect();
     for pair in both.pairs.iter().filter(|pair| pair.decision == "merge") {
         let (l, r) = (root(&mut parent, pair.l), root(&mut parent, pair.r));
@@ -573,70 +586,83 @@ struct Output {
     now: RecordBatch,
 }
 
+/// What clusters made of each pair: as they are now where it was clustered again, else as it was.
+fn effects_of(
+    table: &RecordBatch,
+    taken: &Taken,
+    both: &Both,
+    far: &Part,
+    grouped: &Grouped,
+) -> Result<Vec<(bool, Option<String>)>> {
+    let guards = text(table, "guard")?;
+    let joined = table.column_by_name("joined").and_then(|own| own.as_boolean_opt());
+    let joined =
+        joined.ok_or_else(|| Error::bug("an earlier run's scored pairs do not say who joined"))?;
+    let of = |(pair, origin): (&Scored, &(usize, usize))| {
+        if let Some((l, r)) = far.pair(pair.l, pair.r) {
+            let (joined, guard) = grouped.effects.of(l, r);
+            return (joined, guard.map(str::to_owned));
+        }
+        let row = match origin {
+            (0, place) => Some(taken.rows[*place]),
+            _ => taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
+        };
+        // A pair of two components joins nothing.
+        let row = row.filter(|_| pair.decision == "merge").map(|row| row as usize);
+        let guard = row.filter(|row| guards.is_valid(*row)).map(|row| guards.value(row).to_owned());
+        (row.is_some_and(|row| joined.is_valid(row) && joined.value(row)), guard)
+    };
+    Ok(both.pairs.iter().zip(&both.origin).map(of).collect())
+}
+
 fn output(
     table: &RecordBatch,
     taken: &Taken,
     both: &Both,
     fresh: &RecordBatch,
     blocks: &Blocks,
+    effects: &[(bool, Option<String>)],
 ) -> Result<Output> {
     let bug = |_| Error::bug("scored pairs could not be put together");
-    let mut columns: Vec<ArrayRef> = table.columns().to_vec();
-    let decision = text(table, "decision")?;
-    let mut altered: Vec<u32> = taken.renamed.clone();
-    let decided = |(pair, row): (&Scored, &u32)| {
-        (pair.decision != decision.value(*row as usize)).then_some(*row)
-    };
-    altered.extend(taken.pairs.iter().zip(&taken.rows).filter_map(decided));
-    altered.sort_unstable();
-    altered.dedup();
-    if !altered.is_empty() {
-        // What a row says that is taken over, where it says another thing now.
-        let mut place = vec![MISSING; table.num_rows()];
-        for (own, row) in taken.rows.iter().enumerate() {
-            place[*row as usize] = own as u32;
-        }
-        let says = |name: &str, of: &dyn Fn(&Scored) -> String| -> Result<ArrayRef> {
-            let own = text(table, name)?;
-            let values = place.iter().enumerate().map(|(row, place)| match *place {
-                MISSING => Cow::Borrowed(own.value(row)),
-                place => Cow::Owned(of(&taken.pairs[place as usize])),
-            });
-            Ok(std::sync::Arc::new(StringArray::from_iter_values(values)))
-        };
-        let at = |name: &str| {
-            table
-                .schema()
-                .index_of(name)
-                .map_err(|_| Error::bug("an earlier run's scored pairs lack a column"))
-        };
-        let rule = |pair: &Scored| blocks.rules[usize::from(pair.rule)].name.clone();
-        columns[at("blocking_rule")?] = says("blocking_rule", &rule)?;
-        columns[at("decision")?] = says("decision", &|pair| pair.decision.to_owned())?;
-    }
+    let lost = |_| Error::bug("an earlier run's scored pairs lack a column");
     let origin = |(from, place): &(usize, usize)| match from {
         0 => (0, taken.rows[*place] as usize),
         _ => (1, *place),
     };
     let rows: Vec<(usize, usize)> = both.origin.iter().map(origin).collect();
-    let put = |rows: &[(usize, usize)]| -> Result<RecordBatch> {
-        let of = |(old, new): (&ArrayRef, &ArrayRef)| {
-            interleave(&[old.as_ref(), new.as_ref()], rows).map_err(bug)
-        };
-        let columns = columns.iter().zip(fresh.columns()).map(of).collect::<Result<_>>()?;
-        RecordBatch::try_new(tables::scored_pairs(), columns).map_err(bug)
+    let mut columns: Vec<ArrayRef> = table
+        .columns()
+        .iter()
+        .zip(fresh.columns())
+        .map(|(old, new)| interleave(&[old.as_ref(), new.as_ref()], &rows).map_err(bug))
+        .collect::<Result<_>>()?;
+    // What a row that is taken over may say otherwise than it did.
+    let rule = |pair: &Scored| match blocks.rules.get(usize::from(pair.rule)) {
+        Some(rule) => Cow::Borrowed(rule.name.as_str()),
+        None => Cow::Borrowed("decision"),
     };
-    let is_altered = |row: &usize| altered.binary_search(&(*row as u32)).is_ok();
-    let new = rows.iter().filter(|(from, row)| *from == 1 || is_altered(row)).copied();
-    let mut left: Vec<u32> = taken.left.iter().chain(&altered).copied().collect();
+    let says: [(&str, ArrayRef); 4] = [
+        ("blocking_rule", texts(&both.pairs, rule)),
+        ("decision", texts(&both.pairs, |pair| Cow::Borrowed(pair.decision))),
+        ("joined", Arc::new(effects.iter().map(|own| Some(own.0)).collect::<BooleanArray>())),
+        ("guard", Arc::new(effects.iter().map(|own| own.1.as_deref()).collect::<StringArray>())),
+    ];
+    let mut new: Vec<bool> = rows.iter().map(|(from, _)| *from == 1).collect();
+    for (name, says) in says {
+        let place = table.schema().index_of(name).map_err(lost)?;
+        let other = distinct(&columns[place], &says).map_err(bug)?;
+        other.iter().zip(&mut new).for_each(|(other, new)| *new |= other == Some(true));
+        columns[place] = says;
+    }
+    let pairs = RecordBatch::try_new(tables::scored_pairs(), columns).map_err(bug)?;
+    let altered = rows.iter().zip(&new).filter(|((from, _), new)| *from == 0 && **new);
+    let mut left: Vec<u32> = altered.map(|((_, row), _)| *row as u32).collect();
+    left.extend(&taken.left);
     left.sort_unstable();
-    let left = UInt32Array::from(left);
-    let before = table.columns().iter().map(|own| take(own, &left, None).map_err(bug));
     Ok(Output {
-        pairs: put(&rows)?,
-        now: put(&new.collect::<Vec<_>>())?,
-        before: RecordBatch::try_new(table.schema(), before.collect::<Result<_>>()?)
-            .map_err(bug)?,
+        before: take_record_batch(table, &UInt32Array::from(left)).map_err(bug)?,
+        now: filter_record_batch(&pairs, &BooleanArray::from(new)).map_err(bug)?,
+        pairs,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, Float64Array, ListBuilder, StringBuilder};
 
 use super::super::super::conditions::testing::Texts;
-use super::super::super::{IdentifyRun, Previous, RecordKey, identify, match_log};
+use super::super::super::{IdentifyRun, LogRun, Previous, RecordKey, identify, match_log};
 use super::super::tests::{blocking, comparison};
 use super::*;
 use crate::random::SplitMix64;
@@ -198,6 +198,7 @@ fn input<'a>(settings: &'a Resolve, records: &Records) -> Input<'a> {
         record_id: column(records, |key| &key.1),
         expressions: expressions(&records.values().collect::<Vec<_>>()),
         conditions: Some(Texts::of(&given)),
+        hash_key: None,
     }
 }
 
@@ -217,7 +218,7 @@ fn publish(date: i32, before: Option<&Day>, records: &Records, found: &Resolved)
         clusters[*cluster as usize].push(RecordKey::new(&key.0, &key.1));
     }
     let run_id = format!("run{date}");
-    let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: date };
+    let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: date, decisions: &[] };
     let previous = before.map(|day| Previous {
         members: &day.members,
         events: &day.events,
@@ -333,8 +334,9 @@ fn any_history_gives_what_a_resolution_from_nothing_gives() {
                 Extent::Everything(_) => whole += 1,
                 Extent::Changes(changes) => {
                     let counts = changes.counts;
-                    let log = match_log(Some(&by_changes.pairs), &full.pairs, "run").unwrap();
-                    let short = match_log(Some(&changes.before), &changes.now, "run").unwrap();
+                    let run = LogRun { run_id: "run", logical_date: date, configuration: "" };
+                    let log = match_log(Some(&by_changes.pairs), &full.pairs, &run).unwrap();
+                    let short = match_log(Some(&changes.before), &changes.now, &run).unwrap();
                     assert_eq!(short, log, "{place}: the match log of what changed");
                     taken += counts.pairs_taken_over;
                     walked += counts.pairs_walked;

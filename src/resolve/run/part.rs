@@ -74,6 +74,7 @@ impl Part {
                 Arc::new(PartConditions { whole: Arc::clone(whole), rows: Arc::clone(&self.rows) })
                     as Arc<dyn PairConditions>
             }),
+            hash_key: input.hash_key.clone(),
         })
     }
 }

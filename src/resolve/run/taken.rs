@@ -26,14 +26,12 @@ pub(super) struct Taken {
     pub(super) pairs: Vec<Scored>,
     /// The row of each in the table.
     pub(super) rows: Vec<u32>,
-    /// Rows of the table that are taken over with another blocking rule.
-    pub(super) renamed: Vec<u32>,
     /// Rows of the table that are not taken over.
     pub(super) left: Vec<u32>,
     /// Pairs of unchanged records that are decided again.
     pub(super) again: Vec<Pair>,
-    /// Pairs of unchanged records that are not taken over, and what was decided of them.
-    pub(super) replaced: FxHashMap<(u32, u32), Verdict>,
+    /// Pairs of unchanged records that are not taken over: what was decided of them, and their row.
+    pub(super) replaced: FxHashMap<(u32, u32), (Verdict, u32)>,
     /// Records that were merged with one that changed or is gone.
     pub(super) bereft: Vec<u32>,
 }
@@ -58,7 +56,6 @@ struct Table<'a> {
     keys: [&'a StringArray; 4],
     weight: &'a Float64Array,
     levels: &'a ListArray,
-    blocking_rule: &'a StringArray,
     decision: &'a StringArray,
     decided_by: &'a StringArray,
 }
@@ -77,7 +74,6 @@ impl<'a> Table<'a> {
             ],
             weight: column("match_weight")?.as_primitive_opt::<Float64Type>().ok_or_else(lost)?,
             levels: column("levels")?.as_list_opt::<i32>().ok_or_else(lost)?,
-            blocking_rule: text("blocking_rule")?,
             decision: text("decision")?,
             decided_by: text("decided_by")?,
         })
@@ -114,7 +110,6 @@ impl Taken {
         for part in parts {
             taken.pairs.extend(part.pairs);
             taken.rows.extend(part.rows);
-            taken.renamed.extend(part.renamed);
             taken.left.extend(part.left);
             taken.again.extend(part.again);
             taken.replaced.extend(part.replaced);
@@ -165,16 +160,14 @@ impl Taken {
             (Some(by), Some(decision), Some((rule, group)))
                 if open(rule, group) && !known.decided.contains(&(l, r)) =>
             {
-                if known.blocks.rules[usize::from(rule)].name != table.blocking_rule.value(row) {
-                    self.renamed.push(row as u32);
-                }
                 let pattern = table.pattern(row);
                 self.pairs.push(Scored { l, r, rule, pattern, weight, decision, by });
                 self.rows.push(row as u32);
             }
             _ => {
                 self.left.push(row as u32);
-                self.replaced.insert((l, r), (decision.unwrap_or(""), strength, weight));
+                let verdict = (decision.unwrap_or(""), strength, weight);
+                self.replaced.insert((l, r), (verdict, row as u32));
                 if let Some((rule, _)) = emitter.filter(|(rule, group)| open(*rule, *group)) {
                     self.again.push(Pair { l, r, rule });
                 }
