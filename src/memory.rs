@@ -100,7 +100,10 @@ fn work() -> std::sync::MutexGuard<'static, Vec<(u64, String)>> {
 pub fn at(what: impl Into<String>) -> Work {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-    work().push((number, what.into()));
+    let what = what.into();
+    // The log's times say how long each took.
+    tracing::debug!("at work: {what}");
+    work().push((number, what));
     Work(number)
 }
 

@@ -132,7 +132,7 @@ def environment(ledger):
                 usable[key] = order, row
     attributes = sorted({row["attribute"] for row in ledger.tables["raw_ref_environment"]})
     allowed = latest_consent(ledger, "enrichment")
-    for customer in ledger.tables["customers"]:
+    for customer in ledger.tables["customers_for_enrichment"]:
         golden, country = customer["golden_id"], customer["country"]
         places = [
             (kind, customer[kind].lower() if kind != "country" else country, country)

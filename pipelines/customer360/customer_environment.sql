@@ -2,6 +2,9 @@
 -- valid_from not after it among rows with known_at not after it; by postcode, else city, else
 -- country. Key: (golden_id, attribute); a row for every customer and attribute of the reference.
 --
+-- Areas are those that may be used: customers_for_enrichment has no value of a record whose
+-- customer denied enrichment.
+--
 -- level is how near the value is. Without a value, reason says why: no_consent (the latest
 -- statement on enrichment withdrew it), no_area (neither postcode nor city nor country is known),
 -- unknown_area (the reference has none of them), not_yet_known (its values are of a later day).
@@ -25,7 +28,7 @@ places as (
     postcode_normalise(c.postcode, c.country) as postcode,
     text_fold(c.city) as city,
     upper(trim(c.country)) as country
-  from customers c
+  from customers_for_enrichment c
   left join statements s on s.golden_id = c.golden_id and s.place = 1
 ),
 reference as (

@@ -36,6 +36,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages: 0..=STAGES.len() - 1,
         run_id: None,
         cascade: false,
+        full: false,
+        accept: false,
         engine: engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
     bounds::memory(request.engine.memory, None);
@@ -85,6 +87,15 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
                     rule.pairs,
                     rule.largest_block
                 );
+            }
+        }
+        if let Some(gate) = &plan.gate {
+            say!("\nchanges, compared with run {} of {}", gate.against, gate.against_date);
+            for line in pipeline::lines(&gate.difference) {
+                say!("  {line}");
+            }
+            for past in &gate.past {
+                say!("  would stop: {past}");
             }
         }
         say!("\nwrites {} tables\n  {}", plan.tables.len(), plan.tables.join(", "));

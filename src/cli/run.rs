@@ -46,6 +46,12 @@ pub(super) struct Arguments {
     /// Runs the later dates again that this run makes stale
     #[arg(long)]
     cascade: bool,
+    /// Compares every pair again, and not only those of what changed: the same tables, at more cost
+    #[arg(long)]
+    full: bool,
+    /// Publishes a run that is past the limits of `gate` and `drift`, or that was rolled back
+    #[arg(long)]
+    accept: bool,
     /// Writes what the run came to as a Prometheus text file
     #[arg(long, env = "SIMURGH_METRICS", value_name = "FILE")]
     metrics: Option<std::path::PathBuf>,
@@ -93,6 +99,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages,
         run_id: arguments.run_id.clone(),
         cascade: arguments.cascade,
+        full: arguments.full,
+        accept: arguments.accept,
         engine: engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
     bounds::memory(request.engine.memory, arguments.metrics.clone());
@@ -128,6 +136,7 @@ fn line(mut json: Value) -> Value {
         // The stages' reports stand in run_results.json; a scheduler wants one short line.
         fields.remove("stages");
         fields.remove("rows");
+        fields.remove("drift");
     }
     json
 }
@@ -160,6 +169,12 @@ fn print(result: &RunResult, warehouse: &str) {
         result.rows_quarantined,
         result.entities
     );
+    if let Some(gate) = &result.gate {
+        say!("compared with run {} of {}", gate.against, gate.against_date);
+        for line in pipeline::lines(&gate.difference) {
+            say!("  {line}");
+        }
+    }
     for warning in &result.warnings {
         say!("warning: {warning}");
     }

@@ -54,28 +54,20 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes as u64)
 }
 
-/// Room on the stack of every thread that plans or executes: DataFusion recurses by the depth of a
-/// plan, and its frames are large where it is not optimised. Only what is used is ever taken.
-const STACK: usize = 64 << 20;
+/// Room on the stack of a thread that plans or executes: DataFusion recurses by the depth of a plan,
+/// and its frames are large where it is not optimised. Only what is used is ever taken.
+pub const STACK: usize = 64 << 20;
 
-/// Runs a future to its end on a runtime whose threads have room for deep query plans. The caller's
-/// own thread, whose stack the system chose, only waits.
-pub fn run_blocking<T: Send>(future: impl Future<Output = Result<T>> + Send) -> Result<T> {
-    let failed = |source| Error::retry("the asynchronous runtime did not start").because(source);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+/// Runs a future to its end on a runtime whose threads have room for deep query plans, as the
+/// caller's should have: the future itself runs there.
+pub fn run_blocking<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2))
         .thread_stack_size(STACK)
         .enable_all()
         .build()
-        .map_err(failed)?;
-    std::thread::scope(|scope| {
-        let own = std::thread::Builder::new()
-            .name("simurgh".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || runtime.block_on(future))
-            .map_err(failed)?;
-        own.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+        .map_err(|source| Error::retry("the asynchronous runtime did not start").because(source))?
+        .block_on(future)
 }
 
 /// A session that plans and executes SQL over registered tables.
@@ -158,6 +150,11 @@ impl Engine {
             .register_table(name, frame.into_view())
             .map(drop)
             .map_err(|error| translate(name, error))
+    }
+
+    /// Whether SQL may read a table of this name.
+    pub fn knows(&self, name: &str) -> bool {
+        self.context.table_exist(name).unwrap_or(false)
     }
 
     /// What a plan's columns are made of, of the tables that SQL may read.

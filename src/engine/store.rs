@@ -283,6 +283,24 @@ impl Store {
         Ok(found)
     }
 
+    /// All objects under a folder, each with how long ago it was written, by this machine's clock.
+    pub async fn ages(&self, prefix: &str) -> Result<Vec<(String, Duration)>> {
+        let now = std::time::SystemTime::now();
+        self.inner
+            .list(Some(&Path::from(prefix)))
+            .map_ok(|meta| {
+                let written = std::time::SystemTime::from(meta.last_modified);
+                let age = now.duration_since(written).unwrap_or_default();
+                (meta.location.to_string(), age)
+            })
+            .try_collect()
+            .await
+            .or_else(|error| match error {
+                object_store::Error::NotFound { .. } => Ok(Vec::new()),
+                error => Err(self.failed("list", prefix, error)),
+            })
+    }
+
     /// Removes all objects under a folder.
     pub async fn delete_folder(&self, prefix: &str) -> Result<()> {
         for listed in self.list(prefix).await? {

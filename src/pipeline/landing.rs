@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::drift::DriftReport;
+use super::gate::GateReport;
 use super::run::Run;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
 use crate::error::{Error, Result};
@@ -18,6 +20,7 @@ pub(super) async fn stage(
     before: &[Done],
 ) -> Result<serde_json::Value> {
     super::checks::run(run).await?;
+    let (gate, drift) = gate(run, before).await?;
     let mut warnings: Vec<String> = Vec::new();
     for table in landed(before) {
         let path = format!(
@@ -78,7 +81,37 @@ pub(super) async fn stage(
         ))
         .help("mend the SQL that makes the table, or its contract; nothing was published"));
     }
-    Ok(json!({ "warnings": warnings }))
+    let drifted = drift.drifted.iter();
+    warnings.extend(drifted.map(|one| format!("{}: {}", one.limit, one.what)));
+    let past = gate.iter().flat_map(|gate| &gate.past);
+    warnings.extend(past.map(|past| format!("accepted: {past}")));
+    Ok(json!({ "warnings": warnings, "gate": gate, "drift": drift }))
+}
+
+/// Compares the run with what readers have and with the run before. Past a limit it stops, unless
+/// that was accepted.
+async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftReport)> {
+    let gate = super::gate::check(run, before).await?;
+    let drift = super::drift::check(run, before).await?;
+    let past = gate.iter().flat_map(|gate| &gate.past).map(ToString::to_string);
+    let drifted = drift.drifted.iter().filter(|one| one.stops);
+    let reasons: Vec<String> =
+        past.chain(drifted.map(|one| format!("{}: {}", one.limit, one.what))).collect();
+    if reasons.is_empty() || run.accept {
+        return Ok((gate, drift));
+    }
+    let found = gate.iter().flat_map(|gate| super::gate::lines(&gate.difference));
+    let count = reasons.len();
+    Err(Error::data(format!(
+        "run {}: past {count} of its limits; nothing was published",
+        run.identity.run_id
+    ))
+    .notes(reasons.into_iter().chain(found))
+    .help("mend the exports or the pipeline file; or publish it all the same: the same command with --accept")
+    .detail("run_id", run.identity.run_id.clone().into())
+    .detail("logical_date", run.identity.logical_date.clone().into())
+    .detail("gate", json!(gate))
+    .detail("drift", json!(drift)))
 }
 
 /// A plain export: facts carry the golden id of their record.
@@ -115,7 +148,7 @@ fn landed(before: &[Done]) -> impl Iterator<Item = &StagedTable> {
 
 /// Row groups of at least 122,880 rows where there are as many, and about one million at most:
 /// the rows are divided evenly, so that no small group is left over.
-fn row_group(rows: u64) -> usize {
+pub(super) fn row_group(rows: u64) -> usize {
     const LEAST: u64 = 122_880;
     let groups = (rows / (8 * LEAST)).max(1);
     usize::try_from(rows.div_ceil(groups).max(LEAST)).unwrap_or(usize::MAX)
@@ -156,6 +189,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
             statistics: statistics(table),
             files: vec![table.file.clone()],
             written_at: now(),
+            rearranged: false,
         });
     }
     let mut manifest = serde_json::Map::new();
@@ -180,6 +214,16 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         }
     }
     manifest.insert("models".to_owned(), models);
+    // What the run measured, for the next one; what it was let through with.
+    manifest.insert("measures".to_owned(), land.report["drift"]["measures"].clone());
+    manifest.insert("amounts".to_owned(), json!(run.loaded.pipeline.gate.amounts));
+    let past = land.report["gate"]["past"].as_array().into_iter().flatten();
+    let drifted = land.report["drift"]["drifted"].as_array().into_iter().flatten();
+    let stops = drifted.filter(|one| one["stops"] == true);
+    let accepted: Vec<_> = past.chain(stops).map(|one| one["limit"].clone()).collect();
+    if !accepted.is_empty() {
+        manifest.insert("accepted".to_owned(), json!(accepted));
+    }
     manifest.insert("leaves".to_owned(), json!(leaves));
     Ok(Draft {
         run_id: run.identity.run_id.clone(),
@@ -189,6 +233,9 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         commits,
         exports,
         manifest,
+        command: None,
+        removed: Vec::new(),
+        decided: run.identity.decided,
     })
 }
 
@@ -202,7 +249,7 @@ fn statistics(table: &StagedTable) -> Vec<String> {
 }
 
 /// Milliseconds since 1970, for Delta's log, which no table's rows depend on.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::SystemTime::UNIX_EPOCH)
         .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))

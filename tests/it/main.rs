@@ -16,13 +16,16 @@
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
+//! | `incremental` | days resolved by what changed, beside days resolved from nothing |
 //! | `look` | commands that look at one customer |
 //! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `canary` | planted values, and everything that a run says of itself |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
+//! | `runs` | runs compared, stopped by their limits, rolled back, maintained, replayed |
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
@@ -37,18 +40,21 @@
 mod architecture;
 mod backfill;
 mod bounds;
+mod canary;
 mod corpus;
 mod crowd;
 mod dedupe;
 mod disk;
 mod fault;
 mod history;
+mod incremental;
 mod inspect;
 mod kill;
 mod lineage;
 mod look;
 mod program;
 mod results;
+mod runs;
 mod s3;
 mod secrets;
 mod store;

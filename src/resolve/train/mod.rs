@@ -43,6 +43,7 @@ use super::model::{
 use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 
 /// Pairs by their levels.
 pub(crate) type Counts = BTreeMap<u64, u64>;
@@ -75,6 +76,8 @@ pub(crate) struct Trainee<'a> {
     pub(crate) skip: Option<&'a (dyn Fn(u32, u32) -> bool + Sync)>,
     /// Pairs of records that are labelled as one entity, where there are any.
     pub(crate) labelled: Option<Labelled>,
+    /// The key under which values are hashed, where there is one.
+    pub(crate) key: Option<&'a HashKey>,
     /// Compared pairs that a deterministic rule merges.
     pub(crate) merged_by_rules: u64,
     /// Threads for random pairs.
@@ -347,7 +350,7 @@ fn document(
         levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
         term_frequency: own
             .term_frequency
-            .then(|| own.terms.iter().map(TermFrequency::of).collect()),
+            .then(|| own.terms.iter().map(|terms| TermFrequency::of(terms, trainee.key)).collect()),
     });
     let odds = |class: usize| float(fixed((mixture.classes[class].size / mixture.all).log2()));
     let whole: f64 = expected.iter().sum();
