@@ -67,6 +67,19 @@ impl Engine {
         path: &str,
         options: &WriteOptions<'_>,
     ) -> Result<(Written, SchemaRef)> {
+        self.write_inspected(frame, store, path, options, &mut |_| Ok(())).await
+    }
+
+    /// As [`Engine::write`]; `inspect` sees each batch as it is written, in order, and an error of it
+    /// ends the writing.
+    pub async fn write_inspected(
+        &self,
+        frame: DataFrame,
+        store: &Store,
+        path: &str,
+        options: &WriteOptions<'_>,
+        inspect: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+    ) -> Result<(Written, SchemaRef)> {
         let what = format!("writing {path}");
         let _work = memory::at(&*what);
         let frame = self.sorted(frame, options.sort)?;
@@ -100,6 +113,7 @@ impl Engine {
             if let Some(key) = &mut key {
                 key.check(&batch, &what)?;
             }
+            inspect(&batch)?;
             rows += batch.num_rows() as u64;
             for (count, column) in nulls.iter_mut().zip(batch.columns()) {
                 *count += column.null_count() as u64;

@@ -150,6 +150,8 @@ fn published() -> &'static (TempDir, PathBuf, PathBuf) {
             stages: 0..=STAGES.len() - 1,
             run_id: None,
             cascade: false,
+            full: false,
+            accept: false,
             engine: options(),
         };
         run_blocking(simurgh::pipeline::run(&request)).expect("a run");
