@@ -13,7 +13,7 @@ import sys
 
 from customer360 import actions, customers, journey, signals
 from customer360.ledger import Ledger
-from customer360.warehouse import Warehouse, differences
+from customer360.warehouse import Warehouse, differences, end
 
 
 def computed(tables, ledger):
@@ -103,4 +103,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    end(main(sys.argv[1]))

@@ -44,12 +44,22 @@ pub struct Error {
     help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     reports: Vec<miette::Report>,
+    notes: Vec<String>,
+    details: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Error {
     /// An error of a kind. `what` says what happened and where, without any data value.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), help: None, source: None, reports: Vec::new() }
+        Self {
+            kind,
+            what: what.into(),
+            help: None,
+            source: None,
+            reports: Vec::new(),
+            notes: Vec::new(),
+            details: serde_json::Map::new(),
+        }
     }
 
     /// The data must be mended.
@@ -98,6 +108,30 @@ impl Error {
     pub fn because(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         self.source = Some(Box::new(source));
         self
+    }
+
+    /// Adds what was found, a line each, for people: counts, ids and positions.
+    #[must_use]
+    pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
+    /// Adds a key to the last line of standard output, for machines.
+    #[must_use]
+    pub fn detail(mut self, key: &str, value: serde_json::Value) -> Self {
+        self.details.insert(key.to_owned(), value);
+        self
+    }
+
+    /// What was found, a line each.
+    pub fn noted(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What the last line of standard output says beside.
+    pub fn details(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.details
     }
 
     /// What the reader does next.

@@ -152,7 +152,7 @@ def places(ledger):
         for line in lines:
             if line["kind"] == "sale":
                 visits[golden][line["store_id"]].add(line["document"])
-    for customer in ledger.tables["customers"]:
+    for customer in ledger.tables["customers_for_enrichment"]:
         golden, by, place, at = customer["golden_id"], None, None, None
         for kind in ("postcode", "city"):
             found = customer[kind] and middles.get((kind, customer[kind].lower(), customer["country"]))
@@ -196,7 +196,7 @@ def environment(ledger, located):
             near_by[at] = [(km, key) for km, _, _, key in sorted(distances) if km <= 25]
         return near_by[at]
 
-    for customer in ledger.tables["customers"]:
+    for customer in ledger.tables["customers_for_enrichment"]:
         golden, country = customer["golden_id"], customer["country"]
         kinds = [kind for kind in ("postcode", "city") if customer[kind] is not None]
         areas = [(kind, None, (kind, customer[kind].lower(), country)) for kind in kinds]

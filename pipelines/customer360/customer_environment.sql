@@ -3,6 +3,9 @@
 -- nearest area that has coordinates, within $nearest_area_km, else country. Key: (golden_id,
 -- attribute); a row for every customer and attribute of the reference.
 --
+-- Areas are those that may be used: customers_for_enrichment has no value of a record whose
+-- customer denied enrichment.
+--
 -- level is how near the value is: its precision; distance_km stands beside a level of nearest.
 -- Without a value, reason says why: no_consent (the latest statement on enrichment withdrew it),
 -- no_area (nothing is known of where the customer is), unknown_area (the reference has none of
@@ -29,7 +32,7 @@ addresses as (
     upper(trim(c.country)) as country,
     p.latitude,
     p.longitude
-  from customers c
+  from customers_for_enrichment c
   join customer_places p on p.golden_id = c.golden_id
   left join statements s on s.golden_id = c.golden_id and s.place = 1
 ),

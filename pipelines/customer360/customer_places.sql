@@ -1,4 +1,5 @@
--- Where each customer is, as finely as it is known. Key: golden_id; a row for every customer.
+-- Where each customer is, as finely as it is known and may be used. Key: golden_id; a row for every
+-- customer.
 --
 -- located_by says how finely: postcode and city, the middle of that area; store, the shop in which
 -- a customer without a known address mostly buys, of equals the smaller store_id. Without any of
@@ -13,7 +14,7 @@ shops as (
 addresses as (
   select golden_id, postcode_normalise(postcode, country) as postcode, text_fold(city) as city,
     upper(trim(country)) as country
-  from customers
+  from customers_for_enrichment
 ),
 visits as (
   select golden_id, store_id, count(*) as purchases

@@ -3,18 +3,25 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
+mod audit;
 mod block;
+mod bounds;
 mod check;
 mod completions;
 mod dedupe;
+mod diff;
 mod errors;
 mod evaluate;
+mod explain;
 mod functions;
 mod init;
 mod interrupt;
+mod maintain;
 mod model;
 mod out;
 mod plan;
+mod rollback;
+mod rows;
 mod run;
 mod sample;
 mod show;
@@ -33,6 +40,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::{self, Loaded};
+use crate::engine::STACK;
 use crate::error::{Error, Kind, Result};
 use out::complain;
 
@@ -87,6 +95,12 @@ enum Command {
     Plan(plan::Arguments),
     /// Runs a pipeline for a date, or one of its stages
     Run(run::Arguments),
+    /// Compares what two runs published: entities, ids, values, and the facts that move
+    Diff(diff::Arguments),
+    /// Puts every table of a run back, in the place of what is in force
+    Rollback(rollback::Arguments),
+    /// Compacts tables, writes checkpoints, removes what no kept run needs
+    Maintain(maintain::Arguments),
     /// Finds the records of files that are the same, without a pipeline
     Dedupe(dedupe::Arguments),
     /// Shows what each blocking rule gives, and proposes rules
@@ -105,8 +119,12 @@ enum Command {
     Tables(tables::Arguments),
     /// Shows one customer: values and where they come from, records, history
     Show(show::Arguments),
+    /// Says why two records are one customer, or not; or how a customer came to be
+    Explain(explain::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
+    /// The evidence about a customer in one file, and its decisions made again
+    Audit(audit::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -138,14 +156,28 @@ impl PipelineFile {
     }
 }
 
-/// Runs the program on the process's arguments.
+/// Runs the program on the process's arguments, on a thread that has room for deep query plans: the
+/// system chose the stack of the process's own.
 pub fn main() -> ExitCode {
+    let thread = std::thread::Builder::new().name("simurgh".to_owned()).stack_size(STACK);
+    match thread.spawn(run_program).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => ExitCode::from(Kind::Bug.exit_code()),
+        Err(cause) => {
+            let error = Error::retry("the program's own thread did not start").because(cause);
+            ExitCode::from(fail(&error))
+        }
+    }
+}
+
+fn run_program() -> ExitCode {
     hide_panics();
     set_width();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
+    keep_out_of_core_dumps();
     interrupt::listen();
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
@@ -154,6 +186,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments, &cli.global),
         Command::Plan(arguments) => plan::run(arguments, &cli.global),
         Command::Run(arguments) => run::run(arguments, &cli.global),
+        Command::Diff(arguments) => diff::run(arguments, &cli.global),
+        Command::Rollback(arguments) => rollback::run(arguments, &cli.global),
+        Command::Maintain(arguments) => maintain::run(arguments, &cli.global),
         Command::Dedupe(arguments) => dedupe::run(arguments, &cli.global),
         Command::Block(arguments) => block::run(arguments, &cli.global),
         Command::Train(arguments) => train::run(arguments, &cli.global),
@@ -163,7 +198,9 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
+        Command::Audit(arguments) => audit::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {
@@ -227,12 +264,22 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
-        let place = place.unwrap_or_default();
-        match panic.payload().downcast_ref::<&'static str>() {
-            Some(text) => complain!("panic at {place}: {text}"),
-            None => complain!("panic at {place}"),
-        }
+        complain!("{}", of_panic(&place.unwrap_or_default(), panic.payload()));
     }));
+}
+
+/// A core dump holds none of the process's memory: records and secrets are in it. Where the system
+/// has no such setting, `ulimit -c 0` does it.
+fn keep_out_of_core_dumps() {
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
+}
+
+/// What is told of a panic.
+fn of_panic(place: &str, payload: &dyn std::any::Any) -> String {
+    match payload.downcast_ref::<&'static str>() {
+        Some(text) => format!("panic at {place}: {text}"),
+        None => format!("panic at {place}"),
+    }
 }
 
 /// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.
@@ -286,6 +333,9 @@ fn show(error: &Error) {
         complain!("{report:?}");
     }
     complain!("error: {error}");
+    for note in error.noted() {
+        complain!("  {note}");
+    }
     let mut cause = std::error::Error::source(error);
     let mut before = error.to_string();
     while let Some(source) = cause {
@@ -324,6 +374,9 @@ fn failure(error: &Error) -> Value {
         "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
+    if let Some(json) = json.as_object_mut() {
+        json.extend(error.details().clone());
+    }
     let problems: Vec<Value> = error
         .diagnostics()
         .iter()
@@ -340,4 +393,22 @@ fn place(report: &miette::Report) -> Option<String> {
     let label = report.labels()?.next()?;
     let at = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
     Some(format!("{}:{}:{}", at.name().unwrap_or_default(), at.line() + 1, at.column() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_quotes_no_value() {
+        let told = |panics: fn(&str)| {
+            let value = "canary-7731".to_owned();
+            let caught = catch_unwind(AssertUnwindSafe(|| panics(&value))).unwrap_err();
+            of_panic("src/a.rs:7", caught.as_ref())
+        };
+        let quoting = told(|value| assert!(value.is_empty(), "the value {value} is there"));
+        assert_eq!(quoting, "panic at src/a.rs:7");
+        let plain = told(|value| assert!(value.is_empty(), "a value is there"));
+        assert_eq!(plain, "panic at src/a.rs:7: a value is there");
+    }
 }

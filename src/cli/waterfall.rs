@@ -61,6 +61,7 @@ mod tests {
             comparison: name.to_owned(),
             level: level.map(str::to_owned),
             weight,
+            term_frequency: 0.0,
         };
         let pair = Waterfall {
             prior: -10.0,

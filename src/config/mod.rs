@@ -214,6 +214,9 @@ pub(crate) fn load_text(
 fn forget_places(document: &mut Json) {
     let Some(keys) = document.as_object_mut() else { return };
     keys.shift_remove("inputs");
+    // What stops a run changes nothing of what it makes.
+    keys.shift_remove("gate");
+    keys.shift_remove("drift");
     let named =
         [("sources", "contract"), ("facts", "file"), ("enrich", "file"), ("profile", "file")];
     for (section, key) in named {
@@ -231,5 +234,6 @@ fn forget_places(document: &mut Json) {
     }
     if let Some(land) = keys.get_mut("land").and_then(Json::as_object_mut) {
         land.shift_remove("contracts");
+        land.shift_remove("retain_runs");
     }
 }

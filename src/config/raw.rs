@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clean::RecordMapping;
+use crate::consent::Consent;
 use crate::extract::Source;
 use crate::golden::Golden;
-use crate::land::Land;
+use crate::land::{Drift, Gate, Land};
 use crate::resolve::Resolve;
 use crate::tables::{SqlTables, TableAlert, TableCheck};
 
@@ -31,6 +32,8 @@ pub struct Pipeline {
     /// Facts, keyed by source and record: tables made by SQL over `raw_<source>`.
     #[serde(default)]
     pub facts: SqlTables,
+    /// What customers allow, by purpose; without it everything is allowed.
+    pub consent: Option<Consent>,
     /// How records of each kind are resolved to entities.
     pub resolve: IndexMap<String, Resolve>,
     /// How entities become golden customers.
@@ -50,6 +53,12 @@ pub struct Pipeline {
     /// Settings that SQL may read as `$name`: thresholds of the customer 360.
     #[serde(default)]
     pub parameters: IndexMap<String, Scalar>,
+    /// What a run may change of what readers have, before it stops.
+    #[serde(default)]
+    pub gate: Gate,
+    /// How much a run may differ from the run before, before it warns or stops.
+    #[serde(default)]
+    pub drift: Drift,
     /// How tables are landed.
     #[serde(default)]
     pub land: Land,

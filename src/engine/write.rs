@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
 use super::session::{Engine, translate};
-use super::store::{Store, refused_by_disk};
+use super::store::{Store, refused_by_disk, store_cause, store_error};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
@@ -80,6 +81,7 @@ impl Engine {
         inspect: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
     ) -> Result<(Written, SchemaRef)> {
         let what = format!("writing {path}");
+        let _work = memory::at(&*what);
         let frame = self.sorted(frame, options.sort)?;
         let schema = readable_schema(frame.schema().as_arrow());
         let stream = tokio::spawn(frame.execute_stream())
@@ -143,6 +145,9 @@ fn failed(what: &str, error: parquet::errors::ParquetError) -> Error {
         parquet::errors::ParquetError::External(cause) => {
             if let Some(refused) = refused_by_disk(what, cause.as_ref()) {
                 return refused;
+            }
+            if let Some(cause) = store_cause(cause.as_ref()) {
+                return store_error(what, cause);
             }
             Error::retry(format!("{what}: the store refused it"))
                 .help("check that there is room and that the store answers, then run again")

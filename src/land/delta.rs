@@ -37,6 +37,9 @@ pub struct TableCommit {
     pub files: Vec<Written>,
     /// When the files were written, in milliseconds since 1970.
     pub written_at: i64,
+    /// Whether the rows stay what they were and only the files change.
+    #[serde(default)]
+    pub rearranged: bool,
 }
 
 /// The mark by which a commit is known to have happened.
@@ -94,6 +97,92 @@ pub async fn files(warehouse: &Store, table: &str, version: u64) -> Result<Vec<S
         .collect();
     paths.sort();
     Ok(paths)
+}
+
+/// The files of a table at a version as commits name them; `leaves` says what each one's hash is.
+pub async fn written(
+    warehouse: &Store,
+    table: &str,
+    version: u64,
+    leaves: &BTreeMap<String, String>,
+) -> Result<Vec<Written>> {
+    let place = || warehouse.url_of(&folder(table));
+    let delta = open(warehouse, table, Some(version)).await?.ok_or_else(|| {
+        Error::data(format!("{}: not a Delta table", place()))
+            .help("restore the table's folder from a copy: a published run names it")
+    })?;
+    let snapshot = delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
+    let mut files = Vec::new();
+    for file in snapshot.log_data().iter() {
+        let path = format!("{}/{}", folder(table), file.path());
+        let (Some(rows), Some(blake3)) = (file.num_records(), leaves.get(&path)) else {
+            return Err(Error::data(format!(
+                "{}: version {version} has a file that no run of the chain wrote",
+                place()
+            ))
+            .help(
+                "somebody else wrote to the table: `simurgh verify` names what is beside the chain",
+            ));
+        };
+        files.push(Written {
+            path,
+            rows: rows as u64,
+            bytes: u64::try_from(file.size()).unwrap_or(0),
+            blake3: blake3.clone(),
+            nulls: BTreeMap::new(),
+        });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// A checkpoint of a table's log at its latest version, where at least so many commits were made
+/// since the last one: files to be put in place, by path relative to the warehouse. Made on a copy
+/// of the log in memory, so that nothing stands in the log before it is published.
+pub async fn checkpoint(
+    warehouse: &Store,
+    table: &str,
+    commits: u64,
+) -> Result<Option<Vec<(String, Vec<u8>)>>> {
+    use deltalake::protocol::checkpoints::create_checkpoint;
+    use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+
+    let folder = folder(table);
+    let logs = warehouse.list(&format!("{folder}/_delta_log")).await?;
+    let number = |path: &str, ending: &str| -> Option<u64> {
+        path.rsplit('/').next()?.strip_suffix(ending)?.parse().ok()
+    };
+    let latest = logs.iter().filter_map(|log| number(&log.path, ".json")).max();
+    let last = logs.iter().filter_map(|log| number(&log.path, ".checkpoint.parquet")).max();
+    let since = latest.map_or(0, |latest| latest + 1) - last.map_or(0, |last| last + 1);
+    if since < commits {
+        return Ok(None);
+    }
+    let copy: Arc<dyn object_store::ObjectStore> = Arc::new(InMemory::new());
+    let broken = || Error::bug(format!("{folder}: a checkpoint cannot be made in memory"));
+    let inside = |path: &str| path.strip_prefix(&format!("{folder}/")).unwrap_or(path).to_owned();
+    for log in &logs {
+        let content = warehouse.get(&log.path).await?;
+        let to = Path::from(inside(&log.path));
+        copy.put(&to, content.into()).await.map_err(|_| broken())?;
+    }
+    let url = url::Url::parse("memory:///").map_err(|_| broken())?;
+    let store =
+        default_logstore(Arc::clone(&copy), Arc::clone(&copy), &url, &StorageConfig::default());
+    let mut delta = DeltaTable::new(store);
+    delta.load().await.map_err(|error| failed(warehouse, table, "read", &error))?;
+    create_checkpoint(&delta, None)
+        .await
+        .map_err(|error| failed(warehouse, table, "checkpoint", &error))?;
+    let version = latest.unwrap_or_default();
+    let mut written = Vec::new();
+    for name in [format!("{version:020}.checkpoint.parquet"), "_last_checkpoint".to_owned()] {
+        let path = format!("_delta_log/{name}");
+        let made = copy.get(&Path::from(path.as_str())).await.map_err(|_| broken())?;
+        let bytes = made.bytes().await.map_err(|_| broken())?;
+        written.push((format!("{folder}/{path}"), bytes.to_vec()));
+    }
+    Ok(Some(written))
 }
 
 /// Makes the table hold the files that the commit names, exactly once for a mark. Returns the
@@ -297,7 +386,7 @@ async fn change(
         if !wanted.contains_key(path) {
             actions.push(Action::Remove(Remove {
                 path: path.clone(),
-                data_change: true,
+                data_change: !plan.rearranged,
                 deletion_timestamp: Some(plan.written_at),
                 extended_file_metadata: Some(true),
                 partition_values: Some(HashMap::new()),
@@ -331,7 +420,7 @@ fn adds(plan: &TableCommit) -> BTreeMap<String, Add> {
                 partition_values: HashMap::new(),
                 size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
                 modification_time: plan.written_at,
-                data_change: true,
+                data_change: !plan.rearranged,
                 stats: Some(format!("{{\"numRecords\":{}}}", file.rows)),
                 tags: None,
                 deletion_vector: None,

@@ -7,15 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::delta::{self, Mark, TableCommit};
 use super::published::{History, Published};
 use crate::engine::{Created, Store};
 use crate::error::{Error, Result};
-
-/// The version of the warehouse's layout.
-const FORMAT: u64 = 2;
 
 /// What a run wants published: all its files are written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +32,29 @@ pub struct Draft {
     pub exports: Vec<(String, String)>,
     /// The manifest, but for what publishing adds to it: see `ManifestEnd`.
     pub manifest: serde_json::Map<String, serde_json::Value>,
+    /// The command, where it is one that publishes, and no run of the pipeline.
+    #[serde(default)]
+    pub command: Option<Origin>,
+    /// Files that are removed as this is published; they are in the manifest too.
+    #[serde(default)]
+    pub removed: Vec<String>,
+    /// The sequence number of the entry whose decisions were read; none where there was none.
+    #[serde(default)]
+    pub decided: Option<u64>,
+}
+
+/// A command that publishes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its name.
+    pub name: String,
+    /// The entry in force whose place it takes.
+    pub onto: u64,
+    /// The entry whose table versions it keeps, but for those of its own commits.
+    pub base: u64,
+    /// The entries of whose tables it removes files.
+    #[serde(default)]
+    pub retired: Vec<u64>,
 }
 
 /// A draft with its place in the history.
@@ -68,52 +89,6 @@ pub enum Publication {
     Unchanged(Published),
 }
 
-/// Makes sure that the warehouse's layout is one that this program knows.
-///
-/// # Errors
-/// A layout of a newer program.
-pub async fn check_format(warehouse: &Store) -> Result<()> {
-    match warehouse.get_if_exists("format.json").await? {
-        Some(found) => known_format(warehouse, &found),
-        None => match warehouse.create("format.json", format_document()?).await? {
-            Created::Ours => Ok(()),
-            Created::Theirs(found) => known_format(warehouse, &found),
-        },
-    }
-}
-
-/// What `format.json` holds.
-pub(super) fn format_document() -> Result<Vec<u8>> {
-    pretty(&serde_json::json!({ "format": FORMAT, "program": "simurgh" }))
-}
-
-/// [`check_format`] before anything else of the warehouse is read, and without writing to it.
-///
-/// # Errors
-/// A layout of a newer program.
-pub async fn refuse_other_formats(warehouse: &Store) -> Result<()> {
-    match warehouse.get_if_exists("format.json").await? {
-        Some(found) => known_format(warehouse, &found),
-        None => Ok(()),
-    }
-}
-
-fn known_format(warehouse: &Store, found: &[u8]) -> Result<()> {
-    let format = serde_json::from_slice::<serde_json::Value>(found)
-        .ok()
-        .and_then(|value| value["format"].as_u64());
-    match format {
-        Some(FORMAT) => Ok(()),
-        Some(other) => Err(Error::data(format!(
-            "{}: a warehouse of layout {other}; this program knows layout {FORMAT}",
-            warehouse.url()
-        ))
-        .help("use the version of simurgh that wrote it, or a newer one")),
-        None => Err(Error::data(format!("{}: damaged", warehouse.url_of("format.json")))
-            .help("restore the file from a copy, or choose another --warehouse")),
-    }
-}
-
 /// Finishes what an earlier process began to publish, and returns the history.
 pub async fn recover(warehouse: &Store) -> Result<History> {
     loop {
@@ -138,21 +113,10 @@ pub async fn recover(warehouse: &Store) -> Result<History> {
 pub async fn publish(warehouse: &Store, draft: &Draft) -> Result<Publication> {
     loop {
         let history = recover(warehouse).await?;
-        let in_force = history.by_date(&draft.pipeline).get(draft.logical_date.as_str()).copied();
-        if let Some(entry) = in_force
-            && entry.run_id == draft.run_id
-            && entry.predecessor == draft.predecessor
-        {
+        if let Some(entry) = published_before(draft, &history) {
             return Ok(Publication::Unchanged(entry.clone()));
         }
-        let before = history.predecessor(&draft.pipeline, &draft.logical_date);
-        if before.map(|entry| entry.seq) != draft.predecessor {
-            return Err(Error::retry(format!(
-                "run {}: the run before {} changed while this one worked",
-                draft.run_id, draft.logical_date
-            ))
-            .help("run the same command again: it will build on the new one"));
-        }
+        still_holds(draft, &history)?;
         let plan = plan(warehouse, draft, &history).await?;
         let path = format!("runs/plan/{}.json", plan.seq);
         let bytes = serde_json::to_vec(&plan)
@@ -164,6 +128,39 @@ pub async fn publish(warehouse: &Store, draft: &Draft) -> Result<Publication> {
             return Ok(Publication::Published(entry));
         }
     }
+}
+
+/// The entry of this very draft, if it is the one in force for its date.
+fn published_before<'a>(draft: &Draft, history: &'a History) -> Option<&'a Published> {
+    let entry = history.by_date(&draft.pipeline).get(draft.logical_date.as_str()).copied()?;
+    let of_run = match draft.command {
+        Some(_) => entry,
+        None => history.run_of(entry),
+    };
+    (of_run.run_id == draft.run_id && entry.predecessor == draft.predecessor).then_some(entry)
+}
+
+/// Makes sure that what the draft was made from is still what it would be made from.
+fn still_holds(draft: &Draft, history: &History) -> Result<()> {
+    let changed = |what: String| {
+        Error::retry(format!("run {}: {what} while this one worked", draft.run_id))
+            .help("run the same command again: it will build on the new one")
+    };
+    if let Some(command) = &draft.command {
+        let in_force = history.current(&draft.pipeline).map(|entry| entry.seq);
+        if in_force != Some(command.onto) {
+            return Err(changed("another run was published".to_owned()));
+        }
+    } else {
+        let before = history.predecessor(&draft.pipeline, &draft.logical_date);
+        if before.map(|entry| entry.seq) != draft.predecessor {
+            return Err(changed(format!("the run before {} changed", draft.logical_date)));
+        }
+    }
+    if history.decided(&draft.pipeline) > draft.decided {
+        return Err(changed("stewards' decisions changed".to_owned()));
+    }
+    Ok(())
 }
 
 async fn plan(warehouse: &Store, draft: &Draft, history: &History) -> Result<Plan> {
@@ -215,11 +212,21 @@ async fn roll_forward(
     history: &History,
 ) -> Result<Published> {
     let draft = &plan.draft;
-    let mut tables = BTreeMap::new();
-    let mut rows = BTreeMap::new();
+    let base = match &draft.command {
+        Some(command) => Some(history.get(command.base).ok_or_else(|| {
+            Error::data(format!("{}: runs/seq/{}.json is missing", warehouse.url(), command.base))
+                .help("restore the file from a copy: the history has no gaps")
+        })?),
+        None => None,
+    };
+    let mut tables = base.map(|base| base.tables.clone()).unwrap_or_default();
+    let mut rows = base.map(|base| base.rows.clone()).unwrap_or_default();
     for commit in &draft.commits {
         tables.insert(commit.table.clone(), delta::commit(warehouse, commit, &plan.mark).await?);
-        rows.insert(commit.table.clone(), commit.files.iter().map(|file| file.rows).sum());
+        // A table that is put back as it was has the rows that it had.
+        if !(base.is_some() && commit.files.is_empty() && commit.keep.is_some()) {
+            rows.insert(commit.table.clone(), commit.files.iter().map(|file| file.rows).sum());
+        }
     }
     // The latest version of each table stays the current run's, for who reads without `runs/`.
     let restored =
@@ -235,6 +242,7 @@ async fn roll_forward(
             Err(error) => return Err(error),
         }
     }
+    remove(warehouse, &draft.removed).await?;
     let path = manifest_path(&draft.run_id, plan.mark.generation);
     let mut entry = Published {
         seq: plan.seq,
@@ -246,6 +254,9 @@ async fn roll_forward(
         logs: history.entries().last().map(|entry| entry.logs.clone()).unwrap_or_default(),
         tables,
         rows,
+        command: draft.command.as_ref().map(|command| command.name.clone()),
+        base: draft.command.as_ref().map(|command| command.base),
+        retired: draft.command.as_ref().map(|own| own.retired.clone()).unwrap_or_default(),
         manifest: path.clone(),
         head: String::new(),
     };
@@ -270,6 +281,17 @@ async fn roll_forward(
             warehouse.url_of(&format!("runs/seq/{}.json", plan.seq))
         ))),
     }
+}
+
+/// Removes files, some at a time; one that is gone is removed already.
+async fn remove(warehouse: &Store, files: &[String]) -> Result<()> {
+    const AT_ONCE: usize = 16;
+    futures::stream::iter(files)
+        .map(|file| warehouse.delete(file))
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await
+        .map(drop)
 }
 
 /// The files of Delta's logs that are not in the chain yet, with their hashes; `recorded` says up

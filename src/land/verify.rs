@@ -3,14 +3,16 @@
 //! Each manifest names the files of its run with their BLAKE3, the files of Delta's logs that its
 //! publication wrote, its commit plan, what `runs/seq/<n>.json` says, and the head before it. So
 //! from the last head on, every byte that a reader relies on is held: a file that is missing,
-//! changed, exchanged or beside the chain is found and named. What holds the last head itself is
-//! kept elsewhere: a run's last line prints it.
+//! changed, exchanged or beside the chain is found and named. A file that a later run removed is
+//! named by that run's manifest, and must be gone. What holds the last head itself is kept
+//! elsewhere: a run's last line prints it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::publish::{ManifestEnd, format_document, hash, manifest_path, pretty};
+use super::format::format_document;
+use super::publish::{ManifestEnd, hash, manifest_path, pretty};
 use super::published::Published;
 use crate::engine::Store;
 use crate::error::Result;
@@ -50,8 +52,19 @@ pub struct Verified {
 struct Manifest {
     run_id: String,
     leaves: BTreeMap<String, String>,
+    #[serde(default)]
+    removed: BTreeMap<String, Option<String>>,
     #[serde(flatten)]
     end: ManifestEnd,
+}
+
+/// Files of all runs so far.
+#[derive(Default)]
+struct Leaves {
+    /// Those that must be there: their hash, and the run that wrote them last.
+    present: BTreeMap<String, (String, String)>,
+    /// Those that must not, and the run that removed them.
+    removed: BTreeMap<String, String>,
 }
 
 struct Verifier<'a> {
@@ -129,7 +142,7 @@ impl Verifier<'_> {
         self.exact("format.json", &format_document()?, None).await?;
         let mut previous: Option<Published> = None;
         let mut heads = BTreeSet::new();
-        let mut leaves: BTreeMap<String, (String, String)> = BTreeMap::new();
+        let mut leaves = Leaves::default();
         for seq in 1..=last {
             let file = format!("runs/seq/{seq}.json");
             if !self.there.contains(&file) && self.there.contains(&format!("runs/plan/{seq}.json"))
@@ -156,8 +169,14 @@ impl Verifier<'_> {
             }
             previous = Some(entry);
         }
-        for (file, (expected, run_id)) in &leaves {
+        for (file, (expected, run_id)) in &leaves.present {
             self.hashed(file, expected, Some(run_id)).await?;
+        }
+        for (file, run_id) in &leaves.removed {
+            self.named.insert(file.clone());
+            if self.there.contains(file) {
+                self.report(file, "was removed by the run and is there", Some(run_id));
+            }
         }
         self.found.head = previous.as_ref().map(|entry| entry.head.clone());
         if let Some(head) = head
@@ -178,7 +197,7 @@ impl Verifier<'_> {
         file: &str,
         entry: &Published,
         previous: Option<&Published>,
-        leaves: &mut BTreeMap<String, (String, String)>,
+        leaves: &mut Leaves,
     ) -> Result<()> {
         let run_id = Some(entry.run_id.as_str());
         let Some(content) = self.read(&entry.manifest, run_id).await? else { return Ok(()) };
@@ -199,8 +218,16 @@ impl Verifier<'_> {
         }
         let plan = format!("runs/plan/{}.json", entry.seq);
         self.hashed(&plan, &manifest.end.plan, run_id).await?;
-        let own = manifest.leaves.into_iter().chain(manifest.end.logs);
-        leaves.extend(own.map(|(path, hash)| (path, (hash, entry.run_id.clone()))));
+        for path in manifest.removed.keys() {
+            if leaves.present.remove(path).is_none() && !leaves.removed.contains_key(path) {
+                self.report(&entry.manifest, "removes what the chain does not hold", run_id);
+            }
+            leaves.removed.insert(path.clone(), entry.run_id.clone());
+        }
+        for (path, hash) in manifest.leaves.into_iter().chain(manifest.end.logs) {
+            leaves.removed.remove(&path);
+            leaves.present.insert(path, (hash, entry.run_id.clone()));
+        }
         self.results(&entry.run_id).await
     }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use serde_json::json;
 
+use super::drift::DriftReport;
+use super::gate::GateReport;
 use super::run::Run;
 use crate::contract::Checker;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
@@ -20,6 +22,7 @@ pub(super) async fn stage(
     before: &[Done],
 ) -> Result<serde_json::Value> {
     super::checks::run(run).await?;
+    let (gate, drift) = gate(run, before).await?;
     let mut broken: Vec<String> = Vec::new();
     for table in landed(before) {
         let path = format!(
@@ -81,8 +84,38 @@ pub(super) async fn stage(
         let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
         attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
     }
-    let (alerts, warnings) = super::alerts::run(run).await?;
-    Ok(json!({ "warnings": warnings, "alerts": alerts }))
+    let (alerts, mut warnings) = super::alerts::run(run).await?;
+    let drifted = drift.drifted.iter();
+    warnings.extend(drifted.map(|one| format!("{}: {}", one.limit, one.what)));
+    let past = gate.iter().flat_map(|gate| &gate.past);
+    warnings.extend(past.map(|past| format!("accepted: {past}")));
+    Ok(json!({ "warnings": warnings, "alerts": alerts, "gate": gate, "drift": drift }))
+}
+
+/// Compares the run with what readers have and with the run before. Past a limit it stops, unless
+/// that was accepted.
+async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftReport)> {
+    let gate = super::gate::check(run, before).await?;
+    let drift = super::drift::check(run, before).await?;
+    let past = gate.iter().flat_map(|gate| &gate.past).map(ToString::to_string);
+    let drifted = drift.drifted.iter().filter(|one| one.stops);
+    let reasons: Vec<String> =
+        past.chain(drifted.map(|one| format!("{}: {}", one.limit, one.what))).collect();
+    if reasons.is_empty() || run.accept {
+        return Ok((gate, drift));
+    }
+    let found = gate.iter().flat_map(|gate| super::gate::lines(&gate.difference));
+    let count = reasons.len();
+    Err(Error::data(format!(
+        "run {}: past {count} of its limits; nothing was published",
+        run.identity.run_id
+    ))
+    .notes(reasons.into_iter().chain(found))
+    .help("mend the exports or the pipeline file; or publish it all the same: the same command with --accept")
+    .detail("run_id", run.identity.run_id.clone().into())
+    .detail("logical_date", run.identity.logical_date.clone().into())
+    .detail("gate", json!(gate))
+    .detail("drift", json!(drift)))
 }
 
 /// A plain export: facts carry the golden id of their record.
@@ -119,7 +152,7 @@ fn landed(before: &[Done]) -> impl Iterator<Item = &StagedTable> {
 
 /// Row groups of at least 122,880 rows where there are as many, and about one million at most:
 /// the rows are divided evenly, so that no small group is left over.
-fn row_group(rows: u64) -> usize {
+pub(super) fn row_group(rows: u64) -> usize {
     const LEAST: u64 = 122_880;
     let groups = (rows / (8 * LEAST)).max(1);
     usize::try_from(rows.div_ceil(groups).max(LEAST)).unwrap_or(usize::MAX)
@@ -160,6 +193,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
             statistics: statistics(table),
             files: vec![table.file.clone()],
             written_at: now(),
+            rearranged: false,
         });
     }
     let mut manifest = serde_json::Map::new();
@@ -184,6 +218,16 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         }
     }
     manifest.insert("models".to_owned(), models);
+    // What the run measured, for the next one; what it was let through with.
+    manifest.insert("measures".to_owned(), land.report["drift"]["measures"].clone());
+    manifest.insert("amounts".to_owned(), json!(run.loaded.pipeline.gate.amounts));
+    let past = land.report["gate"]["past"].as_array().into_iter().flatten();
+    let drifted = land.report["drift"]["drifted"].as_array().into_iter().flatten();
+    let stops = drifted.filter(|one| one["stops"] == true);
+    let accepted: Vec<_> = past.chain(stops).map(|one| one["limit"].clone()).collect();
+    if !accepted.is_empty() {
+        manifest.insert("accepted".to_owned(), json!(accepted));
+    }
     manifest.insert("leaves".to_owned(), json!(leaves));
     Ok(Draft {
         run_id: run.identity.run_id.clone(),
@@ -193,6 +237,9 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
         commits,
         exports,
         manifest,
+        command: None,
+        removed: Vec::new(),
+        decided: run.identity.decided,
     })
 }
 
@@ -206,7 +253,7 @@ fn statistics(table: &StagedTable) -> Vec<String> {
 }
 
 /// Milliseconds since 1970, for Delta's log, which no table's rows depend on.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     std::time::SystemTime::now()
         .duration_since(std::time::SystemTime::UNIX_EPOCH)
         .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))

@@ -5,29 +5,53 @@
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
 mod alerts;
+mod audit;
+mod bundle;
 mod candidates;
 mod check;
 mod checks;
+mod commands;
+mod consent;
+mod decided;
 pub mod dedupe;
+mod diff;
+mod difference;
+mod drift;
+mod explain;
+mod gate;
+mod incremental;
 mod inputs;
 mod landing;
 mod lineage;
 mod look;
+mod maintain;
 mod models;
 mod plan;
 mod previous;
 mod published;
+mod replay;
 mod resolution;
+mod rollback;
 mod run;
 mod sql;
 mod stages;
 
+pub use audit::{Audited, Exported, check as check_audit, export as export_audit};
 pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
+pub use commands::CommandResult;
+pub use diff::{Diff, DiffRequest, diff};
+pub use difference::{Cause, Cluster, Difference, Moved};
+pub use drift::{DriftReport, Drifted, Measures};
+pub use explain::{Compared, PairScore, Records};
+pub use gate::{GateReport, Past, lines};
 pub use inputs::Input;
 pub use look::{Look, LookRequest, model};
+pub use maintain::{MaintainRequest, maintain};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use published::PublishedTables;
+pub use replay::{Rebuilt, Replay, ReplayRequest, replay};
+pub use rollback::{RollbackRequest, rollback};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.

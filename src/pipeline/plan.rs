@@ -1,8 +1,9 @@
-//! What a run would read, do and write: its first two stages and its blocking, in a folder that is
-//! thrown away. The warehouse is only read.
+//! What a run would read, do, write and change: its first stages, in a folder that is thrown away.
+//! The warehouse is only read. Golden customers are made where there are some to compare with.
 
 use serde::Serialize;
 
+use super::gate::{self, GateReport};
 use super::run::{Request, prepare};
 use super::{resolution, stages};
 use crate::engine::{Staging, Store};
@@ -27,6 +28,8 @@ pub struct Plan {
     pub kinds: Vec<KindPlan>,
     /// The tables that it writes.
     pub tables: Vec<String>,
+    /// What it would change of what readers have; none where they have nothing, or it was published.
+    pub gate: Option<GateReport>,
 }
 
 /// What a run reads of one source.
@@ -94,12 +97,28 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         .collect();
     let clean = stages::run("clean", &run, std::slice::from_ref(&extract)).await?;
     stages::register(&run, &clean).await?;
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    super::consent::link(&run.engine, &consents).await?;
     let mut kinds = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = resolution::input(&run, kind, settings).await?;
         let blocking = resolve::estimate(&input)?;
         kinds.push(KindPlan { kind: kind.clone(), records: input.source.len(), blocking });
     }
+    let gate = match (&run.baseline, published) {
+        (Some(_), false) => {
+            let mut staged = vec![extract, clean];
+            for stage in ["resolve", "golden"] {
+                let done = stages::run(stage, &run, &staged).await?;
+                staged.push(done);
+            }
+            if let Some(golden) = staged.last() {
+                stages::register(&run, golden).await?;
+            }
+            gate::check(&run, &staged).await?
+        }
+        _ => None,
+    };
     Ok(Plan {
         run_id: run.identity.run_id.clone(),
         logical_date: run.identity.logical_date.clone(),
@@ -108,6 +127,7 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         sources,
         kinds,
         tables: run.tables,
+        gate,
     })
 }
 

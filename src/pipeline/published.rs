@@ -1,8 +1,13 @@
 //! The tables that a warehouse has published, for commands that look at them.
 
+use arrow::array::AsArray;
+use arrow::datatypes::DataType;
+
 use crate::engine::{Engine, Options, Store};
 use crate::error::{Error, Result};
 use crate::land::{self, History, Published};
+use crate::resolve::RecordKey;
+use crate::tables;
 
 /// One consistent set of tables, and a session that can read them.
 pub struct PublishedTables {
@@ -52,6 +57,11 @@ impl PublishedTables {
         Ok(readable)
     }
 
+    /// The session that reads them.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// What a SELECT over the registered tables gives; `what` names it in errors.
     ///
     /// # Errors
@@ -59,4 +69,86 @@ impl PublishedTables {
     pub async fn query(&self, sql: &str, what: &str) -> Result<Vec<arrow::array::RecordBatch>> {
         self.engine.collect(self.engine.sql(sql, what).await?, what).await
     }
+
+    /// The golden id in use of what is named: a golden id, also one that was redirected, or a record
+    /// as `SOURCE:RECORD_ID`.
+    ///
+    /// # Errors
+    /// Where no published customer or record is named.
+    pub async fn golden_id(&self, named: &str) -> Result<String> {
+        let readable = self.register(&[tables::ENTITY_MEMBERS, tables::ID_REDIRECTS]).await?;
+        let first = async |table: &str, sql: String| -> Result<Option<String>> {
+            match readable.contains(&table) {
+                true => Ok(self.texts(&sql, table).await?.into_iter().flatten().next()),
+                false => Ok(None),
+            }
+        };
+        let mut id = named.to_owned();
+        if let Some(key) = RecordKey::parse(named) {
+            let sql = format!(
+                "SELECT golden_id FROM entity_members WHERE source = {} AND record_id = {}",
+                quoted(&key.source),
+                quoted(&key.record_id)
+            );
+            id = first(tables::ENTITY_MEMBERS, sql).await?.ok_or_else(|| {
+                Error::usage("no published record has this address")
+                    .help("a record's address is SOURCE:RECORD_ID, as in the table entity_members")
+            })?;
+        }
+        let redirected = format!(
+            "SELECT golden_id FROM id_redirects WHERE old_golden_id = {} AND valid_to IS NULL",
+            quoted(&id)
+        );
+        if let Some(now) = first(tables::ID_REDIRECTS, redirected).await? {
+            return Ok(now);
+        }
+        let there =
+            format!("SELECT golden_id FROM entity_members WHERE golden_id = {}", quoted(&id));
+        first(tables::ENTITY_MEMBERS, there).await?.ok_or_else(|| {
+            Error::usage("no published customer has this id")
+                .help("name a golden id of the table customers, or a record as SOURCE:RECORD_ID")
+        })
+    }
+
+    /// The records of a golden id, in the order of their keys.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub async fn records_of(&self, golden_id: &str) -> Result<Vec<RecordKey>> {
+        if self.register(&[tables::ENTITY_MEMBERS]).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT source, record_id FROM entity_members WHERE golden_id = {} \
+             ORDER BY source, record_id",
+            quoted(golden_id)
+        );
+        let rows = self.texts(&sql, tables::ENTITY_MEMBERS).await?;
+        let key = |row: Vec<String>| match &row[..] {
+            [source, record_id] => Ok(RecordKey::new(source, record_id)),
+            _ => Err(Error::bug("a record without an address")),
+        };
+        rows.into_iter().map(key).collect()
+    }
+
+    /// The rows of a SELECT of texts; nulls are empty.
+    async fn texts(&self, sql: &str, what: &str) -> Result<Vec<Vec<String>>> {
+        let mut rows = Vec::new();
+        for batch in self.query(sql, what).await? {
+            let mut columns = Vec::new();
+            for column in batch.columns() {
+                let column = arrow::compute::cast(column, &DataType::Utf8)
+                    .map_err(|_| Error::data(format!("{what}: a column that is not text")))?;
+                columns.push(column.as_string::<i32>().clone());
+            }
+            let of = |row: usize| columns.iter().map(|own| own.value(row).to_owned()).collect();
+            rows.extend((0..batch.num_rows()).map(of));
+        }
+        Ok(rows)
+    }
+}
+
+/// A text as SQL writes it.
+pub(super) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

@@ -4,19 +4,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftReport;
+use super::gate::{self, GateReport};
 use super::inputs::{self, Input};
 use super::sql::Parameters;
-use super::{STAGES, landing, lineage, stages};
+use super::{STAGES, decided, landing, lineage, stages};
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
 use crate::error::{Error, Kind, Result};
 use crate::land::{self, History, Publication, Published};
-use crate::report;
+use crate::{memory, report};
 
 /// What a command asks for.
 #[derive(Debug, Clone)]
@@ -35,6 +38,10 @@ pub struct Request {
     pub run_id: Option<String>,
     /// Whether later dates that this run makes stale are run again.
     pub cascade: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
+    /// Whether what is past the limits of `gate` and `drift` is published all the same.
+    pub accept: bool,
     /// Threads and memory.
     pub engine: Options,
 }
@@ -86,6 +93,12 @@ pub struct RunResult {
     pub warnings: Vec<String>,
     /// Dates whose runs build on a run that is no longer in force.
     pub stale: Vec<String>,
+    /// What the run changes of what readers had; none for the first, or where nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateReport>,
+    /// What the run measured of itself, and what of that moved too far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftReport>,
     /// What each stage reports.
     pub stages: Vec<StageResult>,
 }
@@ -115,6 +128,12 @@ pub(super) struct Identity {
     pub configuration: String,
     pub program: String,
     pub predecessor: Option<u64>,
+    /// A hash of what stewards decided; none where nothing is.
+    #[serde(default)]
+    pub decisions: Option<String>,
+    /// The entry that changed the decisions last.
+    #[serde(default)]
+    pub decided: Option<u64>,
 }
 
 /// What every stage needs.
@@ -131,8 +150,18 @@ pub(super) struct Run {
     pub inputs: Store,
     pub staging: Staging,
     pub predecessor: Option<Published>,
+    /// What it is compared with before it publishes.
+    pub baseline: Option<Published>,
+    /// Whether what is past a limit is published all the same.
+    pub accept: bool,
+    /// What stewards decided, as `tables::decisions()`.
+    pub decisions: RecordBatch,
     /// Whether no file of this run can be part of a published version yet.
     pub first_publication: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
+    /// Whether a command changed what the run before decided.
+    pub disturbed: bool,
 }
 
 /// Runs the stages asked for, and publishes where `land` is among them.
@@ -169,10 +198,28 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
     let tables = super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
     let history = History::read(&warehouse).await?;
     let predecessor = history.predecessor(&loaded.pipeline.name, &date.to_string()).cloned();
+    if let Some(before) = &predecessor
+        && let Some(by) = history.retired(before)
+    {
+        return Err(Error::data(format!(
+            "{date}: the tables of the run before it, of {}, were removed by `{}` (run {})",
+            before.logical_date,
+            by.command.as_deref().unwrap_or_default(),
+            by.run_id
+        ))
+        .help("run a later date; land.retain_runs says how many dates are kept"));
+    }
+    let day = date.to_string();
+    let baseline = gate::baseline(&history, &loaded.pipeline.name, &day).cloned();
+    let decisions = decided::read(&engine, &warehouse, &history, &loaded.pipeline.name).await?;
+    let decided =
+        Decided { hash: decided::hash(&decisions)?, at: history.decided(&loaded.pipeline.name) };
     let identity = match &request.run_id {
-        Some(run_id) => known(&warehouse, run_id, &loaded, &history, date).await?,
-        None => identify(&inputs, &loaded, date, predecessor.as_ref()).await?,
+        Some(run_id) => known(&warehouse, run_id, &loaded, &history, date, &decided).await?,
+        None => identify(&inputs, &loaded, date, predecessor.as_ref(), decided).await?,
     };
+    let disturbed =
+        predecessor.as_ref().is_some_and(|before| super::incremental::disturbed(&history, before));
     let staging = Staging::new(&warehouse, &identity.run_id);
     let first_publication = history.generations(&identity.run_id) == 0;
     let run = Run {
@@ -187,7 +234,12 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         inputs,
         staging,
         predecessor,
+        baseline,
+        accept: request.accept,
+        decisions,
         first_publication,
+        full: request.full,
+        disturbed,
     };
     Ok((run, history))
 }
@@ -210,6 +262,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
         let outcome = if entry.seq >= before { Outcome::Published } else { Outcome::Unchanged };
         return already(&run, entry, &history, outcome, started).await;
     }
+    refuse_rolled_back(&run, &history)?;
     if run.identity.predecessor != predecessor {
         run.staging.clear().await?;
         return Err(Error::retry(format!(
@@ -226,7 +279,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
             let history = History::read(&warehouse).await?;
             match in_force(&run, &history) {
                 Some(entry) => already(&run, entry, &history, Outcome::Unchanged, started).await,
-                None => Err(error),
+                None => Err(moved_on(&run, &history).unwrap_or(error)),
             }
         }
     }
@@ -237,7 +290,43 @@ fn in_force<'a>(run: &Run, history: &'a History) -> Option<&'a Published> {
     let dates = history.by_date(&run.identity.pipeline);
     let entry = dates.get(run.identity.logical_date.as_str()).copied()?;
     let before = run.predecessor.as_ref().map(|entry| entry.seq);
-    (entry.run_id == run.identity.run_id && entry.predecessor == before).then_some(entry)
+    let same = history.run_of(entry).run_id == run.identity.run_id;
+    (same && entry.predecessor == before).then_some(entry)
+}
+
+/// A run that was rolled back is published again only if somebody says so: a scheduler that tries
+/// again must not undo what a person did. Another export, or another configuration, is another run.
+fn refuse_rolled_back(run: &Run, history: &History) -> Result<()> {
+    let dates = history.by_date(&run.identity.pipeline);
+    let Some(entry) = dates.get(run.identity.logical_date.as_str()) else { return Ok(()) };
+    let own = |earlier: &&Published| {
+        earlier.run_id == run.identity.run_id && earlier.predecessor == run.identity.predecessor
+    };
+    // It stood here once, and a command that builds on another entry stands here now.
+    let was = history.entries().iter().rev().find(own);
+    if run.accept || entry.command.is_none() || was.is_none() {
+        return Ok(());
+    }
+    Err(Error::data(format!(
+        "run {}: it was published, and rolled back by run {}",
+        run.identity.run_id, entry.run_id
+    ))
+    .help("mend the exports or the pipeline file and run again; `--accept` publishes it as it was")
+    .detail("run_id", run.identity.run_id.clone().into())
+    .detail("logical_date", run.identity.logical_date.clone().into()))
+}
+
+/// The error of a run whose predecessor was replaced, and its files perhaps removed, while it worked.
+fn moved_on(run: &Run, history: &History) -> Option<Error> {
+    let before = history.predecessor(&run.identity.pipeline, &run.identity.logical_date);
+    let changed = before.map(|entry| entry.seq) != run.identity.predecessor;
+    changed.then(|| {
+        Error::retry(format!(
+            "run {}: the run before {} changed while this one worked",
+            run.identity.run_id, run.identity.logical_date
+        ))
+        .help("run the same command again: it will build on the new one")
+    })
 }
 
 /// The result of a run that is published already. Where its process died between publishing and
@@ -250,7 +339,9 @@ async fn already(
     started: Instant,
 ) -> Result<RunResult> {
     let mut result = base(entry, history, outcome, started);
-    if let Some(counts) = report::read_counts(&run.warehouse, &entry.run_id).await {
+    // A command may have taken the entry's place since; the run is still this one.
+    result.run_id.clone_from(&run.identity.run_id);
+    if let Some(counts) = report::read_counts(&run.warehouse, &result.run_id).await {
         result.rows_read = counts.rows_read;
         result.rows_accepted = counts.rows_accepted;
         result.rows_quarantined = counts.rows_quarantined;
@@ -381,6 +472,7 @@ async fn identify(
     loaded: &Loaded,
     date: Date,
     predecessor: Option<&Published>,
+    decided: Decided,
 ) -> Result<Identity> {
     let mut found = Vec::new();
     for (name, source) in &loaded.pipeline.sources {
@@ -388,12 +480,15 @@ async fn identify(
     }
     found.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
     let configuration = super::check::configuration_hash(loaded)?;
-    let identity = serde_json::json!({
+    let mut identity = serde_json::json!({
         "pipeline": loaded.pipeline.name,
         "logical_date": date.to_string(),
         "inputs": found,
         "configuration": configuration,
     });
+    if let Some(decisions) = &decided.hash {
+        identity["decisions"] = decisions.as_str().into();
+    }
     let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
     Ok(Identity {
         run_id: hash[..32].to_owned(),
@@ -403,7 +498,16 @@ async fn identify(
         configuration,
         program: env!("CARGO_PKG_VERSION").to_owned(),
         predecessor: predecessor.map(|entry| entry.seq),
+        decisions: decided.hash,
+        decided: decided.at,
     })
+}
+
+/// What stewards decided, as a run finds it.
+struct Decided {
+    hash: Option<String>,
+    /// The entry that changed it last.
+    at: Option<u64>,
 }
 
 /// The identity that an earlier process of this run wrote down.
@@ -413,6 +517,7 @@ async fn known(
     loaded: &Loaded,
     history: &History,
     date: Date,
+    decided: &Decided,
 ) -> Result<Identity> {
     let path = format!("staging/{run_id}/manifest.json");
     let identity: Identity = match warehouse.get_if_exists(&path).await? {
@@ -430,6 +535,8 @@ async fn known(
                 configuration: super::check::configuration_hash(loaded)?,
                 program: env!("CARGO_PKG_VERSION").to_owned(),
                 predecessor: entry.predecessor,
+                decisions: decided.hash.clone(),
+                decided: decided.at,
             },
             None => {
                 return Err(Error::usage(format!("run {run_id}: there is no such run"))
@@ -443,6 +550,12 @@ async fn known(
             "run {run_id}: it began with another configuration or date"
         ))
         .help("give the same pipeline, --set and --date as its first stage, or begin a new run"));
+    }
+    if identity.decisions != decided.hash {
+        return Err(Error::retry(format!(
+            "run {run_id}: stewards' decisions changed since its first stage"
+        ))
+        .help("begin a new run, from the first stage: it will obey them"));
     }
     Ok(identity)
 }
@@ -483,9 +596,11 @@ fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows: entry.rows.clone(),
         warnings: Vec::new(),
+        gate: None,
+        drift: None,
         stale: history
             .stale(&entry.pipeline)
             .iter()
@@ -510,10 +625,12 @@ fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows,
         warnings: Vec::new(),
         stale: Vec::new(),
+        gate: None,
+        drift: None,
         stages,
     };
     result.entities = result.rows.get(crate::tables::CUSTOMERS).copied().unwrap_or(0);
@@ -527,13 +644,6 @@ fn count_bytes(result: &mut RunResult, run: &Run, done: &[Done]) {
         done.iter().flat_map(|done| &done.tables).map(|table| table.file.bytes).sum();
 }
 
-/// The most memory that this process has held: what Linux says of it.
-fn memory_peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
-}
-
 /// Takes the counts and warnings out of the stages' reports.
 fn summarise(result: &mut RunResult) {
     for stage in &result.stages {
@@ -543,6 +653,11 @@ fn summarise(result: &mut RunResult) {
                 result.rows_accepted += counts["rows_accepted"].as_u64().unwrap_or(0);
                 result.rows_quarantined += counts["rows_quarantined"].as_u64().unwrap_or(0);
             }
+        }
+        let part = |key: &str| stage.report.get(key).cloned().unwrap_or_default();
+        if stage.stage == "land" {
+            result.gate = serde_json::from_value(part("gate")).unwrap_or_default();
+            result.drift = serde_json::from_value(part("drift")).unwrap_or_default();
         }
         let warnings = stage.report["warnings"].as_array().into_iter().flatten();
         result.warnings.extend(warnings.filter_map(|text| text.as_str().map(str::to_owned)));

@@ -2,23 +2,25 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use indexmap::IndexMap;
 use serde_json::json;
 
 use super::inputs;
 use super::run::Run;
-use crate::engine::{Attempt, Done, refuse_unstable};
+use crate::config::Loaded;
+use crate::engine::{Attempt, Done, Engine, Store, refuse_unstable};
 use crate::error::{Error, Result};
-use crate::land::delta;
+use crate::land::{Published, delta};
 use crate::tables::{self, Growth, SqlTables};
-use crate::{clean, extract, golden};
+use crate::{clean, extract, golden, memory};
 
 /// Runs one stage on what the ones before it handed over.
 pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> {
     for done in before {
         register(run, done).await?;
     }
+    let _work = memory::at(format!("stage {name}"));
     let mut attempt = run.staging.attempt(name, run.identity.predecessor);
     let report = match name {
         "extract" => extract_stage(run, &mut attempt).await?,
@@ -45,17 +47,27 @@ pub(super) async fn register(run: &Run, done: &Done) -> Result<()> {
 
 /// The rows of a table as the run before left them.
 async fn earlier(run: &Run, table: &str) -> Result<Option<Vec<RecordBatch>>> {
-    let Some(version) = run.predecessor.as_ref().and_then(|entry| entry.tables.get(table)) else {
+    rows_of(&run.engine, &run.warehouse, run.predecessor.as_ref(), table).await
+}
+
+/// The rows of a table as an entry has them; none where it has no such table, or no row.
+pub(super) async fn rows_of(
+    engine: &Engine,
+    warehouse: &Store,
+    entry: Option<&Published>,
+    table: &str,
+) -> Result<Option<Vec<RecordBatch>>> {
+    let Some(version) = entry.and_then(|entry| entry.tables.get(table)) else {
         return Ok(None);
     };
-    let files = delta::files(&run.warehouse, table, *version).await?;
+    let files = delta::files(warehouse, table, *version).await?;
     if files.is_empty() {
         return Ok(None);
     }
-    let mut frame = run.engine.parquet(&run.warehouse, &files).await?;
+    let mut frame = engine.parquet(warehouse, &files).await?;
     // Files are read side by side: the order in which they were written is gone.
-    frame = run.engine.sorted(frame, sort_of(table))?;
-    run.engine.collect(frame, table).await.map(Some)
+    frame = engine.sorted(frame, sort_of(table))?;
+    engine.collect(frame, table).await.map(Some)
 }
 
 /// The rows of a table of the house as the run before left them, as one batch of its own schema.
@@ -64,14 +76,25 @@ pub(super) async fn earlier_as(
     table: &str,
     schema: arrow::datatypes::SchemaRef,
 ) -> Result<RecordBatch> {
-    let batches = earlier(run, table).await?.unwrap_or_default();
+    table_as(&run.engine, &run.warehouse, run.predecessor.as_ref(), table, schema).await
+}
+
+/// The rows of a table of the house as an entry has them, as one batch of its own schema.
+pub(super) async fn table_as(
+    engine: &Engine,
+    warehouse: &Store,
+    entry: Option<&Published>,
+    table: &str,
+    schema: arrow::datatypes::SchemaRef,
+) -> Result<RecordBatch> {
+    let batches = rows_of(engine, warehouse, entry, table).await?.unwrap_or_default();
     let batches =
         batches.iter().map(|batch| conform(batch, &schema, table)).collect::<Result<Vec<_>>>()?;
     arrow::compute::concat_batches(&schema, &batches)
         .map_err(|_| Error::bug(format!("{table}: batches of different schemas")))
 }
 
-fn conform(
+pub(super) fn conform(
     batch: &RecordBatch,
     schema: &arrow::datatypes::SchemaRef,
     table: &str,
@@ -80,9 +103,14 @@ fn conform(
         .fields()
         .iter()
         .map(|field| {
-            let column = batch.column_by_name(field.name()).ok_or_else(|| {
-                Error::data(format!("{table}: column `{}` is missing", field.name()))
-            })?;
+            let Some(column) = batch.column_by_name(field.name()) else {
+                // The run before may be of a version that did not have it.
+                if field.is_nullable() {
+                    return Ok(new_null_array(field.data_type(), batch.num_rows()));
+                }
+                let what = format!("{table}: column `{}` is missing", field.name());
+                return Err(Error::data(what));
+            };
             arrow::compute::cast(column, field.data_type()).map_err(|_| {
                 Error::data(format!("{table}: column `{}` has another type", field.name()))
             })
@@ -124,10 +152,12 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
             .contracts
             .get(name)
             .ok_or_else(|| Error::bug(format!("source `{name}` has no contract")))?;
+        let _work = memory::at(format!("extract, reading source `{name}`"));
         let files = inputs::read(&run.inputs, &run.identity.inputs, name).await?;
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
+        let _work = memory::at(format!("extract, comparing source `{name}` with the run before"));
         let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
@@ -186,6 +216,7 @@ async fn sql_stage(
         if let Some((computation, settings)) = super::check::computation(table, &what)? {
             let sorted = run.engine.sorted(frame, computation.key())?;
             let input = run.engine.collect_one(sorted, &what).await?;
+            let _work = memory::at(format!("{what}, computing"));
             let made = computation.run(&input, &settings, &what)?;
             let findings = made.findings.iter().map(|(name, value)| (*name, *value));
             computed.insert(name.clone(), json!(findings.collect::<IndexMap<_, _>>()));
@@ -200,19 +231,47 @@ async fn sql_stage(
     Ok(json!({ "computed": computed, "warnings": warnings }))
 }
 
-async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
-    let records = run.engine.sql("SELECT * FROM records", "records").await?;
-    let records = run.engine.collect(records, "records").await?;
-    let members = run
-        .engine
+/// Golden customers of the tables `records` and `entity_members`; consents are read of the facts.
+pub(super) async fn golden(
+    engine: &Engine,
+    loaded: &Loaded,
+    date: jiff::civil::Date,
+) -> Result<golden::GoldenTables> {
+    let settings = &loaded.pipeline.golden;
+    let records = super::check::golden_expressions(engine, settings).await?;
+    let records = engine.collect(records, "records").await?;
+    let members = engine
         .sql("SELECT * FROM entity_members ORDER BY golden_id, source, record_id", "members")
         .await?;
-    let members = run.engine.collect(members, "members").await?;
-    let made = golden::survive(&records, &members, &run.loaded.pipeline.golden)?;
+    let members = engine.collect(members, "members").await?;
+    let overrides = match &settings.overrides {
+        Some(file) => golden::overrides(&super::check::overrides_text(loaded, file)?, file)?,
+        None => Vec::new(),
+    };
+    let parameters = super::sql::Parameters::new(&loaded.pipeline, &date.to_string());
+    let consents = super::consent::stated(engine, loaded, &parameters).await?;
+    let _work = memory::at("golden, choosing what survives");
+    golden::survive(&golden::Material {
+        records: &records,
+        members: &members,
+        settings,
+        logical_date: super::resolution::days(date),
+        overrides: &overrides,
+        consents: &consents,
+    })
+}
+
+async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
+    let made = golden(&run.engine, &run.loaded, run.date).await?;
     let rows = made.customers.iter().map(RecordBatch::num_rows).sum::<usize>();
-    if let Some(first) = made.customers.first() {
-        let schema = first.schema();
-        hand_over(run, attempt, tables::CUSTOMERS, schema, made.customers).await?;
+    let mut tables_made = vec![(tables::CUSTOMERS.to_owned(), made.customers)];
+    let purposes = made.purposes.into_iter();
+    tables_made.extend(purposes.map(|(purpose, rows)| (tables::customers_for(purpose), rows)));
+    for (name, batches) in tables_made {
+        if let Some(first) = batches.first() {
+            let schema = first.schema();
+            hand_over(run, attempt, &name, schema, batches).await?;
+        }
     }
     hand_over(
         run,

@@ -5,8 +5,8 @@ use arrow::datatypes::Float64Type;
 
 use super::*;
 use crate::random::SplitMix64;
-use crate::resolve::match_log;
 use crate::resolve::settings::*;
+use crate::resolve::{LogRun, match_log};
 
 const GIVEN: &[&str] =
     &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];
@@ -14,7 +14,7 @@ const GIVEN: &[&str] =
 const FAMILY: &[&str] =
     &["diaz", "hass", "smit", "karim", "okoy", "ross", "novak", "hadd", "lind", "bauer"];
 
-fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
+pub(in crate::resolve) fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     BlockingRule {
         name: name.to_owned(),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -23,7 +23,7 @@ fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     }
 }
 
-fn comparison(
+pub(in crate::resolve) fn comparison(
     name: &str,
     kind: &str,
     columns: &[&str],
@@ -100,12 +100,17 @@ pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]])
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
         conditions: None,
+        hash_key: None,
     }
 }
 
 fn run(settings: &Resolve, decisions: &[StewardDecision], threads: usize) -> Resolved {
     let rows = people();
     resolve(&input(settings, &rows), decisions, None, Options { threads }).unwrap()
+}
+
+fn log_of(before: Option<&RecordBatch>, now: &RecordBatch, run_id: &str) -> RecordBatch {
+    match_log(before, now, &LogRun { run_id, logical_date: 20_000, configuration: "c" }).unwrap()
 }
 
 fn text<'a>(batch: &'a RecordBatch, name: &str) -> Vec<&'a str> {
@@ -241,7 +246,7 @@ fn stewards_overrule_the_model_and_unknown_records_are_told() {
     let decisions = [decision(&b, &a, false), decision(&a, &nobody, true)];
     let found = run(&settings(), &decisions, 2);
     assert_eq!(found.warnings.len(), 1);
-    let log = match_log(Some(&first.pairs), &found.pairs, "run2").unwrap();
+    let log = log_of(Some(&first.pairs), &found.pairs, "run2");
     assert_eq!(text(&log, "change"), ["changed"]);
     assert_eq!(text(&log, "decided_by"), ["steward:lea"]);
     assert_eq!(text(&log, "decision"), ["separate"]);
@@ -329,9 +334,9 @@ fn a_link_type_bounds_what_is_compared_and_joined() {
 fn the_match_log_tells_added_and_removed_pairs() {
     let found = run(&settings(), &[], 2);
     let rows = found.pairs.num_rows();
-    let log = match_log(None, &found.pairs, "run1").unwrap();
+    let log = log_of(None, &found.pairs, "run1");
     assert_eq!(text(&log, "change"), vec!["added"; rows]);
-    let log = match_log(Some(&found.pairs), &found.pairs.slice(1, rows - 1), "run2").unwrap();
+    let log = log_of(Some(&found.pairs), &found.pairs.slice(1, rows - 1), "run2");
     assert_eq!((text(&log, "change"), text(&log, "run_id")), (vec!["removed"], vec!["run2"]));
     assert_eq!(text(&log, "record_id_l")[0], text(&found.pairs, "record_id_l")[0]);
 }

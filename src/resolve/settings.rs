@@ -65,6 +65,23 @@ impl Resolve {
         blake3::hash(format!("{parts:?}").as_bytes()).to_hex().to_string()
     }
 
+    /// All that decides which pairs are compared and merged and which records are together, beside
+    /// the records and the model; as text.
+    pub fn decisive(&self) -> String {
+        let Self { blocking, comparisons, rules, training: _, thresholds, link, duplicate_free } =
+            self;
+        format!("{:?}", (blocking, comparisons, rules, thresholds, link, duplicate_free))
+    }
+
+    /// Every SQL expression that blocking reads, each once, those of merge rules too.
+    pub fn blocking_expressions(&self) -> Vec<&str> {
+        let blocking = self.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
+        let merging = self.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+        let all: indexmap::IndexSet<&str> =
+            blocking.chain(merging.flat_map(|rule| &rule.same)).map(String::as_str).collect();
+        all.into_iter().collect()
+    }
+
     /// Every SQL expression that resolution reads, each once, in order: blocking keys and refine
     /// keys by rule, columns of comparisons, columns of deterministic rules.
     pub fn expressions(&self) -> Vec<String> {

@@ -79,6 +79,7 @@ fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
         record_id: input.record_id.clone(),
         expressions: input.expressions.clone(),
         conditions: input.conditions.clone(),
+        hash_key: input.hash_key.clone(),
     }
 }
 

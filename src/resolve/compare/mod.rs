@@ -39,6 +39,7 @@ use super::columns::{Columns, Dictionary, MISSING, Tuples};
 use super::kernel::parallel;
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -110,8 +111,12 @@ impl Terms {
         Self { codes: part.codes, counts, text: part.text }
     }
 
-    /// A hash of a term that does not depend on codes: 128 bits of BLAKE3 as hex.
-    pub(crate) fn hash(&self, term: u32) -> String {
+    /// A hash of a term that does not depend on codes, 128 bits as hex: under a key where there is
+    /// one, else of BLAKE3, which tells who tries whether a value is common.
+    pub(crate) fn hash(&self, term: u32, key: Option<&HashKey>) -> String {
+        if let Some(key) = key {
+            return key.hash("term frequency", (self.text)(term).as_bytes());
+        }
         let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 2");
         hasher.update((self.text)(term).as_bytes());
         hasher.finalize().to_hex()[..32].to_owned()
@@ -449,6 +454,12 @@ impl Comparison {
         let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
         let known = l != MISSING && r != MISSING && l != r;
         known && usize::from(self.comparator.level(l, r)) == self.levels.len()
+    }
+
+    /// Whether a row has a whole name of a person, neither an initial nor half of one.
+    pub(crate) fn is_whole_name(&self, row: u32) -> bool {
+        let code = self.tuples.codes[row as usize];
+        self.kind == "person_name" && code != MISSING && self.own_level[code as usize] == 1
     }
 
     /// The levels of pairs of known values, by their codes.

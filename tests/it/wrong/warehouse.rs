@@ -42,7 +42,7 @@ pub(super) const CASES: &[Case] = &[
     case(
         "a warehouse of a newer layout",
         1,
-        &["layout 9", "layout 2"],
+        &["layout 9", "layout 3"],
         "take the newer simurgh",
         |setup| {
             one_day(setup);
@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
     case(
         "a newer layout whose history is of another shape",
         1,
-        &["layout 9", "layout 2"],
+        &["layout 9", "layout 3"],
         "take the newer simurgh",
         |setup| {
             one_day(setup);
