@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use serde::{Deserialize, Serialize};
 
-use super::published::quoted;
+use super::published::{ask, quoted};
 use super::{PublishedTables, models, resolution};
 use crate::engine::{Engine, Options};
 use crate::error::{Error, Result};
@@ -110,15 +110,7 @@ impl<'a> Records<'a> {
 
     /// An engine that knows these records of a kind alone, as the table `records`.
     async fn only(&self, kind: &str, keys: &[RecordKey]) -> Result<Engine> {
-        let asked = |of: fn(&RecordKey) -> &str| -> ArrayRef {
-            std::sync::Arc::new(StringArray::from_iter_values(keys.iter().map(of)))
-        };
-        let batch = RecordBatch::try_from_iter([
-            ("asked_source", asked(|key| &key.source)),
-            ("asked_id", asked(|key| &key.record_id)),
-        ]);
-        let batch = batch.map_err(|_| Error::bug("keys of two lengths"))?;
-        self.engine.register("_asked", self.engine.batches(batch.schema(), vec![batch])?)?;
+        ask(self.engine, keys)?;
         let sql = format!(
             "SELECT r.* FROM records r JOIN _asked ON source = asked_source AND record_id = asked_id \
              WHERE kind = {}",

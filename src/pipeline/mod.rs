@@ -25,11 +25,13 @@ mod plan;
 mod previous;
 mod published;
 mod replay;
+mod review;
 mod resolution;
 mod rollback;
 mod run;
 mod sql;
 mod stages;
+mod steward;
 
 pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
@@ -45,7 +47,9 @@ pub use maintain::{MaintainRequest, maintain};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use published::PublishedTables;
 pub use replay::{Rebuilt, Replay, ReplayRequest, replay};
+pub use review::{Review, review};
 pub use rollback::{RollbackRequest, rollback};
+pub use steward::{Desk, Steward};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
 
 /// The stages, in order.
