@@ -11,6 +11,7 @@
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
 //! | `look` | commands that look at one customer |
+//! | `steward` | what stewards decide and the next run obeys; what auditors are told |
 //! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
@@ -40,6 +41,7 @@ mod program;
 mod results;
 mod runs;
 mod s3;
+mod steward;
 mod store;
 mod suite;
 mod verify;
