@@ -222,9 +222,9 @@ async fn attributes(engine: &Engine, found: &mut Difference) -> Result<()> {
             let same = before.field_with_name(name).ok().map(|field| field.data_type())
                 == own.ok().map(|field| field.data_type());
             match same {
-                true => format!("b.{column} IS DISTINCT FROM a.{column}"),
+                true => format!("(b.{column} IS DISTINCT FROM a.{column})"),
                 false => format!(
-                    "CAST(b.{column} AS VARCHAR) IS DISTINCT FROM CAST(a.{column} AS VARCHAR)"
+                    "(CAST(b.{column} AS VARCHAR) IS DISTINCT FROM CAST(a.{column} AS VARCHAR))"
                 ),
             }
         })

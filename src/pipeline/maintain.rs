@@ -80,6 +80,8 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
     details.insert("bytes_removed".to_owned(), bytes.into());
     let dates: BTreeSet<&str> = kept
         .iter()
+        .copied()
+        .chain([onto])
         .filter(|entry| entry.pipeline == *name)
         .map(|entry| entry.logical_date.as_str())
         .collect();
