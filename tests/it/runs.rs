@@ -488,3 +488,54 @@ fn a_command_is_published_once_and_a_decision_makes_another_run_of_the_date() {
     assert_eq!(warehouse.rows("decisions").len(), 1);
     verified(&project, &place);
 }
+
+/// Commands killed (SIGKILL) at any moment, then given again: the same tables, and a whole chain.
+#[test]
+fn a_killed_command_is_given_again_to_the_same() {
+    use std::time::{Duration, Instant};
+
+    use crate::program::Seeded;
+
+    let kills: u64 = std::env::var("SIMURGH_KILLS").map_or(50, |n| n.parse().unwrap());
+    let (project, store) = (Project::tiny(), Store::disk());
+    let place = store.place();
+    let (first, _) = two_dates(&project, &place);
+    let mut seeded = Seeded(20_261_125);
+    let mut killed = 0;
+    for arguments in [
+        &["rollback", first.as_str()][..],
+        &["maintain", PIPELINE, "--set", "land.retain_runs=1", "--abandoned-after", "0"],
+    ] {
+        let whole = store.place_like(&place);
+        let begun = Instant::now();
+        done(&project, &whole, arguments, "published");
+        let took = begun.elapsed();
+        let expected = Warehouse::at(&whole).current();
+        for _ in 0..kills.div_ceil(17) {
+            let tried = store.place_like(&place);
+            let mut child = project
+                .command(&tried)
+                .args(arguments)
+                .args(["--warehouse", &tried.uri])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(seeded.below(took.as_micros() as u64)));
+            killed += u64::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let (code, _, said) = command(&project, &tried, arguments);
+            assert_eq!(code, 0, "{said}");
+            let current = Warehouse::at(&tried).current();
+            for key in ["tables", "rows", "base", "predecessor", "retired"] {
+                assert_eq!(current[key], expected[key], "{key}");
+            }
+            assert_eq!(tables(&tried, &current), tables(&whole, &expected));
+            verified(&project, &tried);
+            tried.remove();
+        }
+    }
+    eprintln!("{killed} commands were killed before their end");
+    assert!(killed > 0, "no command was killed before its end");
+}
