@@ -100,7 +100,7 @@ async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftRe
     if reasons.is_empty() || run.accept {
         return Ok((gate, drift));
     }
-    let found = gate.iter().flat_map(|gate| super::gate::lines(&gate.difference));
+    let found = gate.iter().flat_map(|gate| gate.lines());
     let count = reasons.len();
     Err(Error::data(format!(
         "run {}: past {count} of its limits; nothing was published",

@@ -61,8 +61,8 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
             .help("run it first: simurgh run PIPELINE --date DATE")
     })?;
     let engine = Engine::new(&request.engine)?;
-    let staging = Staging::new(&warehouse, &format!("{MAINTAIN}-{}", &onto.head[..16]));
-    staging.clear().await?;
+    // A folder of this process alone: what its plan names stays there until it is put in place.
+    let staging = Staging::new(&warehouse, MAINTAIN).attempt(MAINTAIN, None).folder();
     let mut command = Command::onto(MAINTAIN, onto);
     let leaves = land::leaves(&warehouse, &history).await?;
     let mut count = |key: &str, number: usize| {
@@ -80,6 +80,8 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
     details.insert("bytes_removed".to_owned(), bytes.into());
     let dates: BTreeSet<&str> = kept
         .iter()
+        .copied()
+        .chain([onto])
         .filter(|entry| entry.pipeline == *name)
         .map(|entry| entry.logical_date.as_str())
         .collect();
@@ -91,7 +93,7 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
         true => CommandResult::new(MAINTAIN, onto, Outcome::Unchanged, details, started),
         false => commands::publish(&warehouse, &command, started).await?,
     };
-    staging.clear().await?;
+    warehouse.delete_folder(&staging).await?;
     // What is of no run is of no chain: it is removed beside it, last, when nobody can be at it.
     let abandoned = abandoned(&warehouse, request.abandoned_after).await?;
     result.details.insert("abandoned_files_removed".to_owned(), abandoned.into());
@@ -182,13 +184,13 @@ fn key(loaded: &Loaded, table: &str) -> Vec<String> {
 }
 
 /// Writes checkpoints of the logs that have grown; they are put in place as the run is published.
-async fn checkpoints(warehouse: &Store, staging: &Staging, command: &mut Command) -> Result<usize> {
+async fn checkpoints(warehouse: &Store, staging: &str, command: &mut Command) -> Result<usize> {
     let mut count = 0;
     for table in command.onto.tables.clone().keys() {
         let Some(written) = delta::checkpoint(warehouse, table, COMMITS).await? else { continue };
         count += 1;
         for (to, content) in written {
-            let from = format!("{}/{to}", staging.folder());
+            let from = format!("{staging}/{to}");
             let hash = blake3::hash(&content).to_hex().to_string();
             warehouse.put(&from, content).await?;
             command.leaves.insert(to.clone(), hash);

@@ -95,12 +95,13 @@ pub async fn rollback(request: &RollbackRequest) -> Result<CommandResult> {
     }
     details.insert("tables_put_back".to_owned(), command.commits.len().into());
     details.insert("erasures_applied".to_owned(), stood_in.into());
-    let staging = Staging::new(&warehouse, &format!("rollback-{}", &onto.head[..16]));
+    // A folder of this process alone: what its plan names stays there until it is put in place.
+    let staging = Staging::new(&warehouse, ROLLBACK).attempt(ROLLBACK, None).folder();
     let exports = exports(&engine, &warehouse, &staging, &mut command, &removed, asked).await?;
     details.insert("exports_put_back".to_owned(), exports.into());
     command.details = details;
     let result = commands::publish(&warehouse, &command, started).await?;
-    staging.clear().await?;
+    warehouse.delete_folder(&staging).await?;
     Ok(result)
 }
 
@@ -171,7 +172,7 @@ async fn written(engine: &Engine, warehouse: &Store, file: &str) -> Result<Writt
 async fn exports(
     engine: &Engine,
     warehouse: &Store,
-    staging: &Staging,
+    staging: &str,
     command: &mut Command,
     removed: &BTreeMap<String, (Option<String>, Published)>,
     asked: &Published,
@@ -211,7 +212,7 @@ async fn exports(
         } else {
             plain
         };
-        let path = format!("{}/exports/{table}.parquet", staging.folder());
+        let path = format!("{staging}/exports/{table}.parquet");
         // Its key is not known here: all its columns sort it, which gives the same file as well.
         let declared = super::stages::owned(super::stages::sort_of(table));
         let sort = if declared.is_empty() { columns(&frame) } else { declared };

@@ -296,14 +296,13 @@ fn refuse_rolled_back(run: &Run, history: &History) -> Result<()> {
     let own = |earlier: &&Published| {
         earlier.run_id == run.identity.run_id && earlier.predecessor == run.identity.predecessor
     };
-    // It stood here once, and a command that builds on another entry stands here now.
-    let was = history.entries().iter().rev().find(own);
-    if run.accept || entry.command.is_none() || was.is_none() {
+    let was = history.entries().iter().any(|entry| own(&entry));
+    let Some(rollback) = history.rolled_back(entry).filter(|_| was && !run.accept) else {
         return Ok(());
-    }
+    };
     Err(Error::data(format!(
         "run {}: it was published, and rolled back by run {}",
-        run.identity.run_id, entry.run_id
+        run.identity.run_id, rollback.run_id
     ))
     .help("mend the exports or the pipeline file and run again; `--accept` publishes it as it was")
     .detail("run_id", run.identity.run_id.clone().into())
