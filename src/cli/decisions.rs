@@ -134,8 +134,7 @@ fn list(desk: &Desk, all: bool, global: &Global) -> Done {
     }))
 }
 
-const COLUMNS: [&str; 8] =
-    ["decision_id", "a", "b", "verdict", "by", "at", "why", "withdrawn_at"];
+const COLUMNS: [&str; 8] = ["decision_id", "a", "b", "verdict", "by", "at", "why", "withdrawn_at"];
 
 fn export(desk: &Desk, out: &Path, global: &Global) -> Result<Done> {
     let unwritable = || {
@@ -195,9 +194,12 @@ fn lines(file: &Path) -> Result<Vec<Line>> {
         .iter()
         .map(|own| own.trim_start_matches('\u{feff}').trim().to_owned())
         .collect();
-    if let Some(missing) = ["a", "b", "verdict"].iter().find(|own| !headers.iter().any(|h| h == *own)) {
-        return Err(Error::data(format!("{}: column `{missing}` is missing", file.display()))
-            .help(help));
+    if let Some(missing) =
+        ["a", "b", "verdict"].iter().find(|own| !headers.iter().any(|h| h == *own))
+    {
+        return Err(
+            Error::data(format!("{}: column `{missing}` is missing", file.display())).help(help)
+        );
     }
     let mut lines = Vec::new();
     for row in reader.records() {

@@ -147,7 +147,7 @@ async fn write(
     header.extend(["verdict", "why"].map(str::to_owned));
     let mut writer = csv::Writer::from_path(out).map_err(|_| unwritable())?;
     writer.write_record(&header).map_err(|_| unwritable())?;
-    for ((own, weight), (levels, values)) in shown.iter().zip(compared.rows) {
+    for ((own, weight), compared) in shown.iter().zip(compared.rows) {
         let pair = &own.pair;
         let mut row = vec![
             pair.l.source.clone(),
@@ -161,12 +161,12 @@ async fn write(
             format!("{:.4}", own.information),
             own.why.clone(),
         ];
-        row.extend(levels.into_iter().map(|level| level.unwrap_or_default()));
+        row.extend(compared.levels.into_iter().map(|level| level.unwrap_or_default()));
         if arguments.values != Values::None {
             let both = |[l, r]: [Option<String>; 2]| {
                 [l, r].map(|own| arguments.values.show(own.as_deref()))
             };
-            row.extend(values.into_iter().flat_map(both));
+            row.extend(compared.values.into_iter().flat_map(both));
         }
         row.extend([String::new(), String::new()]);
         writer.write_record(&row).map_err(|_| unwritable())?;
@@ -175,8 +175,15 @@ async fn write(
 }
 
 async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done> {
-    let columns =
-        ["source_l", "record_id_l", "source_r", "record_id_r", "match_probability", "verdict", "why"];
+    let columns = [
+        "source_l",
+        "record_id_l",
+        "source_r",
+        "record_id_r",
+        "match_probability",
+        "verdict",
+        "why",
+    ];
     let rows = table(file, &columns)?;
     let mut judged: Vec<(usize, RecordKey, RecordKey, bool, f64, String)> = Vec::new();
     for (number, row) in (2..).zip(&rows) {
@@ -185,7 +192,8 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
                 "the file is one that `simurgh review export` wrote, with match or different in the column verdict, or nothing where a pair was not judged",
             )
         };
-        let same = verdict(&row[5]).map_err(|()| wrong("the verdict is neither match nor different"))?;
+        let same =
+            verdict(&row[5]).map_err(|()| wrong("the verdict is neither match nor different"))?;
         let Some(same) = same else { continue };
         if row[..4].iter().any(String::is_empty) {
             return Err(wrong("a source or record_id is empty"));
@@ -277,6 +285,9 @@ fn print(found: &Calibration) {
     let off = found.bins.iter().filter(|own| !own.fits).count();
     match off {
         0 => say!("  the model's probabilities fit the verdicts"),
-        _ => say!("  in {off} of {} rows the model's probability is not what people say", found.bins.len()),
+        _ => say!(
+            "  in {off} of {} rows the model's probability is not what people say",
+            found.bins.len()
+        ),
     }
 }

@@ -25,7 +25,8 @@ impl StewardArguments {
         let by = self.by.clone().or_else(user).map(|name| name.trim().to_owned());
         let by = by.filter(|name| !name.is_empty() && !name.contains(char::is_control));
         let by = by.ok_or_else(|| {
-            Error::usage("nobody is named who decides").help("add --by NAME, or set SIMURGH_STEWARD")
+            Error::usage("nobody is named who decides")
+                .help("add --by NAME, or set SIMURGH_STEWARD")
         })?;
         let why = self.why.clone().filter(|why| !why.trim().is_empty());
         Ok(Steward { by, at: jiff::Timestamp::now().as_microsecond(), why })

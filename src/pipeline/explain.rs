@@ -124,7 +124,12 @@ impl<'a> Records<'a> {
     }
 
     /// The addresses of the records that share a blocking rule's keys with one of these.
-    async fn near(&self, kind: &str, settings: &Resolve, asked: &[&RecordKey]) -> Result<Vec<RecordKey>> {
+    async fn near(
+        &self,
+        kind: &str,
+        settings: &Resolve,
+        asked: &[&RecordKey],
+    ) -> Result<Vec<RecordKey>> {
         let what = format!("resolve.{kind}");
         let keys = settings.blocking_keys();
         let frame = self.engine.sql(&resolution::sql(kind, &keys, &[]), &what).await?;
@@ -133,15 +138,15 @@ impl<'a> Records<'a> {
         let columns = batch.columns().iter().skip(2).cloned();
         let expressions = keys.into_iter().zip(columns).collect();
         let is = |row: &u32, key: &&RecordKey| {
-            source.value(*row as usize) == key.source && record_id.value(*row as usize) == key.record_id
+            source.value(*row as usize) == key.source
+                && record_id.value(*row as usize) == key.record_id
         };
         let rows: Vec<u32> = (0..batch.num_rows() as u32)
             .filter(|row| asked.iter().any(|key| is(row, key)))
             .collect();
         let near = resolve::near(settings, &expressions, batch.num_rows(), &rows)?;
-        let key = |row: u32| {
-            RecordKey::new(source.value(row as usize), record_id.value(row as usize))
-        };
+        let key =
+            |row: u32| RecordKey::new(source.value(row as usize), record_id.value(row as usize));
         Ok(near.into_iter().map(key).collect())
     }
 
@@ -157,9 +162,8 @@ impl<'a> Records<'a> {
         let mut kinds = Vec::new();
         for (which, key) in [("first", a), ("second", b)] {
             kinds.push(self.kind(key).await?.ok_or_else(|| {
-                Error::usage(format!("no published record has the {which} address")).help(
-                    "a record's address is SOURCE:RECORD_ID, as in the table entity_members",
-                )
+                Error::usage(format!("no published record has the {which} address"))
+                    .help("a record's address is SOURCE:RECORD_ID, as in the table entity_members")
             })?);
         }
         let kind = &kinds[0];
@@ -221,10 +225,10 @@ impl<'a> Records<'a> {
             };
             let (l, r) = (inspector.row(a).ok_or_else(gone)?, inspector.row(b).ok_or_else(gone)?);
             let values = columns.iter().map(|(_, array)| [shown(array, l), shown(array, r)]);
-            rows.push((
-                scoring.waterfall(l, r).parts.into_iter().map(|part| part.level).collect(),
-                values.collect(),
-            ));
+            rows.push(ComparedPair {
+                levels: scoring.waterfall(l, r).parts.into_iter().map(|part| part.level).collect(),
+                values: values.collect(),
+            });
         }
         Ok(Compared {
             comparisons: settings.comparisons.iter().map(|own| own.name.clone()).collect(),
@@ -240,8 +244,16 @@ pub struct Compared {
     pub comparisons: Vec<String>,
     /// SQL of the columns that they read, each once.
     pub columns: Vec<String>,
-    /// Of each pair the level of each comparison, and both values of each column.
-    pub rows: Vec<(Vec<Option<String>>, Vec<[Option<String>; 2]>)>,
+    /// Of each pair what is compared of it.
+    pub rows: Vec<ComparedPair>,
+}
+
+/// What is compared of one pair.
+pub struct ComparedPair {
+    /// The level of each comparison; none where a value is missing.
+    pub levels: Vec<Option<String>>,
+    /// Both values of each column; they are personal.
+    pub values: Vec<[Option<String>; 2]>,
 }
 
 /// The columns that comparisons read, each once, with their values.

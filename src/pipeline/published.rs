@@ -144,7 +144,8 @@ impl PublishedTables {
         if self.register(&[tables::SCORED_PAIRS]).await?.is_empty() {
             return Ok(found);
         }
-        let lefts: Vec<RecordKey> = pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+        let lefts: Vec<RecordKey> =
+            pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
         ask(&self.engine, &lefts)?;
         let sql = "SELECT DISTINCT source_l, record_id_l, source_r, record_id_r, \
                    CAST(match_probability AS VARCHAR) FROM scored_pairs JOIN _asked \
@@ -218,12 +219,10 @@ pub(super) fn ask(engine: &Engine, keys: &[RecordKey]) -> Result<()> {
     let column = |of: fn(&RecordKey) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(keys.iter().map(of)))
     };
-    let columns = [
-        ("asked_source", column(|key| &key.source)),
-        ("asked_id", column(|key| &key.record_id)),
-    ];
-    let batch = RecordBatch::try_from_iter(columns)
-        .map_err(|_| Error::bug("addresses of two lengths"))?;
+    let columns =
+        [("asked_source", column(|key| &key.source)), ("asked_id", column(|key| &key.record_id))];
+    let batch =
+        RecordBatch::try_from_iter(columns).map_err(|_| Error::bug("addresses of two lengths"))?;
     engine.register("_asked", engine.batches(batch.schema(), vec![batch])?)
 }
 

@@ -62,7 +62,11 @@ pub async fn review(desk: &Desk) -> Result<Review> {
         let weight = |own: &Doubtful| {
             weights.get(&(own.pair.l.clone(), own.pair.r.clone())).copied().unwrap_or_default()
         };
-        doubtful(pairs).into_iter().map(|own| (weight(&own), own)).map(|(w, own)| (own, w)).collect()
+        doubtful(pairs)
+            .into_iter()
+            .map(|own| (weight(&own), own))
+            .map(|(w, own)| (own, w))
+            .collect()
     };
     let found = kinds.into_iter().map(|(kind, pairs)| (kind, ordered(pairs)));
     Ok(found.filter(|(_, pairs): &(String, Vec<_>)| !pairs.is_empty()).collect())

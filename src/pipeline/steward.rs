@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde_json::Map;
+use serde_json::{Map, json};
 
 use super::commands::{self, CommandResult};
 use super::run::Outcome;
@@ -135,13 +135,20 @@ impl Desk {
     ///
     /// # Errors
     /// A customer that is not there, or of another kind.
-    pub async fn merge(&mut self, named: &[String], steward: &Steward, instead: bool) -> Result<()> {
+    pub async fn merge(
+        &mut self,
+        named: &[String],
+        steward: &Steward,
+        instead: bool,
+    ) -> Result<()> {
         let mut customers: Vec<(String, Vec<RecordKey>)> = Vec::new();
         for own in named {
             let id = self.published.golden_id(own.trim()).await?;
             if customers.iter().any(|(known, _)| *known == id) {
                 return Err(Error::usage(format!("two of these are the same customer, {id}"))
-                    .help("a record or an id that was redirected stands for the customer it is in"));
+                    .help(
+                        "a record or an id that was redirected stands for the customer it is in",
+                    ));
             }
             customers.push((id.clone(), self.published.records_of(&id).await?));
         }
@@ -215,8 +222,7 @@ impl Desk {
         }
         let mut pairs: Vec<(RecordKey, RecordKey)> = Vec::new();
         for (place, a) in stay.iter().enumerate() {
-            let others: &[RecordKey] =
-                if records.is_empty() { &stay[place + 1..] } else { &leave };
+            let others: &[RecordKey] = if records.is_empty() { &stay[place + 1..] } else { &leave };
             pairs.extend(others.iter().map(|b| (a.clone(), b.clone())));
         }
         if pairs.len() > MOST {
@@ -269,7 +275,10 @@ impl Desk {
             .collect();
         let last = found.records.len();
         parts.push(format!("record 1 is not record {last} ({})", from(found.different)));
-        Error::data(format!("the decisions contradict each other: {}", parts.join(", "))).help(
+        let chain: Vec<String> = found.chain.iter().map(|place| from(*place)).collect();
+        let told = json!({ "same": chain, "different": from(found.different) });
+        let what = format!("the decisions contradict each other: {}", parts.join(", "));
+        Error::data(what).detail("contradiction", told).help(
             "withdraw what no longer holds (--withdraw, or simurgh decisions withdraw DECISION_ID), \
              or do not decide this; nothing was written",
         )

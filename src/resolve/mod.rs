@@ -63,13 +63,12 @@ mod train;
 
 pub use block::BlockingReport;
 pub use clerical::{
-    Bin, Calibration, Draw, Estimate, Stratum, allocate, calibration, precision, recall, size_for, strata, stratum_of, threshold,
+    Bin, Calibration, Draw, Estimate, Stratum, allocate, calibration, precision, recall, size_for,
+    strata, stratum_of, threshold,
 };
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
-pub use decisions::{
-    Contradiction, Decision, Decisions, NewDecision, contradiction, standing,
-};
+pub use decisions::{Contradiction, Decision, Decisions, NewDecision, contradiction, standing};
 pub use difference::{LevelMove, ModelDifference};
 pub use doubt::{Doubt, Doubtful, doubtful};
 pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};

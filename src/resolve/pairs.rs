@@ -4,6 +4,7 @@
 //! Knows pairs of rows, the scorer and the key; refuses to know values' meaning and where the columns
 //! go. Without a key there are no hashes: a plain hash of a phone number is a phone number.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -66,7 +67,9 @@ pub(super) fn evidence(
         hashes(ready, key, scored.iter().map(|pair| pair.l))?,
         hashes(ready, key, scored.iter().map(|pair| pair.r))?,
         Arc::new(scored.iter().map(|_| id).collect::<StringArray>()),
-        Arc::new(scored.iter().map(|own| Some(effect(own) == Some(&None))).collect::<BooleanArray>()),
+        Arc::new(
+            scored.iter().map(|own| Some(effect(own) == Some(&None))).collect::<BooleanArray>(),
+        ),
         Arc::new(scored.iter().map(|own| effect(own)?.clone()).collect::<StringArray>()),
     ])
 }
@@ -92,11 +95,14 @@ fn hashes(
     let mut known: FxHashMap<u32, Vec<Option<String>>> = FxHashMap::default();
     let mut list = ListBuilder::new(StringBuilder::new()).with_field(item);
     for row in rows {
-        if !known.contains_key(&row) {
-            let of = |(name, arrays): &(&str, Vec<&ArrayRef>)| hash(key, name, arrays, row);
-            known.insert(row, compared.iter().map(of).collect::<Result<_>>()?);
-        }
-        known[&row].iter().for_each(|own| list.values().append_option(own.as_deref()));
+        let own = match known.entry(row) {
+            Entry::Occupied(own) => own.into_mut(),
+            Entry::Vacant(own) => {
+                let of = |(name, arrays): &(&str, Vec<&ArrayRef>)| hash(key, name, arrays, row);
+                own.insert(compared.iter().map(of).collect::<Result<_>>()?)
+            }
+        };
+        own.iter().for_each(|own| list.values().append_option(own.as_deref()));
         list.append(true);
     }
     Ok(Arc::new(list.finish()))
@@ -170,7 +176,9 @@ mod tests {
         assert_eq!(joined.iter().filter(|own| *own == Some(true)).count(), found.links.len());
         assert_eq!(guards.iter().flatten().count(), found.guards.len());
         let decision = column(&found.pairs, "decision").as_string::<i32>().clone();
-        assert!((0..decision.len()).all(|row| !joined.value(row) || decision.value(row) == "merge"));
+        assert!(
+            (0..decision.len()).all(|row| !joined.value(row) || decision.value(row) == "merge")
+        );
     }
 
     #[test]

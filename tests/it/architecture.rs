@@ -20,8 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "keyed",
-            "land", "limit", "profile", "report", "resolve", "tables",
+            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer",
+            "keyed", "land", "limit", "profile", "report", "resolve", "tables",
         ],
     ),
     ("profile", &["error", "random"]),
