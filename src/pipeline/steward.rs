@@ -91,11 +91,6 @@ impl Desk {
         &self.withdrawn
     }
 
-    /// How many decisions were asked for that stood already.
-    pub fn known(&self) -> usize {
-        self.known
-    }
-
     /// Decides a pair; `origin` says where it comes from, such as a line of a file.
     pub fn decide(&mut self, new: NewDecision, origin: &str) {
         match self.decisions.add(new) {
