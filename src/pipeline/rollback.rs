@@ -59,7 +59,7 @@ pub async fn rollback(request: &RollbackRequest) -> Result<CommandResult> {
     }
     let engine = Engine::new(&Options::default())?;
     let mut command = Command { base: target.clone(), ..Command::onto(ROLLBACK, onto) };
-    let mut stood_in = 0_u64;
+    let (mut stood_in, mut changed) = (0_u64, false);
     for (table, version) in wanted {
         let delta = delta::open(&warehouse, table, Some(*version)).await?.ok_or_else(|| {
             Error::data(format!("{}: not a Delta table", warehouse.url_of(&delta::folder(table))))
@@ -71,14 +71,15 @@ pub async fn rollback(request: &RollbackRequest) -> Result<CommandResult> {
             Some(version) => delta::files(&warehouse, table, *version).await?,
             None => Vec::new(),
         };
-        if there == now {
+        let (keep, files) = delta::kept(&warehouse, table, *version).await?;
+        if there == now && keep.is_some() {
             continue;
         }
-        let (keep, files) = delta::kept(&warehouse, table, *version).await?;
+        changed |= there != now;
         stood_in += u64::from(keep.is_none());
         command.commits.push(TableCommit { keep, files, ..commit });
     }
-    if command.commits.is_empty() {
+    if !changed {
         return Ok(CommandResult::new(ROLLBACK, onto, Outcome::Unchanged, details, started));
     }
     if request.keep_decisions
