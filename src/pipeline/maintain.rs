@@ -16,9 +16,9 @@ use super::commands::{self, CommandResult};
 use super::run::Outcome;
 use crate::config::{self, Loaded};
 use crate::engine::{Engine, Options, Staging, Store, WriteOptions, Written};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::land::delta::{self, TableCommit};
-use crate::land::{self, Command, History, MAINTAIN, Published};
+use crate::land::{self, Command, History, MAINTAIN, Published, Removed};
 use crate::tables;
 
 /// What is to be maintained.
@@ -211,6 +211,7 @@ async fn vacuum(
     let versions = |entry: &Published| -> Vec<(String, u64)> {
         entry.tables.iter().map(|(table, version)| (table.clone(), *version)).collect()
     };
+    let removed = Removed::read(warehouse, history).await?;
     let mut read: BTreeMap<(String, u64), BTreeSet<String>> = BTreeMap::new();
     let mut needed: BTreeSet<String> = BTreeSet::new();
     let committed: BTreeSet<&str> =
@@ -219,7 +220,7 @@ async fn vacuum(
     let own = own.filter(|(table, _)| !committed.contains(table.as_str()));
     for version in kept.iter().flat_map(|entry| versions(entry)).chain(own) {
         if !read.contains_key(&version) {
-            let files = delta::files(warehouse, &version.0, version.1).await?;
+            let files = removed.files(warehouse, &version.0, version.1).await?;
             needed.extend(files.iter().cloned());
             read.insert(version, files.into_iter().collect());
         }
@@ -239,7 +240,15 @@ async fn vacuum(
         for (table, version) in versions(entry) {
             let files = match read.get(&(table.clone(), version)) {
                 Some(files) => files.clone(),
-                None => delta::files(warehouse, &table, version).await?.into_iter().collect(),
+                None => match removed.files(warehouse, &table, version).await {
+                    Ok(files) => files.into_iter().collect(),
+                    // Gone already.
+                    Err(error) if error.kind() == Kind::Data => {
+                        command.retired.push(entry.seq);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             let lost = !files.is_disjoint(&gone);
             read.insert((table, version), files);

@@ -425,7 +425,7 @@ async fn work(
             job
         }
     };
-    let draft = landing::draft(run, &before)?;
+    let draft = landing::draft(run, &before).await?;
     let publication = match land::publish(&run.warehouse, &draft).await {
         Ok(publication) => publication,
         Err(error) => {
