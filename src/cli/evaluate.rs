@@ -240,7 +240,7 @@ fn write_curve(path: &Path, kinds: &[(&str, Vec<CurvePoint>)]) -> Result<()> {
 }
 
 /// What a verdict says; `None` where the pair was not judged.
-fn verdict(text: &str) -> Result<Option<bool>, ()> {
+pub(super) fn verdict(text: &str) -> Result<Option<bool>, ()> {
     match text.trim().to_lowercase().as_str() {
         "" => Ok(None),
         "match" | "same" | "yes" | "true" | "1" => Ok(Some(true)),

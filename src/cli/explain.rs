@@ -183,7 +183,7 @@ impl Pair<'_> {
         let together = self.entities.0 == self.entities.1;
         let guard = self.logged.as_ref().map(|row| text(row, "guard")).unwrap_or_default();
         match (together, decision.as_str()) {
-            (true, "merge") => format!("they are one customer: merged by {by}"),
+            (true, "merge") => format!("they are one customer: {}", said("merge", &by)),
             (true, _) => format!(
                 "they are one customer through other records, over {} pairs; the pair itself is {}",
                 self.path.len(),
@@ -191,11 +191,13 @@ impl Pair<'_> {
             ),
             (false, "merge") if !guard.is_empty() => {
                 format!(
-                    "they are two customers: {by} would merge them, and the guard `{guard}` refused"
+                    "they are two customers: {} would merge them, and the guard `{guard}` refused",
+                    who(&by)
                 )
             }
             (false, "merge") => format!(
-                "they are two customers: {by} would merge them, and what was joined before kept them apart"
+                "they are two customers: {} would merge them, and what was joined before kept them apart",
+                who(&by)
             ),
             (false, _) => format!("they are two customers: {}", said(&decision, &by)),
         }
@@ -217,7 +219,7 @@ impl Pair<'_> {
             say!("  {line}");
         }
         say!(
-            "  merged from {:.2} (probability {}), reviewed from {:.2} (probability {})",
+            "  merged from weight {:.2} (probability {:.4}), reviewed from {:.2} ({:.4})",
             super::sample::weight(self.now.merge_threshold),
             self.now.merge_threshold,
             super::sample::weight(self.now.review_threshold),
@@ -248,12 +250,11 @@ impl Pair<'_> {
             Some(_) => {
                 for row in &self.log {
                     say!(
-                        "  logged {} {}: {} by {}, weight {} (run {})",
+                        "  logged {}, {}: {}, weight {:.2} (run {})",
                         own(row, "run_day"),
                         own(row, "change"),
-                        own(row, "decision"),
-                        own(row, "decided_by"),
-                        own(row, "match_weight"),
+                        said(&own(row, "decision"), &own(row, "decided_by")),
+                        number(row, "match_weight"),
                         own(row, "run_id")
                     );
                 }
@@ -272,13 +273,23 @@ impl Pair<'_> {
     }
 }
 
+/// Who decided, in words.
+fn who(by: &str) -> String {
+    match by.split_once(':') {
+        Some(("rule", name)) => format!("the rule `{name}`"),
+        Some(("steward", name)) => format!("the steward {name}"),
+        _ => format!("the {by}"),
+    }
+}
+
 /// A decision in words.
 fn said(decision: &str, by: &str) -> String {
+    let by = who(by);
     match decision {
         "review" => format!("put to review by {by}"),
         "separate" => format!("kept apart by {by}"),
         "merge" => format!("merged by {by}"),
-        other => format!("{other}: no {by} rule brings them together"),
+        _ => "no blocking rule brings them together".to_owned(),
     }
 }
 
@@ -313,18 +324,17 @@ fn number(row: &Map<String, Value>, name: &str) -> f64 {
 }
 
 fn print_edge(row: &Map<String, Value>) {
-    let guard = match text(row, "guard") {
-        guard if guard.is_empty() => guard,
-        guard => format!(", refused by the guard `{guard}`"),
+    let by = text(row, "decided_by");
+    let verdict = match text(row, "guard") {
+        guard if guard.is_empty() => said(&text(row, "decision"), &by),
+        guard => format!("{} would merge them, the guard `{guard}` refused", who(&by)),
     };
     say!(
-        "    {} - {}: weight {:.2}, probability {:.6}, {} by {}, blocking rule `{}`{guard}",
+        "    {} - {}: weight {:.2}, probability {:.6}, blocking rule `{}`: {verdict}",
         end(row, "l"),
         end(row, "r"),
         number(row, "match_weight"),
         number(row, "match_probability"),
-        text(row, "decision"),
-        text(row, "decided_by"),
         text(row, "blocking_rule")
     );
 }

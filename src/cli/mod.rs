@@ -8,6 +8,7 @@ mod block;
 mod bounds;
 mod check;
 mod completions;
+mod decisions;
 mod dedupe;
 mod diff;
 mod errors;
@@ -17,17 +18,21 @@ mod functions;
 mod init;
 mod interrupt;
 mod maintain;
+mod merge;
 mod model;
 mod out;
 mod plan;
+mod review;
 mod rollback;
 mod rows;
 mod run;
 mod sample;
 mod show;
+mod steward;
 mod tables;
 mod train;
 mod truth;
+mod unmerge;
 mod verify;
 mod waterfall;
 
@@ -121,6 +126,14 @@ enum Command {
     Show(show::Arguments),
     /// Says why two records are one customer, or not; or how a customer came to be
     Explain(explain::Arguments),
+    /// Decides that customers are one
+    Merge(merge::Arguments),
+    /// Decides that records are not of a customer
+    Unmerge(unmerge::Arguments),
+    /// Lists stewards' decisions, writes and reads them as CSV, withdraws them
+    Decisions(decisions::Arguments),
+    /// Writes the doubtful pairs for a person to judge, and reads the verdicts
+    Review(review::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
     /// The evidence about a customer in one file, and its decisions made again
@@ -198,6 +211,10 @@ fn run_program() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Merge(arguments) => merge::run(arguments, &cli.global),
+        Command::Unmerge(arguments) => unmerge::run(arguments, &cli.global),
+        Command::Decisions(arguments) => decisions::run(arguments, &cli.global),
+        Command::Review(arguments) => review::run(arguments, &cli.global),
         Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Audit(arguments) => audit::run(arguments, &cli.global),

@@ -90,8 +90,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             }
         }
         if let Some(gate) = &plan.gate {
-            say!("\nchanges, compared with run {} of {}", gate.against, gate.against_date);
-            for line in pipeline::lines(&gate.difference) {
+            say!("\nchanges");
+            for line in gate.lines() {
                 say!("  {line}");
             }
             for past in &gate.past {

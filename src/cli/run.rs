@@ -170,9 +170,8 @@ fn print(result: &RunResult, warehouse: &str) {
         result.entities
     );
     if let Some(gate) = &result.gate {
-        say!("compared with run {} of {}", gate.against, gate.against_date);
-        for line in pipeline::lines(&gate.difference) {
-            say!("  {line}");
+        for line in gate.lines() {
+            say!("{line}");
         }
     }
     for warning in &result.warnings {

@@ -129,6 +129,7 @@ impl Command {
             "onto": self.onto.run_id,
             "base": self.base.run_id,
             "program": format!("simurgh {}", env!("CARGO_PKG_VERSION")),
+            "configuration": base["configuration"],
             "models": base["models"],
             "measures": base["measures"],
             "amounts": base["amounts"],

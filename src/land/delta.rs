@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Store, Written};
 use crate::error::{Error, Result};
 
+pub use super::standing::{files, kept};
+
 /// What a commit makes of one table.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TableCommit {
@@ -85,8 +87,9 @@ pub async fn open(
     }
 }
 
-/// The files of a table at a version, relative to the warehouse, sorted.
-pub async fn files(warehouse: &Store, table: &str, version: u64) -> Result<Vec<String>> {
+/// The files that a table's version names, relative to the warehouse, sorted; a later command may
+/// have removed them, which [`files`] knows.
+pub(super) async fn named(warehouse: &Store, table: &str, version: u64) -> Result<Vec<String>> {
     let delta = open(warehouse, table, Some(version)).await?.ok_or_else(|| {
         Error::data(format!("{}: not a Delta table", warehouse.url_of(&folder(table))))
             .help("restore the table's folder from a copy: a published run names it")

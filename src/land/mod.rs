@@ -10,6 +10,7 @@ mod format;
 mod publish;
 mod published;
 mod settings;
+mod standing;
 mod verify;
 
 pub use command::{Command, leaves, manifest_of};
@@ -17,4 +18,5 @@ pub use format::{check_format, migrate, refuse_other_formats};
 pub use publish::{Draft, Origin, Publication, publish, recover};
 pub use published::{History, MAINTAIN, Published, ROLLBACK};
 pub use settings::*;
+pub use standing::Removed;
 pub use verify::{Finding, Verified, verify};

@@ -223,8 +223,9 @@ async fn roll_forward(
     let mut rows = base.map(|base| base.rows.clone()).unwrap_or_default();
     for commit in &draft.commits {
         tables.insert(commit.table.clone(), delta::commit(warehouse, commit, &plan.mark).await?);
-        // A table that is put back as it was has the rows that it had.
-        if !(base.is_some() && commit.files.is_empty() && commit.keep.is_some()) {
+        // A table that is put back, or whose files are arranged, has the rows that it had.
+        let put_back = commit.files.is_empty() && commit.keep.is_some();
+        if base.is_none() || !(put_back || commit.rearranged) {
             rows.insert(commit.table.clone(), commit.files.iter().map(|file| file.rows).sum());
         }
     }

@@ -166,6 +166,15 @@ impl History {
         self.entries.iter().rev().find(|later| later.retired.contains(&entry.seq))
     }
 
+    /// The rollback that an entry is or builds on, up to the run whose tables it holds.
+    pub fn rolled_back<'a>(&'a self, entry: &'a Published) -> Option<&'a Published> {
+        let mut entry = entry;
+        while entry.command.as_deref() != Some(ROLLBACK) {
+            entry = entry.base.and_then(|base| self.get(base))?;
+        }
+        Some(entry)
+    }
+
     /// The last entry of a pipeline, of whatever date: that whose `decisions` hold.
     pub fn last(&self, pipeline: &str) -> Option<&Published> {
         self.entries.iter().rev().find(|entry| entry.pipeline == pipeline)

@@ -12,6 +12,7 @@ use crate::config::{Known, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Engine, Options, refuse_unstable};
 use crate::error::{Error, Result};
+use crate::land::Gate;
 use crate::profile::{Computation, Settings};
 use crate::tables::{self, SqlTable, SqlTables, timestamp};
 use crate::{clean, golden, profile, resolve};
@@ -191,7 +192,45 @@ pub(super) async fn plan_all(
     if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {
         return Err(Error::configuration(format!("land.export: `{missing}` is not a table")));
     }
+    gate(&pipeline.gate, &pipeline.facts, &schemas)?;
     Ok(schemas)
+}
+
+/// What the gate sums: columns of money of facts.
+fn gate(gate: &Gate, facts: &SqlTables, schemas: &BTreeMap<String, SchemaRef>) -> Result<()> {
+    if gate.max_moved_amount.is_some() && gate.amounts.is_empty() {
+        return Err(Error::configuration("gate.max_moved_amount: no column of money is named")
+            .help("name one: gate.amounts, such as {transactions: net}"));
+    }
+    for (table, column) in &gate.amounts {
+        let schema = schemas.get(table).filter(|_| facts.contains_key(table)).ok_or_else(|| {
+            Error::configuration(format!("gate.amounts: `{table}` is not a table of `facts`"))
+                .help("name a fact, whose rows have `source` and `record_id`")
+        })?;
+        let has = |name: &str| schema.field_with_name(name).is_ok();
+        if !super::gate::is_fact(has) {
+            return Err(Error::configuration(format!(
+                "gate.amounts: the rows of `{table}` belong to no record"
+            ))
+            .help("name a fact, whose rows have `source` and `record_id`"));
+        }
+        match schema.field_with_name(column).map(|field| field.data_type()) {
+            Ok(DataType::Decimal128(..) | DataType::Int32 | DataType::Int64) => {}
+            Ok(other) => {
+                return Err(Error::configuration(format!(
+                    "gate.amounts.{table}: `{column}` is {other}, which sums differ of by order"
+                ))
+                .help("name a column of decimals or whole numbers"));
+            }
+            Err(_) => {
+                return Err(Error::configuration(format!(
+                    "gate.amounts.{table}: the table has no column `{column}`"
+                ))
+                .help("name a column of decimals or whole numbers"));
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn sql_tables(

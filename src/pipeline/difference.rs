@@ -120,7 +120,11 @@ pub(super) async fn difference(
         ),
     ] {
         let frame = engine.sql(sql, name).await?;
-        // Held, and not a view: each is read several times.
+        if name == "diff_records" {
+            // As long as the records: made anew for each that reads it.
+            engine.register(name, frame)?;
+            continue;
+        }
         let schema = std::sync::Arc::new(frame.schema().as_arrow().clone());
         let batches = engine.collect(frame, name).await?;
         engine.register(name, engine.batches(schema, batches)?)?;
@@ -222,9 +226,9 @@ async fn attributes(engine: &Engine, found: &mut Difference) -> Result<()> {
             let same = before.field_with_name(name).ok().map(|field| field.data_type())
                 == own.ok().map(|field| field.data_type());
             match same {
-                true => format!("b.{column} IS DISTINCT FROM a.{column}"),
+                true => format!("(b.{column} IS DISTINCT FROM a.{column})"),
                 false => format!(
-                    "CAST(b.{column} AS VARCHAR) IS DISTINCT FROM CAST(a.{column} AS VARCHAR)"
+                    "(CAST(b.{column} AS VARCHAR) IS DISTINCT FROM CAST(a.{column} AS VARCHAR))"
                 ),
             }
         })
@@ -316,39 +320,42 @@ async fn causes(
     );
     let batch = query(engine, &sql).await?;
     let of = batch.num_rows() as u64;
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let mut add = |cause: String| *counts.entry(cause).or_default() += 1;
+    // Who decided comes before what was new, where as many pairs speak for either.
+    let mut counts: BTreeMap<(bool, String), u64> = BTreeMap::new();
     for row in 0..batch.num_rows() {
         let decider = text(&batch, 0, row).unwrap_or_default();
-        match decider.split_once(':') {
-            Some(("rule", name)) => add(format!("the rule `{name}` merges them")),
-            Some(("steward", _)) => add("a steward decided that they are the same".to_owned()),
+        let decided = match decider.split_once(':') {
+            Some(("rule", name)) => format!("the rule `{name}` merges them"),
+            Some(("steward", _)) => "a steward decided that they are the same".to_owned(),
             _ => {
                 let kind = text(&batch, 2, row).unwrap_or_default();
                 let names = comparisons.get(&kind).map(Vec::as_slice).unwrap_or_default();
-                add(match strongest(&batch, row)?.and_then(|place| names.get(place)) {
+                match strongest(&batch, row)?.and_then(|place| names.get(place)) {
                     Some(name) => format!("they agree most on `{name}` ({kind})"),
                     None => format!("the model of `{kind}` merges them"),
-                });
+                }
             }
-        }
-        match (text(&batch, 4, row).as_deref(), text(&batch, 5, row).as_deref()) {
+        };
+        *counts.entry((false, decided)).or_default() += 1;
+        let new = match (text(&batch, 4, row).as_deref(), text(&batch, 5, row).as_deref()) {
             (None, _) => {
                 let (l, r) = (text(&batch, 6, row), text(&batch, 7, row));
                 let (l, r) = (l.unwrap_or_default(), r.unwrap_or_default());
-                add(match l == r {
-                    true => format!("records of `{l}` are new or changed"),
-                    false => format!("records of `{l}` and `{r}` are new or changed"),
-                });
+                match l == r {
+                    true => format!("pairs within `{l}` that were not logged before"),
+                    false => format!("pairs of `{l}` and `{r}` that were not logged before"),
+                }
             }
-            (Some("merge"), _) => add("a pair that was merged before joins more now".to_owned()),
-            (_, Some("true" | "1")) => add("another model scores them higher".to_owned()),
-            _ => add("thresholds, rules or decisions changed".to_owned()),
-        }
+            (Some("merge"), _) => "pairs that were merged before join more now".to_owned(),
+            (_, Some("true" | "1")) => "another model scores them higher".to_owned(),
+            _ => "thresholds, rules or decisions changed".to_owned(),
+        };
+        *counts.entry((true, new)).or_default() += 1;
     }
-    let mut causes: Vec<Cause> =
-        counts.into_iter().map(|(cause, pairs)| Cause { pairs, of, cause }).collect();
-    causes.sort_by(|a, b| b.pairs.cmp(&a.pairs).then_with(|| a.cause.cmp(&b.cause)));
+    let mut causes: Vec<(bool, Cause)> =
+        counts.into_iter().map(|((new, cause), pairs)| (new, Cause { pairs, of, cause })).collect();
+    causes.sort_by(|a, b| b.1.pairs.cmp(&a.1.pairs).then_with(|| a.0.cmp(&b.0)));
+    let mut causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause).collect();
     causes.truncate(SHOWN);
     Ok(causes)
 }

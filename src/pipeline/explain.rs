@@ -12,7 +12,7 @@ use arrow::datatypes::DataType;
 use arrow::util::display::array_value_to_string;
 use serde::{Deserialize, Serialize};
 
-use super::published::quoted;
+use super::published::{ask, quoted};
 use super::{PublishedTables, models, resolution};
 use crate::engine::{Engine, Options};
 use crate::error::{Error, Result};
@@ -110,15 +110,7 @@ impl<'a> Records<'a> {
 
     /// An engine that knows these records of a kind alone, as the table `records`.
     async fn only(&self, kind: &str, keys: &[RecordKey]) -> Result<Engine> {
-        let asked = |of: fn(&RecordKey) -> &str| -> ArrayRef {
-            std::sync::Arc::new(StringArray::from_iter_values(keys.iter().map(of)))
-        };
-        let batch = RecordBatch::try_from_iter([
-            ("asked_source", asked(|key| &key.source)),
-            ("asked_id", asked(|key| &key.record_id)),
-        ]);
-        let batch = batch.map_err(|_| Error::bug("keys of two lengths"))?;
-        self.engine.register("_asked", self.engine.batches(batch.schema(), vec![batch])?)?;
+        ask(self.engine, keys)?;
         let sql = format!(
             "SELECT r.* FROM records r JOIN _asked ON source = asked_source AND record_id = asked_id \
              WHERE kind = {}",
@@ -236,10 +228,10 @@ impl<'a> Records<'a> {
             };
             let (l, r) = (inspector.row(a).ok_or_else(gone)?, inspector.row(b).ok_or_else(gone)?);
             let values = columns.iter().map(|(_, array)| [shown(array, l), shown(array, r)]);
-            rows.push((
-                scoring.waterfall(l, r).parts.into_iter().map(|part| part.level).collect(),
-                values.collect(),
-            ));
+            rows.push(ComparedPair {
+                levels: scoring.waterfall(l, r).parts.into_iter().map(|part| part.level).collect(),
+                values: values.collect(),
+            });
         }
         Ok(Compared {
             comparisons: settings.comparisons.iter().map(|own| own.name.clone()).collect(),
@@ -255,8 +247,16 @@ pub struct Compared {
     pub comparisons: Vec<String>,
     /// SQL of the columns that they read, each once.
     pub columns: Vec<String>,
-    /// Of each pair the level of each comparison, and both values of each column.
-    pub rows: Vec<(Vec<Option<String>>, Vec<[Option<String>; 2]>)>,
+    /// Of each pair what is compared of it.
+    pub rows: Vec<ComparedPair>,
+}
+
+/// What is compared of one pair.
+pub struct ComparedPair {
+    /// The level of each comparison; none where a value is missing.
+    pub levels: Vec<Option<String>>,
+    /// Both values of each column; they are personal.
+    pub values: Vec<[Option<String>; 2]>,
 }
 
 /// The columns that comparisons read, each once, with their values.

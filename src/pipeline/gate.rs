@@ -14,7 +14,7 @@ use super::run::Run;
 use crate::config::Loaded;
 use crate::engine::{Done, Engine, Store};
 use crate::error::{Error, Result};
-use crate::land::{Gate, History, Published, delta};
+use crate::land::{Gate, History, Published, delta, manifest_of};
 use crate::limit::Limit;
 use crate::tables;
 
@@ -25,10 +25,25 @@ pub struct GateReport {
     pub against: String,
     /// That run's logical date.
     pub against_date: String,
+    /// Whether the pipeline file, its SQL or its contracts are others than that run's.
+    pub configuration_changed: bool,
     /// What lies between them.
     pub difference: Difference,
     /// The limits that it is past.
     pub past: Vec<Past>,
+}
+
+impl GateReport {
+    /// What was found, for people: a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let changed = match self.configuration_changed {
+            true => ", whose pipeline file, SQL or contracts were others",
+            false => "",
+        };
+        let against =
+            format!("compared with run {} of {}{changed}", self.against, self.against_date);
+        [against].into_iter().chain(lines(&self.difference)).collect()
+    }
 }
 
 /// A limit that a run is past.
@@ -59,7 +74,8 @@ pub(super) fn baseline<'a>(
     logical_date: &str,
 ) -> Option<&'a Published> {
     let in_force = history.by_date(pipeline).get(logical_date).copied();
-    in_force.or_else(|| history.predecessor(pipeline, logical_date))
+    let readable = in_force.filter(|entry| history.retired(entry).is_none());
+    readable.or_else(|| history.predecessor(pipeline, logical_date))
 }
 
 /// Compares what a run has staged with the entry that it replaces or follows.
@@ -85,7 +101,9 @@ pub(super) async fn check(run: &Run, staged: &[Done]) -> Result<Option<GateRepor
     let amounts = gate.amounts.clone().into_iter().collect();
     let names = comparisons(&run.loaded);
     let difference = difference::difference(&run.engine, &facts, &amounts, &names).await?;
+    let manifest = manifest_of(&run.warehouse, baseline).await?;
     Ok(Some(GateReport {
+        configuration_changed: manifest["configuration"] != run.identity.configuration.as_str(),
         against: baseline.run_id.clone(),
         against_date: baseline.logical_date.clone(),
         past: past(gate, &difference),
@@ -173,7 +191,7 @@ fn whole(amount: &str) -> u64 {
     amount.split('.').next().and_then(|units| units.parse().ok()).unwrap_or(0)
 }
 
-/// What a gate found, for people: a line each.
+/// What lies between two runs, for people: a line each.
 pub fn lines(found: &Difference) -> Vec<String> {
     let mut lines = vec![
         format!(

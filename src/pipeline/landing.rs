@@ -104,7 +104,7 @@ async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftRe
     if reasons.is_empty() || run.accept {
         return Ok((gate, drift));
     }
-    let found = gate.iter().flat_map(|gate| super::gate::lines(&gate.difference));
+    let found = gate.iter().flat_map(|gate| gate.lines());
     let count = reasons.len();
     Err(Error::data(format!(
         "run {}: past {count} of its limits; nothing was published",
@@ -159,7 +159,7 @@ pub(super) fn row_group(rows: u64) -> usize {
 }
 
 /// What the run wants published, from what its stages handed over.
-pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
+pub(super) async fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
     let land = done
         .iter()
         .find(|done| done.stage == "land")
@@ -178,12 +178,15 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
             continue;
         }
         leaves.insert(table.file.path.clone(), table.file.blake3.clone());
-        let keep = match table.growth {
-            Growth::Snapshot => None,
-            Growth::Log => {
-                run.predecessor.as_ref().and_then(|entry| entry.tables.get(&table.name).copied())
+        let earlier =
+            run.predecessor.as_ref().and_then(|entry| entry.tables.get(&table.name).copied());
+        let (keep, mut files) = match (table.growth, earlier) {
+            (Growth::Log, Some(version)) => {
+                delta::kept(&run.warehouse, &table.name, version).await?
             }
+            _ => (None, Vec::new()),
         };
+        files.push(table.file.clone());
         let contract = super::check::landed_contract(&run.loaded, &table.name)?;
         commits.push(crate::land::delta::TableCommit {
             table: table.name.clone(),
@@ -191,7 +194,7 @@ pub(super) fn draft(run: &Run, done: &[Done]) -> Result<Draft> {
             description: contract.and_then(|contract| contract.description).unwrap_or_default(),
             keep,
             statistics: statistics(table),
-            files: vec![table.file.clone()],
+            files,
             written_at: now(),
             rearranged: false,
         });

@@ -16,9 +16,9 @@ use super::commands::{self, CommandResult};
 use super::run::Outcome;
 use crate::config::{self, Loaded};
 use crate::engine::{Engine, Options, Staging, Store, WriteOptions, Written};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::land::delta::{self, TableCommit};
-use crate::land::{self, Command, History, MAINTAIN, Published};
+use crate::land::{self, Command, History, MAINTAIN, Published, Removed};
 use crate::tables;
 
 /// What is to be maintained.
@@ -61,8 +61,8 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
             .help("run it first: simurgh run PIPELINE --date DATE")
     })?;
     let engine = Engine::new(&request.engine)?;
-    let staging = Staging::new(&warehouse, &format!("{MAINTAIN}-{}", &onto.head[..16]));
-    staging.clear().await?;
+    // A folder of this process alone: what its plan names stays there until it is put in place.
+    let staging = Staging::new(&warehouse, MAINTAIN).attempt(MAINTAIN, None).folder();
     let mut command = Command::onto(MAINTAIN, onto);
     let leaves = land::leaves(&warehouse, &history).await?;
     let mut count = |key: &str, number: usize| {
@@ -80,6 +80,8 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
     details.insert("bytes_removed".to_owned(), bytes.into());
     let dates: BTreeSet<&str> = kept
         .iter()
+        .copied()
+        .chain([onto])
         .filter(|entry| entry.pipeline == *name)
         .map(|entry| entry.logical_date.as_str())
         .collect();
@@ -91,7 +93,7 @@ pub async fn maintain(request: &MaintainRequest) -> Result<CommandResult> {
         true => CommandResult::new(MAINTAIN, onto, Outcome::Unchanged, details, started),
         false => commands::publish(&warehouse, &command, started).await?,
     };
-    staging.clear().await?;
+    warehouse.delete_folder(&staging).await?;
     // What is of no run is of no chain: it is removed beside it, last, when nobody can be at it.
     let abandoned = abandoned(&warehouse, request.abandoned_after).await?;
     result.details.insert("abandoned_files_removed".to_owned(), abandoned.into());
@@ -182,13 +184,13 @@ fn key(loaded: &Loaded, table: &str) -> Vec<String> {
 }
 
 /// Writes checkpoints of the logs that have grown; they are put in place as the run is published.
-async fn checkpoints(warehouse: &Store, staging: &Staging, command: &mut Command) -> Result<usize> {
+async fn checkpoints(warehouse: &Store, staging: &str, command: &mut Command) -> Result<usize> {
     let mut count = 0;
     for table in command.onto.tables.clone().keys() {
         let Some(written) = delta::checkpoint(warehouse, table, COMMITS).await? else { continue };
         count += 1;
         for (to, content) in written {
-            let from = format!("{}/{to}", staging.folder());
+            let from = format!("{staging}/{to}");
             let hash = blake3::hash(&content).to_hex().to_string();
             warehouse.put(&from, content).await?;
             command.leaves.insert(to.clone(), hash);
@@ -209,6 +211,7 @@ async fn vacuum(
     let versions = |entry: &Published| -> Vec<(String, u64)> {
         entry.tables.iter().map(|(table, version)| (table.clone(), *version)).collect()
     };
+    let removed = Removed::read(warehouse, history).await?;
     let mut read: BTreeMap<(String, u64), BTreeSet<String>> = BTreeMap::new();
     let mut needed: BTreeSet<String> = BTreeSet::new();
     let committed: BTreeSet<&str> =
@@ -217,7 +220,7 @@ async fn vacuum(
     let own = own.filter(|(table, _)| !committed.contains(table.as_str()));
     for version in kept.iter().flat_map(|entry| versions(entry)).chain(own) {
         if !read.contains_key(&version) {
-            let files = delta::files(warehouse, &version.0, version.1).await?;
+            let files = removed.files(warehouse, &version.0, version.1).await?;
             needed.extend(files.iter().cloned());
             read.insert(version, files.into_iter().collect());
         }
@@ -237,7 +240,15 @@ async fn vacuum(
         for (table, version) in versions(entry) {
             let files = match read.get(&(table.clone(), version)) {
                 Some(files) => files.clone(),
-                None => delta::files(warehouse, &table, version).await?.into_iter().collect(),
+                None => match removed.files(warehouse, &table, version).await {
+                    Ok(files) => files.into_iter().collect(),
+                    // Gone already.
+                    Err(error) if error.kind() == Kind::Data => {
+                        command.retired.push(entry.seq);
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             let lost = !files.is_disjoint(&gone);
             read.insert((table, version), files);

@@ -31,10 +31,12 @@ mod previous;
 mod published;
 mod replay;
 mod resolution;
+mod review;
 mod rollback;
 mod run;
 mod sql;
 mod stages;
+mod steward;
 
 pub use audit::{Audited, Exported, check as check_audit, export as export_audit};
 pub use candidates::{Key, candidates};
@@ -43,7 +45,7 @@ pub use commands::CommandResult;
 pub use diff::{Diff, DiffRequest, diff};
 pub use difference::{Cause, Cluster, Difference, Moved};
 pub use drift::{DriftReport, Drifted, Measures};
-pub use explain::{Compared, PairScore, Records};
+pub use explain::{Compared, ComparedPair, PairScore, Records};
 pub use gate::{GateReport, Past, lines};
 pub use inputs::Input;
 pub use look::{Look, LookRequest, model};
@@ -51,8 +53,10 @@ pub use maintain::{MaintainRequest, maintain};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use published::PublishedTables;
 pub use replay::{Rebuilt, Replay, ReplayRequest, replay};
+pub use review::{Review, review};
 pub use rollback::{RollbackRequest, rollback};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
+pub use steward::{Desk, Steward};
 
 /// The stages, in order.
 pub const STAGES: &[&str] = &["extract", "clean", "resolve", "golden", "enrich", "profile", "land"];

@@ -1,6 +1,9 @@
 //! The tables that a warehouse has published, for commands that look at them.
 
-use arrow::array::AsArray;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 
 use crate::engine::{Engine, Options, Store};
@@ -110,6 +113,69 @@ impl PublishedTables {
         })
     }
 
+    /// The golden ids of records, of those that are published.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub async fn golden_ids(&self, keys: &[RecordKey]) -> Result<BTreeMap<RecordKey, String>> {
+        if self.register(&[tables::ENTITY_MEMBERS]).await?.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        ask(&self.engine, keys)?;
+        let sql = "SELECT source, record_id, golden_id FROM entity_members JOIN _asked \
+                   ON source = asked_source AND record_id = asked_id";
+        let rows = self.texts(sql, tables::ENTITY_MEMBERS).await?;
+        let own = |row: Vec<String>| match &row[..] {
+            [source, record_id, id] => Ok((RecordKey::new(source, record_id), id.clone())),
+            _ => Err(Error::bug("a record without a golden id")),
+        };
+        rows.into_iter().map(own).collect()
+    }
+
+    /// The match probabilities of pairs, of those that are scored.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub async fn probabilities(
+        &self,
+        pairs: &[(RecordKey, RecordKey)],
+    ) -> Result<BTreeMap<(RecordKey, RecordKey), f64>> {
+        let mut found = BTreeMap::new();
+        if self.register(&[tables::SCORED_PAIRS]).await?.is_empty() {
+            return Ok(found);
+        }
+        let lefts: Vec<RecordKey> =
+            pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();
+        ask(&self.engine, &lefts)?;
+        let sql = "SELECT DISTINCT source_l, record_id_l, source_r, record_id_r, \
+                   CAST(match_probability AS VARCHAR) FROM scored_pairs JOIN _asked \
+                   ON source_l = asked_source AND record_id_l = asked_id";
+        for row in self.texts(sql, tables::SCORED_PAIRS).await? {
+            if let [a, b, c, d, text] = &row[..]
+                && let Ok(probability) = text.parse::<f64>()
+            {
+                let (l, r) = (RecordKey::new(a, b), RecordKey::new(c, d));
+                found.insert((r.clone(), l.clone()), probability);
+                found.insert((l, r), probability);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The kind of a golden customer.
+    ///
+    /// # Errors
+    /// A table that cannot be read.
+    pub(super) async fn kind_of(&self, golden_id: &str) -> Result<String> {
+        let mut rows = Vec::new();
+        if !self.register(&[tables::CUSTOMERS]).await?.is_empty() {
+            let sql = format!("SELECT kind FROM customers WHERE golden_id = {}", quoted(golden_id));
+            rows = self.texts(&sql, tables::CUSTOMERS).await?;
+        }
+        let kind = rows.into_iter().flatten().next();
+        kind.ok_or_else(|| Error::bug("a golden id that is no customer"))
+    }
+
     /// The records of a golden id, in the order of their keys.
     ///
     /// # Errors
@@ -132,7 +198,7 @@ impl PublishedTables {
     }
 
     /// The rows of a SELECT of texts; nulls are empty.
-    async fn texts(&self, sql: &str, what: &str) -> Result<Vec<Vec<String>>> {
+    pub(super) async fn texts(&self, sql: &str, what: &str) -> Result<Vec<Vec<String>>> {
         let mut rows = Vec::new();
         for batch in self.query(sql, what).await? {
             let mut columns = Vec::new();
@@ -146,6 +212,18 @@ impl PublishedTables {
         }
         Ok(rows)
     }
+}
+
+/// Names these records `_asked`, with the columns `asked_source` and `asked_id`.
+pub(super) fn ask(engine: &Engine, keys: &[RecordKey]) -> Result<()> {
+    let column = |of: fn(&RecordKey) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(keys.iter().map(of)))
+    };
+    let columns =
+        [("asked_source", column(|key| &key.source)), ("asked_id", column(|key| &key.record_id))];
+    let batch =
+        RecordBatch::try_from_iter(columns).map_err(|_| Error::bug("addresses of two lengths"))?;
+    engine.register("_asked", engine.batches(batch.schema(), vec![batch])?)
 }
 
 /// A text as SQL writes it.

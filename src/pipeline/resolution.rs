@@ -35,6 +35,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
     let apart = super::consent::link(&run.engine, &consents).await?;
     let apart_hash = incremental::apart_hash(&apart);
+    let mut kind_of: HashMap<&RecordKey, &str> = HashMap::new();
     let earlier_models = models::earlier(run).await?;
     let earlier = incremental::earlier(run).await?;
     let mut extents = Vec::new();
@@ -46,6 +47,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
         let present = |key: &RecordKey| position(&input, key).is_some();
         let own = resolve::standing(decisions.list(), &present);
+        let addressed = decisions.list().iter().flat_map(|own| [&own.a, &own.b]);
+        kind_of.extend(addressed.filter(|key| present(key)).map(|key| (key, kind.as_str())));
         told += own.len();
         let _work = memory::at(format!("resolve.{kind}, finding what changed"));
         let earlier_run = (&earlier_models[..], apart_hash.as_str());
@@ -67,6 +70,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         links.extend(resolved.links);
         extents.push(resolved.extent);
     }
+    warnings.extend(idle(&decisions, &kind_of));
     unresolved_kinds(run).await?;
     let without_consent = apart.len();
     clusters.extend(apart.into_iter().map(|record| vec![record]));
@@ -137,6 +141,23 @@ fn refuse_contradictions(decisions: &resolve::Decisions) -> Result<()> {
         chain.join(", ")
     ))
     .help("withdraw one of them: simurgh decisions withdraw DECISION_ID"))
+}
+
+/// What a person should know of decisions that do nothing, or not all that they say.
+fn idle(decisions: &resolve::Decisions, kinds: &HashMap<&RecordKey, &str>) -> Vec<String> {
+    let (mut absent, mut crossing) = (0, 0);
+    for own in decisions.list().iter().filter(|own| own.stands()) {
+        match (kinds.get(&own.a), kinds.get(&own.b)) {
+            (Some(a), Some(b)) => crossing += usize::from(a != b && own.same),
+            _ => absent += 1,
+        }
+    }
+    let told = [
+        (absent, "decisions name a record that is not there; they hold for what is the same as it"),
+        (crossing, "decisions say that records of two kinds are the same, which nothing joins"),
+    ];
+    let told = told.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{count} {what}")).collect()
 }
 
 /// The row of a record, if it is there: rows are sorted by key.

@@ -12,9 +12,9 @@ use datafusion::dataframe::DataFrame;
 
 use super::commands::{self, CommandResult};
 use super::run::Outcome;
-use crate::engine::{Engine, Options, Staging, Store, WriteOptions, Written};
+use crate::engine::{Engine, Options, Staging, Store, WriteOptions};
 use crate::error::{Error, Result};
-use crate::land::{self, Command, History, Published, ROLLBACK, delta, delta::TableCommit};
+use crate::land::{Command, ROLLBACK, delta, delta::TableCommit};
 use crate::tables::{DECISIONS, ENTITY_MEMBERS};
 
 /// What is to be rolled back.
@@ -48,40 +48,38 @@ pub async fn rollback(request: &RollbackRequest) -> Result<CommandResult> {
         .iter()
         .filter(|(name, _)| !request.keep_decisions || *name != DECISIONS)
         .collect();
-    let removed = removed(&warehouse, &history).await?;
+    if let Some(by) = history.retired(target) {
+        return Err(Error::data(format!(
+            "run {}: its tables cannot be put back: `{}` (run {}) removed files of them",
+            asked.run_id,
+            by.command.as_deref().unwrap_or_default(),
+            by.run_id
+        ))
+        .help("name a later run; land.retain_runs says how many dates are kept"));
+    }
     let engine = Engine::new(&Options::default())?;
     let mut command = Command { base: target.clone(), ..Command::onto(ROLLBACK, onto) };
-    let mut stood_in = 0_u64;
+    let (mut stood_in, mut changed) = (0_u64, false);
     for (table, version) in wanted {
         let delta = delta::open(&warehouse, table, Some(*version)).await?.ok_or_else(|| {
             Error::data(format!("{}: not a Delta table", warehouse.url_of(&delta::folder(table))))
                 .help("restore the table's folder from a copy: a published run names it")
         })?;
         let commit = put_back(table, *version, delta::arrow_schema(&delta)?.as_ref().clone());
-        let named = delta::files(&warehouse, table, *version).await?;
-        let there = named
-            .iter()
-            .map(|file| standing(file, &removed, asked))
-            .collect::<Result<Vec<String>>>()?;
-        let standing_now = match onto.tables.get(table) {
+        let there = delta::files(&warehouse, table, *version).await?;
+        let now = match onto.tables.get(table) {
             Some(version) => delta::files(&warehouse, table, *version).await?,
             None => Vec::new(),
         };
-        if there == standing_now {
+        let (keep, files) = delta::kept(&warehouse, table, *version).await?;
+        if there == now && keep.is_some() {
             continue;
         }
-        if there == named {
-            command.commits.push(commit);
-            continue;
-        }
-        stood_in += there.iter().zip(&named).filter(|(there, named)| there != named).count() as u64;
-        let mut files = Vec::new();
-        for file in &there {
-            files.push(written(&engine, &warehouse, file).await?);
-        }
-        command.commits.push(TableCommit { keep: None, files, ..commit });
+        changed |= there != now;
+        stood_in += u64::from(keep.is_none());
+        command.commits.push(TableCommit { keep, files, ..commit });
     }
-    if command.commits.is_empty() {
+    if !changed {
         return Ok(CommandResult::new(ROLLBACK, onto, Outcome::Unchanged, details, started));
     }
     if request.keep_decisions
@@ -94,13 +92,14 @@ pub async fn rollback(request: &RollbackRequest) -> Result<CommandResult> {
         }
     }
     details.insert("tables_put_back".to_owned(), command.commits.len().into());
-    details.insert("erasures_applied".to_owned(), stood_in.into());
-    let staging = Staging::new(&warehouse, &format!("rollback-{}", &onto.head[..16]));
-    let exports = exports(&engine, &warehouse, &staging, &mut command, &removed, asked).await?;
+    details.insert("tables_with_erasures".to_owned(), stood_in.into());
+    // A folder of this process alone: what its plan names stays there until it is put in place.
+    let staging = Staging::new(&warehouse, ROLLBACK).attempt(ROLLBACK, None).folder();
+    let exports = exports(&engine, &warehouse, &staging, &mut command).await?;
     details.insert("exports_put_back".to_owned(), exports.into());
     command.details = details;
     let result = commands::publish(&warehouse, &command, started).await?;
-    staging.clear().await?;
+    warehouse.delete_folder(&staging).await?;
     Ok(result)
 }
 
@@ -118,63 +117,12 @@ fn put_back(table: &str, version: u64, schema: Schema) -> TableCommit {
     }
 }
 
-/// Every file that a command removed, and what stands in its place.
-async fn removed(
-    warehouse: &Store,
-    history: &History,
-) -> Result<BTreeMap<String, (Option<String>, Published)>> {
-    let mut removed = BTreeMap::new();
-    for entry in history.entries().iter().filter(|entry| entry.command.is_some()) {
-        let manifest = land::manifest_of(warehouse, entry).await?;
-        for (file, instead) in manifest["removed"].as_object().into_iter().flatten() {
-            removed.insert(file.clone(), (instead.as_str().map(str::to_owned), entry.clone()));
-        }
-    }
-    Ok(removed)
-}
-
-/// The file that stands for one today.
-fn standing(
-    file: &str,
-    removed: &BTreeMap<String, (Option<String>, Published)>,
-    asked: &Published,
-) -> Result<String> {
-    let mut file = file.to_owned();
-    while let Some((instead, by)) = removed.get(&file) {
-        let Some(instead) = instead else {
-            let command = by.command.as_deref().unwrap_or_default();
-            return Err(Error::data(format!(
-                "run {}: its tables cannot be put back: `{command}` (run {}) removed files of them",
-                asked.run_id, by.run_id
-            ))
-            .help("name a later run: docs/runs.md says which are kept"));
-        };
-        file.clone_from(instead);
-    }
-    Ok(file)
-}
-
-/// What a commit says of a file that was written before.
-async fn written(engine: &Engine, warehouse: &Store, file: &str) -> Result<Written> {
-    let bytes = warehouse.get(file).await?;
-    let frame = engine.parquet(warehouse, &[file.to_owned()]).await?;
-    Ok(Written {
-        path: file.to_owned(),
-        rows: engine.count(frame, file).await?,
-        bytes: bytes.len() as u64,
-        blake3: blake3::hash(&bytes).to_hex().to_string(),
-        nulls: BTreeMap::new(),
-    })
-}
-
 /// Makes the plain exports of the date in force anew, of the tables that are put back.
 async fn exports(
     engine: &Engine,
     warehouse: &Store,
-    staging: &Staging,
+    staging: &str,
     command: &mut Command,
-    removed: &BTreeMap<String, (Option<String>, Published)>,
-    asked: &Published,
 ) -> Result<u64> {
     let date = format!("date={}", command.onto.logical_date);
     let mut count = 0;
@@ -184,10 +132,7 @@ async fn exports(
             continue;
         };
         let Some(version) = command.base.tables.get(table) else { continue };
-        let mut files = Vec::new();
-        for file in delta::files(warehouse, table, *version).await? {
-            files.push(standing(&file, removed, asked)?);
-        }
+        let files = delta::files(warehouse, table, *version).await?;
         if files.is_empty() {
             continue;
         }
@@ -200,10 +145,7 @@ async fn exports(
         let frame = if has(&old, "golden_id") && !has(&plain, "golden_id") {
             engine.register("rollback_fact", plain)?;
             let version = command.base.tables.get(ENTITY_MEMBERS).copied().unwrap_or_default();
-            let mut members = Vec::new();
-            for file in delta::files(warehouse, ENTITY_MEMBERS, version).await? {
-                members.push(standing(&file, removed, asked)?);
-            }
+            let members = delta::files(warehouse, ENTITY_MEMBERS, version).await?;
             engine.register("rollback_members", engine.parquet(warehouse, &members).await?)?;
             let sql = "SELECT m.golden_id, t.* FROM rollback_fact t LEFT JOIN rollback_members m \
                        ON t.source = m.source AND t.record_id = m.record_id";
@@ -211,7 +153,7 @@ async fn exports(
         } else {
             plain
         };
-        let path = format!("{}/exports/{table}.parquet", staging.folder());
+        let path = format!("{staging}/exports/{table}.parquet");
         // Its key is not known here: all its columns sort it, which gives the same file as well.
         let declared = super::stages::owned(super::stages::sort_of(table));
         let sort = if declared.is_empty() { columns(&frame) } else { declared };

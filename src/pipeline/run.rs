@@ -18,6 +18,7 @@ use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
 use crate::error::{Error, Kind, Result};
+use crate::keyed::{self, HashKey};
 use crate::land::{self, History, Publication, Published};
 use crate::{memory, report};
 
@@ -134,6 +135,9 @@ pub(super) struct Identity {
     /// The entry that changed the decisions last.
     #[serde(default)]
     pub decided: Option<u64>,
+    /// Which key values are hashed under; none where there is no key.
+    #[serde(default)]
+    pub hash_key: Option<String>,
 }
 
 /// What every stage needs.
@@ -302,14 +306,13 @@ fn refuse_rolled_back(run: &Run, history: &History) -> Result<()> {
     let own = |earlier: &&Published| {
         earlier.run_id == run.identity.run_id && earlier.predecessor == run.identity.predecessor
     };
-    // It stood here once, and a command that builds on another entry stands here now.
-    let was = history.entries().iter().rev().find(own);
-    if run.accept || entry.command.is_none() || was.is_none() {
+    let was = history.entries().iter().any(|entry| own(&entry));
+    let Some(rollback) = history.rolled_back(entry).filter(|_| was && !run.accept) else {
         return Ok(());
-    }
+    };
     Err(Error::data(format!(
         "run {}: it was published, and rolled back by run {}",
-        run.identity.run_id, entry.run_id
+        run.identity.run_id, rollback.run_id
     ))
     .help("mend the exports or the pipeline file and run again; `--accept` publishes it as it was")
     .detail("run_id", run.identity.run_id.clone().into())
@@ -432,7 +435,7 @@ async fn work(
             job
         }
     };
-    let draft = landing::draft(run, &before)?;
+    let draft = landing::draft(run, &before).await?;
     let publication = match land::publish(&run.warehouse, &draft).await {
         Ok(publication) => publication,
         Err(error) => {
@@ -489,6 +492,10 @@ async fn identify(
     if let Some(decisions) = &decided.hash {
         identity["decisions"] = decisions.as_str().into();
     }
+    let hash_key = hash_key()?;
+    if let Some(key) = &hash_key {
+        identity["hash_key"] = key.as_str().into();
+    }
     let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
     Ok(Identity {
         run_id: hash[..32].to_owned(),
@@ -500,7 +507,13 @@ async fn identify(
         predecessor: predecessor.map(|entry| entry.seq),
         decisions: decided.hash,
         decided: decided.at,
+        hash_key,
     })
+}
+
+/// Which key this process has.
+fn hash_key() -> Result<Option<String>> {
+    Ok(HashKey::of_process()?.map(|key| key.id().to_owned()))
 }
 
 /// What stewards decided, as a run finds it.
@@ -537,6 +550,7 @@ async fn known(
                 predecessor: entry.predecessor,
                 decisions: decided.hash.clone(),
                 decided: decided.at,
+                hash_key: hash_key()?,
             },
             None => {
                 return Err(Error::usage(format!("run {run_id}: there is no such run"))
@@ -550,6 +564,13 @@ async fn known(
             "run {run_id}: it began with another configuration or date"
         ))
         .help("give the same pipeline, --set and --date as its first stage, or begin a new run"));
+    }
+    if identity.hash_key != hash_key()? {
+        return Err(Error::usage(format!(
+            "run {run_id}: it began under another {}, or none",
+            keyed::VARIABLE
+        ))
+        .help("give every stage of a run the same key, or begin a new run"));
     }
     if identity.decisions != decided.hash {
         return Err(Error::retry(format!(

@@ -27,6 +27,7 @@
 //! | `near` | the records that share a blocking key with some
 //! | `difference` | what lies between two models |
 //! | `clerical` | pairs for a person to judge, and what the verdicts say of all |
+//! | `doubt` | pairs that a person's verdict would tell most about
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
@@ -38,6 +39,7 @@ mod compare;
 mod conditions;
 mod decisions;
 mod difference;
+mod doubt;
 mod evaluate;
 mod evidence;
 mod fold;
@@ -62,12 +64,14 @@ mod train;
 
 pub use block::BlockingReport;
 pub use clerical::{
-    Draw, Estimate, Stratum, allocate, precision, recall, size_for, strata, stratum_of, threshold,
+    Bin, Calibration, Draw, Estimate, Stratum, allocate, calibration, precision, recall, size_for,
+    strata, stratum_of, threshold,
 };
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
 pub use decisions::{Contradiction, Decision, Decisions, NewDecision, contradiction, standing};
 pub use difference::{LevelMove, ModelDifference};
+pub use doubt::{Doubt, Doubtful, doubtful};
 pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
 pub use inspect::{

@@ -4,6 +4,7 @@
 //! Knows pairs of rows, the scorer and the key; refuses to know values' meaning and where the columns
 //! go. Without a key there are no hashes: a plain hash of a phone number is a phone number.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -100,11 +101,14 @@ fn hashes(
     let mut known: FxHashMap<u32, Vec<Option<String>>> = FxHashMap::default();
     let mut list = ListBuilder::new(StringBuilder::new()).with_field(item);
     for row in rows {
-        if !known.contains_key(&row) {
-            let of = |(name, arrays): &(&str, Vec<&ArrayRef>)| hash(key, name, arrays, row);
-            known.insert(row, compared.iter().map(of).collect::<Result<_>>()?);
-        }
-        known[&row].iter().for_each(|own| list.values().append_option(own.as_deref()));
+        let own = match known.entry(row) {
+            Entry::Occupied(own) => own.into_mut(),
+            Entry::Vacant(own) => {
+                let of = |(name, arrays): &(&str, Vec<&ArrayRef>)| hash(key, name, arrays, row);
+                own.insert(compared.iter().map(of).collect::<Result<_>>()?)
+            }
+        };
+        own.iter().for_each(|own| list.values().append_option(own.as_deref()));
         list.append(true);
     }
     Ok(Arc::new(list.finish()))

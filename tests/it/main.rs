@@ -18,6 +18,7 @@
 //! | `history` | tables that grow by what each run adds |
 //! | `incremental` | days resolved by what changed, beside days resolved from nothing |
 //! | `look` | commands that look at one customer |
+//! | `steward` | what stewards decide and the next run obeys; what auditors are told |
 //! | `inspect` | the commands by which resolution is looked at |
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
@@ -57,6 +58,7 @@ mod results;
 mod runs;
 mod s3;
 mod secrets;
+mod steward;
 mod store;
 mod storm;
 mod suite;

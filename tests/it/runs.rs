@@ -186,15 +186,13 @@ fn maintenance_keeps_every_row_of_kept_runs_and_removes_what_none_needs() {
     let keep_one = ["maintain", PIPELINE, "--set", "land.retain_runs=1"];
     let answer = done(&project, &place, &keep_one, "published");
     assert!(answer["files_removed"].as_u64().unwrap() > 20, "{answer}");
-    assert_eq!(answer["dates_kept"], serde_json::json!([]), "{answer}");
+    assert_eq!(answer["dates_kept"], serde_json::json!([project.dates()[1]]), "{answer}");
     assert!(data() < before, "{} of {before} files", data());
     assert_eq!(tables(&place, &warehouse.current()), two);
     verified(&project, &place);
     done(&project, &place, &keep_one, "unchanged");
     let (code, _, said) = command(&project, &place, &["verify", "--replay", &first, PIPELINE]);
     assert!(code == 1 && said.contains("removed by `maintain`"), "{said}");
-    let third = ["run", PIPELINE, "--date", "2026-11-03"];
-    let _ = third;
 
     // A file that was removed and comes back is found, and so is one that goes beside the chain.
     let file = answer_file(&place);
@@ -409,4 +407,135 @@ fn swap_two_members(file: &Path) {
         ArrowWriter::try_new(fs::File::create(file).unwrap(), whole.schema(), None).unwrap();
     writer.write(&changed).unwrap();
     writer.close().unwrap();
+}
+
+/// The current entry, and a decision as the table `decisions` that a command commits.
+async fn a_decision(files: &simurgh::engine::Store) -> simurgh::land::Command {
+    use simurgh::engine::{Engine, Options, WriteOptions};
+    use simurgh::land::{Command, History, delta::TableCommit};
+
+    let history = History::read(files).await.unwrap();
+    let onto = history.current("tiny").unwrap();
+    let engine = Engine::new(&Options::default()).unwrap();
+    let sql = "SELECT 'd1' AS decision_id, 'crm_contacts:C-000003' AS a, \
+               'crm_contacts:C-000004' AS b, 'different' AS verdict, 'ann' AS by, \
+               to_timestamp_micros(0) AT TIME ZONE 'UTC' AS at, CAST(NULL AS VARCHAR) AS why, \
+               CAST(NULL AS TIMESTAMP) AT TIME ZONE 'UTC' AS withdrawn_at";
+    let frame = engine.sql(sql, "a decision").await.unwrap();
+    let sort = ["decision_id".to_owned()];
+    let options = WriteOptions { sort: &sort, unique: true, row_group: 1000, keep: true };
+    let path = "tables/decisions/a-test.parquet";
+    let (file, schema) = engine.write(frame, files, path, &options).await.unwrap();
+    let mut command = Command::onto("merge", onto);
+    command.commits.push(TableCommit {
+        table: "decisions".to_owned(),
+        schema: schema.as_ref().clone(),
+        description: String::new(),
+        keep: None,
+        statistics: Vec::new(),
+        files: vec![file],
+        written_at: 0,
+        rearranged: false,
+    });
+    command
+}
+
+#[test]
+fn a_command_is_published_once_and_a_decision_makes_another_run_of_the_date() {
+    use simurgh::engine::{Store as Files, run_blocking};
+    use simurgh::land::Publication;
+
+    let (project, store) = (Project::tiny(), Store::disk());
+    let place = store.place();
+    let (first, second) = two_dates(&project, &place);
+    let warehouse = Warehouse::at(&place);
+    let before = tables(&place, &warehouse.current());
+    let files = Files::open(&place.uri).unwrap();
+    let (entry, again, late) = run_blocking(async {
+        let command = a_decision(&files).await;
+        let mut other = command.clone();
+        other.details.insert("another".to_owned(), true.into());
+        let published = command.publish(&files).await?;
+        let again = command.publish(&files).await?;
+        Ok((published, again, other.publish(&files).await))
+    })
+    .unwrap();
+    let (Publication::Published(entry), Publication::Unchanged(again)) = (entry, again) else {
+        panic!("published once");
+    };
+    assert_eq!(entry, again);
+    assert_eq!(
+        (entry.command.as_deref(), entry.base, entry.predecessor),
+        (Some("merge"), Some(2), Some(1))
+    );
+    let late = late.unwrap_err();
+    assert!(late.kind() == simurgh::error::Kind::Retry, "{late:?}");
+    let after = tables(&place, &warehouse.current());
+    let changed: Vec<&String> =
+        before.keys().filter(|name| before[*name] != after[*name]).collect();
+    assert_eq!(changed, ["decisions"]);
+    verified(&project, &place);
+
+    // Another run: what was decided is part of what it is; it obeys, and carries the decision.
+    let dates = project.dates();
+    let rerun = project.run(&place, &dates[1], &[]).expect(0, "published");
+    assert_ne!(rerun.run_id(), second);
+    assert_eq!(warehouse.rows("decisions").len(), 1);
+    project.run(&place, &dates[1], &[]).expect(0, "unchanged");
+    // A date before the decision obeys it too, and the model is still found through the command.
+    let backfill = project.run(&place, &dates[0], &["--cascade"]).expect(0, "published");
+    assert_ne!(backfill.run_id(), first);
+    assert_eq!(warehouse.rows("decisions").len(), 1);
+    verified(&project, &place);
+}
+
+/// Commands killed (SIGKILL) at any moment, then given again: the same tables, and a whole chain.
+#[test]
+fn a_killed_command_is_given_again_to_the_same() {
+    use std::time::{Duration, Instant};
+
+    use crate::program::Seeded;
+
+    let kills: u64 = std::env::var("SIMURGH_KILLS").map_or(50, |n| n.parse().unwrap());
+    let (project, store) = (Project::tiny(), Store::disk());
+    let place = store.place();
+    let (first, _) = two_dates(&project, &place);
+    let mut seeded = Seeded(20_261_125);
+    let mut killed = 0;
+    for arguments in [
+        &["rollback", first.as_str()][..],
+        &["maintain", PIPELINE, "--set", "land.retain_runs=1", "--abandoned-after", "0"],
+    ] {
+        let whole = store.place_like(&place);
+        let begun = Instant::now();
+        done(&project, &whole, arguments, "published");
+        let took = begun.elapsed();
+        let expected = Warehouse::at(&whole).current();
+        for _ in 0..kills.div_ceil(17) {
+            let tried = store.place_like(&place);
+            let mut child = project
+                .command(&tried)
+                .args(arguments)
+                .args(["--warehouse", &tried.uri])
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(seeded.below(took.as_micros() as u64)));
+            killed += u64::from(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let (code, _, said) = command(&project, &tried, arguments);
+            assert_eq!(code, 0, "{said}");
+            let current = Warehouse::at(&tried).current();
+            for key in ["tables", "rows", "base", "predecessor", "retired"] {
+                assert_eq!(current[key], expected[key], "{key}");
+            }
+            assert_eq!(tables(&tried, &current), tables(&whole, &expected));
+            verified(&project, &tried);
+            tried.remove();
+        }
+    }
+    eprintln!("{killed} commands were killed before their end");
+    assert!(killed > 0, "no command was killed before its end");
 }

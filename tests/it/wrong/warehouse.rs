@@ -50,6 +50,16 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     case(
+        "a warehouse of an older layout",
+        1,
+        &["layout 2", "layout 3"],
+        "migrate it: `simurgh maintain`",
+        |setup| {
+            one_day(setup);
+            put(setup, "format.json", r#"{"format":2,"program":"simurgh"}"#);
+        },
+    ),
+    case(
         "a newer layout whose history is of another shape",
         1,
         &["layout 9", "layout 3"],
