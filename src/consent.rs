@@ -87,7 +87,8 @@ impl Consents {
     /// # Errors
     /// Configuration: a column that is missing or of another type.
     pub fn new(settings: &Consent, statements: &[RecordBatch]) -> Result<Self> {
-        let purposes = settings.purposes().map(|(name, own)| (name, (own.clone(), Stated::default())));
+        let purposes =
+            settings.purposes().map(|(name, own)| (name, (own.clone(), Stated::default())));
         let mut consents = Self { purposes: purposes.collect(), of_other_purposes: 0 };
         for batch in statements {
             let column = |name: &str, data_type: &DataType| {
@@ -106,8 +107,8 @@ impl Consents {
             let granted = column("granted", &DataType::Boolean)?;
             let granted = granted.as_boolean();
             let at = column("stated_at", &time)?;
-            let at = cast(&at, &DataType::Int64)
-                .map_err(|_| Error::bug("a time that is no number"))?;
+            let at =
+                cast(&at, &DataType::Int64).map_err(|_| Error::bug("a time that is no number"))?;
             let at = at.as_primitive::<Int64Type>();
             for row in 0..batch.num_rows() {
                 if source.is_null(row) || record.is_null(row) || purpose.is_null(row) {
@@ -200,7 +201,10 @@ mod tests {
 
     fn consents(rows: &[(&str, &str, &str, bool, i64)]) -> Consents {
         let batch = RecordBatch::try_from_iter([
-            ("source", Arc::new(rows.iter().map(|r| Some(r.0)).collect::<StringArray>()) as Arc<dyn Array>),
+            (
+                "source",
+                Arc::new(rows.iter().map(|r| Some(r.0)).collect::<StringArray>()) as Arc<dyn Array>,
+            ),
             ("record_id", Arc::new(rows.iter().map(|r| Some(r.1)).collect::<StringArray>())),
             ("purpose", Arc::new(rows.iter().map(|r| Some(r.2)).collect::<StringArray>())),
             ("granted", Arc::new(rows.iter().map(|r| Some(r.3)).collect::<BooleanArray>())),

@@ -42,8 +42,8 @@ impl HashKey {
             .help("make one with: openssl rand -hex 32"));
         }
         // HMAC takes a key of any length (RFC 2104).
-        let mac = Hmac::<Sha256>::new_from_slice(key)
-            .map_err(|_| Error::bug("HMAC refused a key"))?;
+        let mac =
+            Hmac::<Sha256>::new_from_slice(key).map_err(|_| Error::bug("HMAC refused a key"))?;
         let mut own = Self { mac, id: String::new() };
         own.id = own.hash("key", b"")[..16].to_owned();
         Ok(own)

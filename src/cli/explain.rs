@@ -122,10 +122,8 @@ async fn pair(
          OR (a = {quoted_b} AND b = {quoted_a}) ORDER BY decision_id"
     );
     let decisions = rows.of_table(tables::DECISIONS, &decisions).await?;
-    let entities = (
-        published.golden_id(&a.to_string()).await?,
-        published.golden_id(&b.to_string()).await?,
-    );
+    let entities =
+        (published.golden_id(&a.to_string()).await?, published.golden_id(&b.to_string()).await?);
     let path = match entities.0 == entities.1 {
         true => path(&edges(rows, &entities.0).await?, &a, &b),
         false => Vec::new(),
@@ -192,7 +190,9 @@ impl Pair<'_> {
                 said(&decision, &by)
             ),
             (false, "merge") if !guard.is_empty() => {
-                format!("they are two customers: {by} would merge them, and the guard `{guard}` refused")
+                format!(
+                    "they are two customers: {by} would merge them, and the guard `{guard}` refused"
+                )
             }
             (false, "merge") => format!(
                 "they are two customers: {by} would merge them, and what was joined before kept them apart"
@@ -209,11 +209,7 @@ impl Pair<'_> {
         say!("");
         if values != Values::None {
             for (sql, [l, r]) in &self.now.values {
-                say!(
-                    "  {sql:<28} {:<30} {}",
-                    values.show(l.as_deref()),
-                    values.show(r.as_deref())
-                );
+                say!("  {sql:<28} {:<30} {}", values.show(l.as_deref()), values.show(r.as_deref()));
             }
             say!("");
         }

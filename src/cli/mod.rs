@@ -12,6 +12,7 @@ mod diff;
 mod errors;
 mod evaluate;
 mod explain;
+mod forget;
 mod functions;
 mod init;
 mod interrupt;
@@ -19,8 +20,8 @@ mod maintain;
 mod model;
 mod out;
 mod plan;
-mod rows;
 mod rollback;
+mod rows;
 mod run;
 mod sample;
 mod show;
@@ -123,6 +124,8 @@ enum Command {
     Verify(verify::Arguments),
     /// The evidence about a customer in one file, and its decisions made again
     Audit(audit::Arguments),
+    /// Takes a person out of every table and file, and keeps them out
+    Forget(forget::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -185,6 +188,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Audit(arguments) => audit::run(arguments, &cli.global),
+        Command::Forget(arguments) => forget::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {

@@ -129,7 +129,11 @@ impl Lineage {
                 value: value(*row),
                 rule,
                 won,
-                reason: if overruled { "overruled by a steward".into() } else { reason.as_ref().into() },
+                reason: if overruled {
+                    "overruled by a steward".into()
+                } else {
+                    reason.as_ref().into()
+                },
             });
         }
     }

@@ -38,9 +38,8 @@ pub(super) fn relations(
     for relation in &settings.relations {
         let left_out = match (&relation.reference, relation.share.is_empty()) {
             (None, false) => {
-                let may = |customer: u32| {
-                    entities.rows(customer as usize).iter().any(|&row| linked(row))
-                };
+                let may =
+                    |customer: u32| entities.rows(customer as usize).iter().any(|&row| linked(row));
                 shared(customers, relation, &may, &mut found)?
             }
             (Some(column), true) => referenced(entities, relation, column, &linked, &mut found)?,

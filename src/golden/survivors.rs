@@ -141,7 +141,9 @@ impl Unit {
         let candidates = self.measured(entities, &rows);
         let measures = (self.rule.measure)(&candidates);
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|&l, &r| place(&candidates, &measures, r).cmp(&place(&candidates, &measures, l)));
+        order.sort_by(|&l, &r| {
+            place(&candidates, &measures, r).cmp(&place(&candidates, &measures, l))
+        });
         let mut kept: Vec<u32> = Vec::new();
         for at in order {
             if !kept.iter().any(|&row| candidates.same(row, rows[at])) {
@@ -177,7 +179,11 @@ impl Unit {
         }
         if let Some(column) = &self.keep_all {
             for (row, reason) in reasons.iter_mut().filter(|(row, _)| *row != winner) {
-                if !self.columns.iter().all(|own| (own.compare)(*row as usize, winner as usize).is_eq()) {
+                if !self
+                    .columns
+                    .iter()
+                    .all(|own| (own.compare)(*row as usize, winner as usize).is_eq())
+                {
                     *reason = format!("{reason}; kept in `{column}`").into();
                 }
             }
@@ -358,8 +364,9 @@ fn measures(
     match own.rule.as_str() {
         "expression" => {
             let sql = own.expression.as_ref().ok_or_else(|| {
-                Error::configuration(format!("{place}: the rule `expression` needs one"))
-                    .help("add expression: SQL over the columns of records; the greatest value wins")
+                Error::configuration(format!("{place}: the rule `expression` needs one")).help(
+                    "add expression: SQL over the columns of records; the greatest value wins",
+                )
             })?;
             ranks(&evaluated(sql)?, place)
         }
@@ -370,16 +377,16 @@ fn measures(
                 return Err(Error::configuration(format!("{place}: no source is trusted"))
                     .help("golden: trust: {crm: {score: 0.9, half_life_days: 365}}"));
             }
-            // The end of the logical date.
-            let today = (i64::from(given.logical_date) + 1) * MICROSECONDS_A_DAY;
             let left = |row: usize| {
                 let Some(Trust { score, half_life_days }) = trust.get(entities.sources.value(row))
                 else {
                     return 0;
                 };
                 let at = entities.recency[row];
-                let age = (at != i64::MIN).then(|| (today - at) as f64 / MICROSECONDS_A_DAY as f64);
-                trust::left(*score, *half_life_days, age.map(f64::floor))
+                // Whole days: an hour must not decide.
+                let day = at.div_euclid(MICROSECONDS_A_DAY);
+                let age = (at != i64::MIN).then(|| (i64::from(given.logical_date) - day) as f64);
+                trust::left(*score, *half_life_days, age)
             };
             Ok((0..entities.sources.len()).map(left).collect())
         }

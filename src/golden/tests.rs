@@ -379,8 +379,12 @@ fn an_expression_ranks_and_what_is_not_valid_never_wins() {
     settings.attributes["city"].valid = Some("city <> '?' AND city <> 'Cairo'".to_owned());
     assert_eq!(settings.expressions().len(), 2);
     let score: ArrayRef = Arc::new(Int64Array::from(vec![Some(1), Some(7), None, Some(0)]));
-    let valid: ArrayRef =
-        Arc::new(arrow::array::BooleanArray::from(vec![Some(false), Some(true), None, Some(false)]));
+    let valid: ArrayRef = Arc::new(arrow::array::BooleanArray::from(vec![
+        Some(false),
+        Some(true),
+        None,
+        Some(false),
+    ]));
     let records = evaluated(&rows, vec![score, valid]);
     let (customers, lineage, _) =
         tables(survived(&[records.clone()], &[members(&rows)], &settings).unwrap());
@@ -456,8 +460,9 @@ fn a_steward_overrules_every_record_and_the_latest_word_holds() {
     assert_eq!(all[2], ("crm:R01".to_owned(), true, "stated by bob on 2026-11-02".to_owned()));
     assert_eq!(all[0].2, "overruled by a steward");
 
-    let wrong = overrides("record,attribute,value,by,at\ncrm:R01,employees,many,b,2026-11-02\n", "o")
-        .unwrap();
+    let wrong =
+        overrides("record,attribute,value,by,at\ncrm:R01,employees,many,b,2026-11-02\n", "o")
+            .unwrap();
     let refused = survive(&Material { overrides: &wrong, ..material }).map(|_| ()).unwrap_err();
     assert!(!refused.to_string().contains("many"), "{refused}");
 }
@@ -477,12 +482,8 @@ fn values_without_consent_do_not_survive_into_the_table_for_a_purpose() {
         sources: [("shop".to_owned(), Stance::Granted)].into_iter().collect(),
         tables: Vec::new(),
     };
-    let asked = Consent {
-        sql: String::new(),
-        linking: None,
-        marketing: Some(purpose),
-        enrichment: None,
-    };
+    let asked =
+        Consent { sql: String::new(), linking: None, marketing: Some(purpose), enrichment: None };
     let said: Vec<(&str, ArrayRef)> = vec![
         ("source", Arc::new(StringArray::from(vec!["crm", "shop"]))),
         ("record_id", Arc::new(StringArray::from(vec!["R03", "R02"]))),

@@ -30,13 +30,25 @@ use crate::tables;
 const HELD: &[(&str, &str)] = &[
     (tables::CUSTOMER_LINEAGE, "golden_id IN (SELECT golden_id FROM audit_ids)"),
     (tables::CUSTOMERS, "golden_id IN (SELECT golden_id FROM audit_ids)"),
-    (tables::DECISIONS, "a IN (SELECT address FROM audit_keys) OR b IN (SELECT address FROM audit_keys)"),
-    (tables::ENTITY_EVENTS, "golden_id IN (SELECT golden_id FROM audit_ids) OR other_golden_id IN (SELECT golden_id FROM audit_ids)"),
+    (
+        tables::DECISIONS,
+        "a IN (SELECT address FROM audit_keys) OR b IN (SELECT address FROM audit_keys)",
+    ),
+    (
+        tables::ENTITY_EVENTS,
+        "golden_id IN (SELECT golden_id FROM audit_ids) OR other_golden_id IN (SELECT golden_id FROM audit_ids)",
+    ),
     (tables::ENTITY_MEMBERS, "source || ':' || record_id IN (SELECT address FROM audit_records)"),
     (tables::ENTITY_QUALITY, "golden_id IN (SELECT golden_id FROM audit_ids)"),
-    (tables::ID_REDIRECTS, "golden_id IN (SELECT golden_id FROM audit_ids) OR old_golden_id IN (SELECT golden_id FROM audit_ids)"),
+    (
+        tables::ID_REDIRECTS,
+        "golden_id IN (SELECT golden_id FROM audit_ids) OR old_golden_id IN (SELECT golden_id FROM audit_ids)",
+    ),
     (tables::RECORDS, "source || ':' || record_id IN (SELECT address FROM audit_records)"),
-    (tables::SCORED_PAIRS, "source_l || ':' || record_id_l IN (SELECT address FROM audit_keys) OR source_r || ':' || record_id_r IN (SELECT address FROM audit_keys)"),
+    (
+        tables::SCORED_PAIRS,
+        "source_l || ':' || record_id_l IN (SELECT address FROM audit_keys) OR source_r || ':' || record_id_r IN (SELECT address FROM audit_keys)",
+    ),
 ];
 
 /// What was exported.
@@ -99,14 +111,17 @@ pub async fn export(request: &LookRequest, what: &str) -> Result<Exported> {
     let manifest: serde_json::Value = serde_json::from_slice(&manifest)
         .map_err(|_| Error::data(format!("{}: damaged", store.url_of(&entry.manifest))))?;
     if manifest["configuration"] != configuration::configuration_hash(&look.loaded)?.as_str() {
-        return Err(Error::usage("the pipeline file is not the one of the run")
-            .help("give the pipeline file, and --set, that the run was made with: they judged its pairs"));
+        return Err(Error::usage("the pipeline file is not the one of the run").help(
+            "give the pipeline file, and --set, that the run was made with: they judged its pairs",
+        ));
     }
     for (table, _) in HELD {
         look.engine.register(table, look.frame(table).await?)?;
     }
     let ids = match run {
-        Some(_) => texts(&look.engine, "SELECT DISTINCT golden_id FROM entity_members ORDER BY 1").await?,
+        Some(_) => {
+            texts(&look.engine, "SELECT DISTINCT golden_id FROM entity_members ORDER BY 1").await?
+        }
         None => vec![customer(&look, what).await?],
     };
     names(&look.engine, "audit_ids", "golden_id", &ids)?;
@@ -161,9 +176,8 @@ fn lines_of(text: &str, addresses: &[String]) -> String {
 /// The customer that a golden id, a redirected one, or a record names.
 async fn customer(look: &Look, what: &str) -> Result<String> {
     let quoted = format!("'{}'", what.replace('\'', "''"));
-    let by_record = format!(
-        "SELECT golden_id FROM entity_members WHERE source || ':' || record_id = {quoted}"
-    );
+    let by_record =
+        format!("SELECT golden_id FROM entity_members WHERE source || ':' || record_id = {quoted}");
     let by_id = format!("SELECT golden_id FROM customers WHERE golden_id = {quoted}");
     let redirected = format!(
         "SELECT golden_id FROM id_redirects WHERE old_golden_id = {quoted} AND valid_to IS NULL"
@@ -230,8 +244,7 @@ pub async fn check(bytes: &[u8]) -> Result<Audited> {
             audited.findings.push(format!("{name}: is of a kind that the settings do not resolve"));
             continue;
         };
-        let input =
-            resolution::input_of(&engine, kind, kind, own).await?;
+        let input = resolution::input_of(&engine, kind, kind, own).await?;
         let options = resolve::Options { threads: 1 };
         let inspector = Inspector::new(&input, options)?;
         let scoring = inspector.scoring(&model)?;
@@ -257,7 +270,8 @@ pub async fn check(bytes: &[u8]) -> Result<Audited> {
         Some(_) => golden::overrides(bundle.text("overrides.csv")?, "overrides.csv")?,
         None => Vec::new(),
     };
-    survivors(&engine, &bundle, &settings.golden, &overrides, &members, &told, &mut audited).await?;
+    survivors(&engine, &bundle, &settings.golden, &overrides, &members, &told, &mut audited)
+        .await?;
     audited.findings.sort();
     audited.findings.dedup();
     Ok(audited)
@@ -330,13 +344,15 @@ impl Pair {
             let number = |name: &str| -> Result<Vec<f64>> {
                 let column = batch.column_by_name(name);
                 let column = column.and_then(|c| c.as_primitive_opt::<Float64Type>());
-                let column = column.ok_or_else(|| Error::data(format!("the bundle lacks the column {name}")))?;
+                let column = column
+                    .ok_or_else(|| Error::data(format!("the bundle lacks the column {name}")))?;
                 Ok(column.values().to_vec())
             };
             let list = |name: &str, row: usize| -> Result<Vec<f64>> {
                 let column = batch.column_by_name(name).and_then(|c| c.as_list_opt::<i32>());
                 let items = column.and_then(|c| cast(&c.value(row), &DataType::Float64).ok());
-                let items = items.ok_or_else(|| Error::data(format!("the bundle lacks the column {name}")))?;
+                let items = items
+                    .ok_or_else(|| Error::data(format!("the bundle lacks the column {name}")))?;
                 Ok(items.as_primitive::<Float64Type>().values().to_vec())
             };
             let (weight, likely) = (number("match_weight")?, number("match_probability")?);
@@ -375,7 +391,11 @@ impl Pair {
         let mut differs = |what: &str| findings.push(format!("{place}: {what}"));
         for (at, (part, comparison)) in again.parts.iter().zip(&model.comparisons).enumerate() {
             let level = part.level.as_ref().map_or(0, |name| {
-                comparison.levels.iter().position(|own| own.name == *name).map_or(-1, |n| n as i64 + 1)
+                comparison
+                    .levels
+                    .iter()
+                    .position(|own| own.name == *name)
+                    .map_or(-1, |n| n as i64 + 1)
             });
             if self.levels.get(at) != Some(&level) {
                 differs(&format!("`{}` is of another level than was logged", part.comparison));
@@ -510,11 +530,16 @@ async fn survivors(
         audited.values += landed.len();
         for (place, own) in &landed {
             match expected.get(place) {
-                None => audited.findings.push(format!("{name} {place}: does not follow from the records")),
+                None => audited
+                    .findings
+                    .push(format!("{name} {place}: does not follow from the records")),
                 Some(again) => {
-                    let columns = own.iter().filter(|(column, value)| again.get(*column) != Some(value));
+                    let columns =
+                        own.iter().filter(|(column, value)| again.get(*column) != Some(value));
                     for (column, _) in columns {
-                        audited.findings.push(format!("{name} {place}: `{column}` is not what survives"));
+                        audited
+                            .findings
+                            .push(format!("{name} {place}: `{column}` is not what survives"));
                     }
                 }
             }

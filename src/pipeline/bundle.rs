@@ -139,7 +139,10 @@ impl Bundle {
         let cover: Cover =
             serde_json::from_slice(&cover).map_err(|_| wrong("has a damaged bundle.json"))?;
         if cover.format != FORMAT {
-            return Err(wrong(&format!("is of layout {}, this program knows {FORMAT}", cover.format)));
+            return Err(wrong(&format!(
+                "is of layout {}, this program knows {FORMAT}",
+                cover.format
+            )));
         }
         for (name, expected) in &cover.members {
             match members.get(name) {

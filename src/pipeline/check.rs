@@ -152,6 +152,13 @@ pub(super) async fn plan_all(
         know(&format!("raw_{name}"), Arc::new(Schema::new(fields)))?;
     }
     let pipeline = &loaded.pipeline;
+    for (name, source) in &pipeline.sources {
+        for (of, sql) in source.subjects() {
+            let what = format!("sources.{name}.subject.{of}");
+            let whole = format!("SELECT CAST(({sql}) AS VARCHAR) FROM raw_{name}");
+            refuse_unstable(&engine.sql(&whole, &what).await?, &what)?;
+        }
+    }
     let mut mappings = Vec::new();
     for mapping in &pipeline.records {
         let what = format!("records of source `{}`", mapping.source);

@@ -84,8 +84,10 @@ pub(super) fn check(loaded: &Loaded) -> Result<()> {
         for name in &own.tables {
             let table = pipeline.enrich.get(name).or_else(|| pipeline.profile.get(name));
             let table = table.ok_or_else(|| {
-                Error::configuration(format!("{place}: `{name}` is no table of `enrich` or `profile`"))
-                    .help("name tables that the pipeline makes by SQL")
+                Error::configuration(format!(
+                    "{place}: `{name}` is no table of `enrich` or `profile`"
+                ))
+                .help("name tables that the pipeline makes by SQL")
             })?;
             let statement = loaded.statement(name, table)?;
             let Ok(read) = sql::check_sql(&statement) else { continue };

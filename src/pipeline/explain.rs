@@ -132,24 +132,32 @@ impl<'a> Records<'a> {
     }
 
     /// The addresses of the records that share a blocking rule's keys with one of these.
-    async fn near(&self, kind: &str, settings: &Resolve, asked: &[&RecordKey]) -> Result<Vec<RecordKey>> {
+    async fn near(
+        &self,
+        kind: &str,
+        settings: &Resolve,
+        asked: &[&RecordKey],
+    ) -> Result<Vec<RecordKey>> {
         let what = format!("resolve.{kind}");
         let keys = settings.blocking_keys();
-        let frame = self.engine.sql(&resolution::sql(resolution::records_of(&self.engine), kind, &keys, &[]), &what).await?;
+        let frame = self
+            .engine
+            .sql(&resolution::sql(resolution::records_of(&self.engine), kind, &keys, &[]), &what)
+            .await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         let (source, record_id) = (text(&batch, 0)?, text(&batch, 1)?);
         let columns = batch.columns().iter().skip(2).cloned();
         let expressions = keys.into_iter().zip(columns).collect();
         let is = |row: &u32, key: &&RecordKey| {
-            source.value(*row as usize) == key.source && record_id.value(*row as usize) == key.record_id
+            source.value(*row as usize) == key.source
+                && record_id.value(*row as usize) == key.record_id
         };
         let rows: Vec<u32> = (0..batch.num_rows() as u32)
             .filter(|row| asked.iter().any(|key| is(row, key)))
             .collect();
         let near = resolve::near(settings, &expressions, batch.num_rows(), &rows)?;
-        let key = |row: u32| {
-            RecordKey::new(source.value(row as usize), record_id.value(row as usize))
-        };
+        let key =
+            |row: u32| RecordKey::new(source.value(row as usize), record_id.value(row as usize));
         Ok(near.into_iter().map(key).collect())
     }
 
@@ -165,9 +173,8 @@ impl<'a> Records<'a> {
         let mut kinds = Vec::new();
         for (which, key) in [("first", a), ("second", b)] {
             kinds.push(self.kind(key).await?.ok_or_else(|| {
-                Error::usage(format!("no published record has the {which} address")).help(
-                    "a record's address is SOURCE:RECORD_ID, as in the table entity_members",
-                )
+                Error::usage(format!("no published record has the {which} address"))
+                    .help("a record's address is SOURCE:RECORD_ID, as in the table entity_members")
             })?);
         }
         let kind = &kinds[0];

@@ -210,7 +210,10 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         Decided { hash: decided::hash(&decisions)?, at: history.decided(&loaded.pipeline.name) };
     let identity = match &request.run_id {
         Some(run_id) => known(&warehouse, run_id, &loaded, &history, date, &decided).await?,
-        None => identify(&inputs, &loaded, date, predecessor.as_ref(), decided).await?,
+        None => {
+            let erasures = super::forget::stop::fingerprint(&warehouse).await?;
+            identify(&inputs, &loaded, date, predecessor.as_ref(), decided, erasures).await?
+        }
     };
     let staging = Staging::new(&warehouse, &identity.run_id);
     let first_publication = history.generations(&identity.run_id) == 0;
@@ -463,6 +466,7 @@ async fn identify(
     date: Date,
     predecessor: Option<&Published>,
     decided: Decided,
+    erasures: Option<String>,
 ) -> Result<Identity> {
     let mut found = Vec::new();
     for (name, source) in &loaded.pipeline.sources {
@@ -478,6 +482,9 @@ async fn identify(
     });
     if let Some(decisions) = &decided.hash {
         identity["decisions"] = decisions.as_str().into();
+    }
+    if let Some(erasures) = erasures {
+        identity["erasures"] = erasures.into();
     }
     let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
     Ok(Identity {

@@ -118,9 +118,8 @@ impl<'a> Same<'a> {
 /// where all of them can hold.
 pub fn contradiction(decisions: &[Decision]) -> Option<Contradiction> {
     let same = Same::new(decisions);
-    let contradicts = |own: &Decision| {
-        own.stands() && !own.same && same.root_of(&own.a) == same.root_of(&own.b)
-    };
+    let contradicts =
+        |own: &Decision| own.stands() && !own.same && same.root_of(&own.a) == same.root_of(&own.b);
     let different = decisions.iter().position(contradicts)?;
     let own = &decisions[different];
     let mut links: BTreeMap<&RecordKey, Vec<(usize, &RecordKey)>> = BTreeMap::new();
@@ -194,7 +193,9 @@ pub fn standing(
         } else if !own.same {
             let stand_in = |number: usize| match there[number] {
                 true => Some(number),
-                false => groups.get(&same.union.root(number)).and_then(|group| group.first()).copied(),
+                false => {
+                    groups.get(&same.union.root(number)).and_then(|group| group.first()).copied()
+                }
             };
             if let (Some(a), Some(b)) = (stand_in(a), stand_in(b)) {
                 say(a, b, own);
@@ -368,9 +369,7 @@ impl Decisions {
             let array: TimestampMicrosecondArray = self.list.iter().map(of).collect();
             Arc::new(array.with_timezone("UTC"))
         };
-        let verdict = |own: &Decision| {
-            Some(if own.same { "same" } else { "different" }.to_owned())
-        };
+        let verdict = |own: &Decision| Some(if own.same { "same" } else { "different" }.to_owned());
         let columns: Vec<ArrayRef> = vec![
             text(&|own| Some(own.id.clone())),
             text(&|own| Some(own.a.to_string())),

@@ -330,9 +330,8 @@ fn choices<'a>(
     let mut choices = BTreeMap::new();
     for own in run.decisions.iter().filter(|own| own.stands()) {
         let Some(id) = own.keep_golden_id.as_deref() else { continue };
-        let cluster = |key: &'a RecordKey| {
-            place.get(&(key.source.as_str(), key.record_id.as_str())).copied()
-        };
+        let cluster =
+            |key: &'a RecordKey| place.get(&(key.source.as_str(), key.record_id.as_str())).copied();
         let of = cluster(&own.a).or_else(|| cluster(&own.b).filter(|_| own.same));
         if let Some(cluster) = of {
             let last = choices.entry((id, cluster)).or_insert(own.at);
@@ -349,8 +348,7 @@ fn name(
     clusters: &[Vec<Key<'_>>],
     kept: &[Option<&str>],
 ) -> Vec<String> {
-    let mut given: FxHashSet<String> =
-        kept.iter().flatten().map(|id| (*id).to_owned()).collect();
+    let mut given: FxHashSet<String> = kept.iter().flatten().map(|id| (*id).to_owned()).collect();
     let key = blake3::derive_key("simurgh golden id 1", run.pipeline.as_bytes());
     clusters
         .iter()

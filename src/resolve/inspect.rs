@@ -274,7 +274,8 @@ impl<'a> Inspector<'a> {
         let implied = implied.map(|rule| (&rule.same[..], &[][..]));
         let blocks = &self.ready.blocks;
         let mut looked = Vec::new();
-        for (place, ((keys, refine), arrays)) in asked.chain(implied).zip(self.keys()?).enumerate() {
+        for (place, ((keys, refine), arrays)) in asked.chain(implied).zip(self.keys()?).enumerate()
+        {
             let states: Vec<KeyLook> = keys
                 .iter()
                 .zip(&arrays.keys)

@@ -65,9 +65,7 @@ pub use clerical::{
 };
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
-pub use decisions::{
-    Contradiction, Decision, Decisions, NewDecision, contradiction, standing,
-};
+pub use decisions::{Contradiction, Decision, Decisions, NewDecision, contradiction, standing};
 pub use difference::{LevelMove, ModelDifference};
 pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};

@@ -92,7 +92,8 @@ mod tests {
         for (a, b) in same.chain(any) {
             let near = near(&settings, &whole.expressions, rows.len(), &[a, b]).unwrap();
             assert!(near.len() < rows.len());
-            let part: Vec<[String; 6]> = near.iter().map(|row| rows[*row as usize].clone()).collect();
+            let part: Vec<[String; 6]> =
+                near.iter().map(|row| rows[*row as usize].clone()).collect();
             let part = input(&settings, &part);
             let small = Inspector::new(&part, options).unwrap();
             let [l, r] = [a, b].map(|row| small.row(&inspector.key(row)).unwrap());

@@ -66,7 +66,9 @@ pub(super) fn evidence(
         hashes(ready, key, scored.iter().map(|pair| pair.l))?,
         hashes(ready, key, scored.iter().map(|pair| pair.r))?,
         Arc::new(scored.iter().map(|_| id).collect::<StringArray>()),
-        Arc::new(scored.iter().map(|own| Some(effect(own) == Some(&None))).collect::<BooleanArray>()),
+        Arc::new(
+            scored.iter().map(|own| Some(effect(own) == Some(&None))).collect::<BooleanArray>(),
+        ),
         Arc::new(scored.iter().map(|own| effect(own)?.clone()).collect::<StringArray>()),
     ])
 }
@@ -170,7 +172,9 @@ mod tests {
         assert_eq!(joined.iter().filter(|own| *own == Some(true)).count(), found.links.len());
         assert_eq!(guards.iter().flatten().count(), found.guards.len());
         let decision = column(&found.pairs, "decision").as_string::<i32>().clone();
-        assert!((0..decision.len()).all(|row| !joined.value(row) || decision.value(row) == "merge"));
+        assert!(
+            (0..decision.len()).all(|row| !joined.value(row) || decision.value(row) == "merge")
+        );
     }
 
     #[test]

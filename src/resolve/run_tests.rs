@@ -5,8 +5,8 @@ use arrow::datatypes::Float64Type;
 
 use super::*;
 use crate::random::SplitMix64;
-use crate::resolve::{LogRun, match_log};
 use crate::resolve::settings::*;
+use crate::resolve::{LogRun, match_log};
 
 const GIVEN: &[&str] =
     &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];

@@ -87,7 +87,9 @@ fn no_value_of_an_export_is_told_to_anybody() {
     let url = format!("file://{}", events.display());
     place.environment.push(("OPENLINEAGE_URL".to_owned(), url));
     let run = ["run", "pipelines/tiny.yaml", "--date", date];
-    let with = |more: &[&'static str]| -> Vec<&str> { run.iter().copied().chain(more.iter().copied()).collect() };
+    let with = |more: &[&'static str]| -> Vec<&str> {
+        run.iter().copied().chain(more.iter().copied()).collect()
+    };
 
     let metrics_path = metrics.display().to_string();
     let mut whole = with(&[]);
@@ -111,9 +113,18 @@ fn no_value_of_an_export_is_told_to_anybody() {
     let key = "--set";
     let wrong: &[(&str, i32)] = &[
         ("sources.crm_contacts.max_quarantined=0%", 1),
-        ("records.0.sql=SELECT contact_id AS record_id, kind, CAST(full_name AS INT) AS full_name, modified_at AS updated_at FROM raw_crm_contacts", 1),
-        ("records.0.sql=SELECT 'x' AS record_id, kind, full_name, modified_at AS updated_at FROM raw_crm_contacts", 1),
-        ("records.0.sql=SELECT contact_id AS record_id, family_name AS kind, full_name, modified_at AS updated_at FROM raw_crm_contacts", 1),
+        (
+            "records.0.sql=SELECT contact_id AS record_id, kind, CAST(full_name AS INT) AS full_name, modified_at AS updated_at FROM raw_crm_contacts",
+            1,
+        ),
+        (
+            "records.0.sql=SELECT 'x' AS record_id, kind, full_name, modified_at AS updated_at FROM raw_crm_contacts",
+            1,
+        ),
+        (
+            "records.0.sql=SELECT contact_id AS record_id, family_name AS kind, full_name, modified_at AS updated_at FROM raw_crm_contacts",
+            1,
+        ),
         ("golden.attributes.name={rule: source_priority, columns: [full_name, nobody]}", 1),
         ("resolve.person.blocking.0.keys=[CAST(email AS INT)]", 1),
     ];

@@ -9,6 +9,7 @@
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
+//! | `forget` | people who are forgotten, searched for in every byte |
 //! | `history` | tables that grow by what each run adds |
 //! | `look` | commands that look at one customer |
 //! | `inspect` | the commands by which resolution is looked at |
@@ -23,7 +24,8 @@
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
 //! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes),
-//! `SIMURGH_PROGRAM` (another build of the program than Cargo's),
+//! `SIMURGH_FORGET` (how many people `forget` plants and forgets; 12, and 1,000 with
+//! `SIMURGH_FULL`), `SIMURGH_PROGRAM` (another build of the program than Cargo's),
 //! `SIMURGH_WRITE_DOCS=1` (`wrong` writes its rows of `docs/errors.md`).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
@@ -33,6 +35,7 @@ mod backfill;
 mod canary;
 mod dedupe;
 mod fault;
+mod forget;
 mod history;
 mod inspect;
 mod kill;
