@@ -86,9 +86,6 @@ pub(super) fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
 /// The contract of a landed table, where there is one.
 pub(super) fn landed_contract(loaded: &Loaded, table: &str) -> Result<Option<Contract>> {
     let Some(folder) = &loaded.pipeline.land.contracts else { return Ok(None) };
-    // Customers for a purpose are customers, with fewer values.
-    let for_purpose = tables::PURPOSES.iter().any(|own| tables::customers_for(own) == table);
-    let table = if for_purpose { tables::CUSTOMERS } else { table };
     let path = format!("{folder}/{table}.odcs.yaml");
     if loaded.directory.join(&path).exists() { contract(loaded, &path).map(Some) } else { Ok(None) }
 }

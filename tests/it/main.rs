@@ -16,7 +16,9 @@
 //! | `kill` | runs killed at any moment |
 //! | `lineage` | OpenLineage events, as a listener receives them |
 //! | `verify` | what is found of a warehouse that was altered |
+//! | `audit` | audit bundles, and forgeries of them |
 //! | `canary` | planted values, and everything that a run says of itself |
+//! | `consent` | what customers allow, and exports without values |
 //! | `dedupe` | files to entities with no settings, whatever their format and order |
 //! | `results` | what a run leaves for machines |
 //! | `runs` | runs compared, stopped by their limits, rolled back, maintained, replayed |
@@ -31,8 +33,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
 
 mod architecture;
+mod audit;
 mod backfill;
 mod canary;
+mod consent;
 mod dedupe;
 mod fault;
 mod forget;
