@@ -35,7 +35,8 @@ fn what_is_not_consented_to_is_not_compared_and_does_not_survive() {
         let warehouse = Warehouse::at(place);
         let of = |record: &str| -> BTreeSet<String> {
             let members = warehouse.rows("entity_members");
-            let id = members.iter().find(|row| row["record_id"] == record).unwrap()["golden_id"].clone();
+            let id =
+                members.iter().find(|row| row["record_id"] == record).unwrap()["golden_id"].clone();
             let own = members.iter().filter(|row| row["golden_id"] == id);
             own.map(|row| row["record_id"].clone()).collect()
         };
@@ -52,8 +53,13 @@ fn what_is_not_consented_to_is_not_compared_and_does_not_survive() {
     let warehouse = Warehouse::at(&place);
     let pairs = warehouse.rows("scored_pairs");
     assert!(!pairs.is_empty());
-    assert!(pairs.iter().all(|row| row["record_id_l"] != "C-000001" && row["record_id_r"] != "C-000001"));
-    let resolved = ran.answer["stages"].as_array().unwrap().iter().find(|s| s["stage"] == "resolve");
+    assert!(
+        pairs
+            .iter()
+            .all(|row| row["record_id_l"] != "C-000001" && row["record_id_r"] != "C-000001")
+    );
+    let resolved =
+        ran.answer["stages"].as_array().unwrap().iter().find(|s| s["stage"] == "resolve");
     assert_eq!(resolved.unwrap()["report"]["not_compared"], 1);
 
     let members = warehouse.rows("entity_members");
@@ -72,9 +78,12 @@ fn what_is_not_consented_to_is_not_compared_and_does_not_survive() {
     // A table for the purpose may not read values from elsewhere.
     let file = project.folder().join("pipelines/tiny.yaml");
     let text = fs::read_to_string(&file).unwrap();
-    let text = text.replace("marketing: {default: denied}", "marketing: {default: denied, tables: [mailing]}");
+    let text = text
+        .replace("marketing: {default: denied}", "marketing: {default: denied, tables: [mailing]}");
     for (table, code) in [("customers", 1), ("customers_for_marketing", 0)] {
-        let made = format!("\nprofile:\n  mailing: {{key: [golden_id], sql: \"SELECT golden_id, email FROM {table}\"}}\n");
+        let made = format!(
+            "\nprofile:\n  mailing: {{key: [golden_id], sql: \"SELECT golden_id, email FROM {table}\"}}\n"
+        );
         fs::write(&file, text.clone() + &made).unwrap();
         let mut command = project.command(&place);
         let output = command.args(["check", "pipelines/tiny.yaml"]).output().unwrap();
@@ -112,7 +121,8 @@ fn a_pseudonymous_export_holds_tokens_that_join_and_no_value() {
         assert_eq!(token["full_name"].is_empty(), customer["full_name"].is_empty());
         assert!(!names.contains(&token["full_name"]) || token["full_name"].is_empty());
     }
-    let known: BTreeSet<&String> = tokens.iter().map(|row| &row["email"]).filter(|t| !t.is_empty()).collect();
+    let known: BTreeSet<&String> =
+        tokens.iter().map(|row| &row["email"]).filter(|t| !t.is_empty()).collect();
     let joined = lineage.iter().filter(|row| row["attribute"] == "email" && row["won"] == "true");
     assert!(joined.clone().count() > 0 && joined.clone().all(|row| known.contains(&row["value"])));
 }

@@ -33,16 +33,16 @@ fn canaries(n: usize) -> Vec<String> {
         format!("canary{n:05}@canary.example.com"),
         format!("55777{n:05}"),
         format!("{n:05} Canary Wharf"),
-        format!("CANARY-{n:05}"),
-        format!("77-C{n:05}"),
-        format!("L-CAN{n:05}"),
+        format!("C-77{n:04}"),
+        format!("77-7{n:04}"),
+        format!("L-77{n:04}"),
     ]
 }
 
 /// Adds the people to the exports of every date: in all sources, and a row that is refused.
 fn plant(project: &Project, people: usize) {
     let inputs = project.folder().join("fixtures/tiny/in");
-    for date in project.dates() {
+    for (at, date) in project.dates().iter().enumerate() {
         let (mut contacts, mut accounts, mut sales) = (String::new(), String::new(), String::new());
         for n in 0..people {
             let c = canaries(n);
@@ -60,12 +60,12 @@ fn plant(project: &Project, people: usize) {
                 "{account},person,{given} {family},,{mail},+971{phone},{street},Dubai,,AE,01/01/2026\n"
             );
             sales += &format!(
-                "X-9-{date}-{n:06},1,DXB1,2026-02-03T18:20:00,{card},{given} {family},{mail},+971{phone},kettle,home,1,1435.50,0.00,false,AED,\n"
+                "X-{at}-8{n:05},1,DXB1,2026-02-03T18:20:00,{card},{given} {family},{mail},+971{phone},kettle,home,1,1435.50,0.00,false,AED,\n"
             );
         }
         // Another customer, whom one of them referred, and who stays.
         contacts += &format!(
-            "C-STAYS,person,Stays Behind,Stays,Behind,1970-01-01,male,en,stays@post.example.net,,,9 Other St,Dubai,,AE,,web,{},2024-01-01T00:00:00,2026-01-01T00:00:00\n",
+            "C-790000,person,Stays Behind,Stays,Behind,1970-01-01,male,en,stays@post.example.net,,,9 Other St,Dubai,,AE,,web,{},2024-01-01T00:00:00,2026-01-01T00:00:00\n",
             canaries(0)[5]
         );
         for (export, rows) in

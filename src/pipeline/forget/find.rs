@@ -316,6 +316,7 @@ pub(super) async fn values(
             people.release(&batch, &nobodys);
         }
     }
+    people.name_ids();
     let relations = world.loaded.pipeline.golden.relations.iter();
     people.references.extend(relations.filter_map(|own| own.reference.clone()));
     for source in world.loaded.pipeline.sources.values() {

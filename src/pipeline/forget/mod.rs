@@ -115,7 +115,7 @@ pub async fn forget(request: &ForgetRequest) -> Result<(CommandResult, Value)> {
     let finder = people.finder()?;
 
     // What is of no table goes first: it can be made again, or should not be here.
-    let swept = search::sweep(&warehouse, &leaves, &finder).await?;
+    let swept = search::sweep(&warehouse, &leaves, &people, &finder).await?;
     warehouse.delete_folder("staging").await?;
 
     let mut command = Command::onto(FORGET, onto);
@@ -125,11 +125,7 @@ pub async fn forget(request: &ForgetRequest) -> Result<(CommandResult, Value)> {
     let done = work.cut(&mut command, onto).await?;
     let erasure = serde_json::to_vec_pretty(&stop::Erasure::of(&people, &key))
         .map_err(|_| Error::bug("an erasure cannot be written"))?;
-    let to = format!("{}/{id}.json", stop::FOLDER);
-    let from = format!("{}/erasure.json", staging.folder());
-    command.leaves.insert(to.clone(), blake3::hash(&erasure).to_hex().to_string());
-    warehouse.put(&from, erasure).await?;
-    command.exports.push((from, to));
+    work.place(&mut command, &format!("{}/{id}.json", stop::FOLDER), erasure).await?;
 
     let sum = |of: fn(&Done) -> u64| done.values().map(of).sum::<u64>();
     let mut details = Map::new();
@@ -222,6 +218,7 @@ impl Work<'_> {
         }
         let mut rewritten: BTreeMap<String, BTreeMap<String, Written>> = BTreeMap::new();
         let mut done: BTreeMap<String, Done> = BTreeMap::new();
+        let mut replaced = delta::replaced(warehouse).await?;
         for (path, hash) in leaves {
             let Some((table, export)) = table_of(path) else { continue };
             let own = done.entry(table.to_owned()).or_default();
@@ -258,6 +255,7 @@ impl Work<'_> {
             let to = format!("{}/{FORGET}-{name}.parquet", delta::folder(table));
             let file = self.write(table, batch, &to).await?;
             command.removed.insert(path.clone(), Some(to.clone()));
+            replaced.insert(path.clone(), file.clone());
             if in_force {
                 own.rewritten += 1;
                 rewritten.entry(table.to_owned()).or_default().insert(path.clone(), file);
@@ -271,7 +269,19 @@ impl Work<'_> {
             let files = files.into_iter().map(|own| new.remove(&own.path).unwrap_or(own)).collect();
             command.commits.push(self.commit(&table, files, onto).await?);
         }
+        let replaced = serde_json::to_vec_pretty(&replaced)
+            .map_err(|_| Error::bug("what was replaced cannot be written"))?;
+        self.place(command, delta::REPLACED, replaced).await?;
         Ok(done)
+    }
+
+    /// Puts a file in place as the command is published.
+    async fn place(&self, command: &mut Command, to: &str, content: Vec<u8>) -> Result<()> {
+        let from = format!("{}/{to}", self.staging.folder());
+        command.leaves.insert(to.to_owned(), blake3::hash(&content).to_hex().to_string());
+        self.world.warehouse.put(&from, content).await?;
+        command.exports.push((from, to.to_owned()));
+        Ok(())
     }
 
     async fn commit(

@@ -27,6 +27,8 @@ pub(super) struct People {
     pub golden_ids: BTreeSet<String>,
     /// As [`plain`] has them.
     pub values: HashSet<String>,
+    /// The ids of their records that alone say whose they are.
+    pub ids: HashSet<String>,
     /// Columns that hold the id of another record.
     pub references: BTreeSet<String>,
 }
@@ -43,6 +45,21 @@ pub(super) struct Cut {
 /// A value in one spelling.
 pub(super) fn plain(text: &str) -> String {
     text.trim().to_lowercase()
+}
+
+/// The values that may stand in a row as a file has it, whatever the file's kind.
+pub(super) fn parts(row: &str) -> impl Iterator<Item = &str> {
+    let marks = |c: char| {
+        matches!(c, ',' | ';' | '|' | '\t' | '\n' | '\r' | '"' | '\'' | '{' | '}' | '[' | ']')
+    };
+    let fields = row.split(marks);
+    // A colon parts a name from its value in JSON, and stands within an address.
+    fields.clone().chain(fields.flat_map(|field| field.split(':')))
+}
+
+/// Whether a value alone says who it is of.
+fn tells(value: &str) -> bool {
+    value.chars().count() >= LEAST
 }
 
 /// Columns that hold sentences and lists, in which a value or an address may stand.
@@ -113,7 +130,7 @@ impl People {
         for column in columns.iter().filter_map(|name| text(batch, name)) {
             let own = owned.iter().enumerate().filter(|(row, own)| **own && column.is_valid(*row));
             let values = own.map(|(row, _)| plain(column.value(row)));
-            self.values.extend(values.filter(|value| value.chars().count() >= LEAST));
+            self.values.extend(values.filter(|value| tells(value)));
         }
     }
 
@@ -129,29 +146,39 @@ impl People {
         }
     }
 
-    /// Finds their values and addresses within other text.
+    /// Finds their addresses and ids within sentences.
     pub(super) fn finder(&self) -> Result<Finder> {
         let records = self.records.iter().map(ToString::to_string);
-        let ids = self.golden_ids.iter().cloned();
-        let texts: BTreeSet<String> =
-            records.chain(ids).chain(self.values.iter().cloned()).collect();
+        let texts: BTreeSet<String> = records.chain(self.golden_ids.iter().cloned()).collect();
+        if texts.is_empty() {
+            return Ok(Finder { pattern: None });
+        }
         let all: Vec<String> = texts.iter().map(|text| regex::escape(text)).collect();
-        let wrong = |_| Error::bug("the values to be forgotten cannot be searched for");
-        let build = |pattern: String| {
-            RegexBuilder::new(&pattern).case_insensitive(true).size_limit(1 << 28).build()
-        };
-        let pattern = match all.is_empty() {
-            true => None,
-            false => Some(
-                build(format!(r"(^|[^\p{{L}}\p{{N}}])(?:{})($|[^\p{{L}}\p{{N}}])", all.join("|")))
-                    .map_err(wrong)?,
-            ),
-        };
-        let anywhere = match all.is_empty() {
-            true => None,
-            false => Some(build(all.join("|")).map_err(wrong)?),
-        };
-        Ok(Finder { pattern, anywhere })
+        let pattern = format!(r"(^|[^\p{{L}}\p{{N}}])(?:{})($|[^\p{{L}}\p{{N}}])", all.join("|"));
+        RegexBuilder::new(&pattern)
+            .size_limit(1 << 28)
+            .build()
+            .map(|pattern| Finder { pattern: Some(pattern) })
+            .map_err(|_| Error::bug("those to be forgotten cannot be searched for"))
+    }
+
+    /// Whether a row as a file has it, or any other text, names one of them.
+    pub(super) fn named_in(&self, text: &str, finder: &Finder) -> bool {
+        let theirs =
+            |part: &str| self.values.contains(&plain(part)) || self.ids.contains(part.trim());
+        parts(text).any(theirs) || finder.finds(text)
+    }
+
+    /// Whether a cell of a table is theirs.
+    pub(super) fn holds_cell(&self, column: &str, value: &str, finder: &Finder) -> bool {
+        match column {
+            "raw" => self.named_in(value, finder),
+            _ if SENTENCES.contains(&column) => finder.finds(value),
+            _ => {
+                let refers = self.references.contains(column);
+                self.values.contains(&plain(value)) || (refers && self.ids.contains(value))
+            }
+        }
     }
 
     /// A table without their rows and values; none where it holds neither. `subjects` are rows that
@@ -179,7 +206,6 @@ impl People {
                 continue;
             };
             let sentence = SENTENCES.contains(&field.name().as_str());
-            let reference = self.references.contains(field.name());
             let mut changed = 0;
             let cut: StringArray = (0..texts.len())
                 .map(|row| {
@@ -189,11 +215,7 @@ impl People {
                     let value = texts.value(row);
                     let cut = match sentence {
                         true => self.sentence(field.name(), value, finder),
-                        false if self.values.contains(&plain(value)) => Some(None),
-                        false if reference && self.records.iter().any(|r| r.record_id == value) => {
-                            Some(None)
-                        }
-                        false => None,
+                        false => self.holds_cell(field.name(), value, finder).then_some(None),
                     };
                     match cut {
                         None => Some(value.to_owned()),
@@ -240,17 +262,23 @@ impl People {
             let list = serde_json::to_string(&kept).unwrap_or_else(|_| "[]".to_owned());
             return Some(Some(format!("{words}records: {list}")));
         }
-        let cut = finder.cut(text)?;
-        // Of a raw row nothing may be left: what stands beside a name is of the same person.
-        Some((column != "raw").then_some(cut))
+        if column == "raw" {
+            // Nothing of it may be left: what stands beside a name is of the same person.
+            return self.named_in(text, finder).then_some(None);
+        }
+        finder.cut(text).map(Some)
+    }
+
+    /// The ids of their records, where they say enough.
+    pub(super) fn name_ids(&mut self) {
+        let ids = self.records.iter().map(|own| own.record_id.clone());
+        self.ids = ids.filter(|id| tells(id)).collect();
     }
 }
 
-/// Finds people's values within text.
+/// Finds people's addresses and ids within sentences.
 pub(super) struct Finder {
     pattern: Option<Regex>,
-    /// The same without a mark on either side, for bytes that are no text.
-    anywhere: Option<Regex>,
 }
 
 impl Finder {
@@ -265,11 +293,6 @@ impl Finder {
             left = pattern.replace_all(&left, format!("${{1}}{ERASED}${{2}}")).into_owned();
         }
         found.then_some(left)
-    }
-
-    /// Whether any of them stands in what was decoded as text and may be none.
-    pub(super) fn stands_in(&self, text: &str) -> bool {
-        self.anywhere.as_ref().is_some_and(|pattern| pattern.is_match(text))
     }
 
     /// Whether any of them stands in a text.
@@ -361,6 +384,15 @@ mod tests {
         let cut = people.cut(&raw, None, &finder).unwrap().unwrap();
         let left = text(&cut.batch, "raw").unwrap();
         assert!(left.is_null(0) && left.value(1) == "2;b@c.org;y");
+        people.records.insert(RecordKey::new("crm", "C-000777"));
+        people.name_ids();
+        people.references.insert("referred_by".to_owned());
+        let rows = batch(&[
+            ("referred_by", vec![Some("C-000777"), Some("C-000778")]),
+            ("invoice_no", vec![Some("C-000777"), None]),
+        ]);
+        let cut = people.cut(&rows, None, &finder).unwrap().unwrap();
+        assert_eq!((cut.rows, cut.cells), (0, 1), "an id is a reference only where it is one");
         let others = batch(&[("golden_id", vec![Some("ckept")])]);
         assert!(people.cut(&others, None, &finder).unwrap().is_none());
     }

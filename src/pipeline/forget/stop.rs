@@ -1,6 +1,6 @@
 //! Those who were forgotten stay out: what is read of an export is held against keyed hashes.
 //!
-//! `erasures/<id>.json` holds, for each person who was forgotten, hashes of record addresses and of
+//! `erasures/hashes/<id>.json` holds, for each person who was forgotten, hashes of record addresses and of
 //! values under `SIMURGH_HASH_KEY`: they say who is meant only to who knows both key and value. A
 //! row of theirs is quarantined by the rule `forgotten`, without its text; a value of theirs in
 //! another's row is left out. Rows read stay rows accepted and rows quarantined.
@@ -13,14 +13,14 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, UInt64Type};
 use serde::{Deserialize, Serialize};
 
-use super::person::{People, plain};
+use super::person::{People, parts, plain};
 use crate::engine::{Engine, Store};
 use crate::error::{Error, Result};
 use crate::extract::{Extracted, Refused, Source};
 use crate::keyed::{HashKey, VARIABLE};
 
-/// The folder of erasures, in the warehouse.
-pub(super) const FOLDER: &str = "erasures";
+/// The folder of erasures' hashes, in the warehouse.
+pub(super) const FOLDER: &str = "erasures/hashes";
 
 /// The rule by which a row is refused.
 const RULE: &str = "forgotten";
@@ -34,6 +34,8 @@ pub(super) struct Erasure {
     pub records: Vec<String>,
     /// Keyed hashes of values that nobody else had.
     pub values: Vec<String>,
+    /// Keyed hashes of the records' ids, by which rows that are refused for another reason are known.
+    pub ids: Vec<String>,
 }
 
 impl Erasure {
@@ -42,9 +44,12 @@ impl Erasure {
             people.records.iter().map(|own| record(key, &own.source, &own.record_id)).collect();
         let mut values: Vec<String> =
             people.values.iter().map(|own| key.hash("forgotten value", own.as_bytes())).collect();
+        let mut ids: Vec<String> =
+            people.ids.iter().map(|own| key.hash("forgotten id", own.as_bytes())).collect();
         records.sort_unstable();
         values.sort_unstable();
-        Self { key: key.id().to_owned(), records, values }
+        ids.sort_unstable();
+        Self { key: key.id().to_owned(), records, values, ids }
     }
 }
 
@@ -57,6 +62,7 @@ pub(in crate::pipeline) struct Stop {
     key: HashKey,
     records: HashSet<String>,
     values: HashSet<String>,
+    ids: HashSet<String>,
 }
 
 /// A hash of all erasures, for a run's identity; none where there is none.
@@ -86,7 +92,8 @@ impl Stop {
             Error::configuration(format!("people were forgotten in this warehouse, and {VARIABLE} is not set"))
                 .help("set it to the key that `simurgh forget` had: without it they would be read in again")
         })?;
-        let mut stop = Self { key, records: HashSet::new(), values: HashSet::new() };
+        let (records, values, ids) = Default::default();
+        let mut stop = Self { key, records, values, ids };
         for file in listed {
             let damaged = || {
                 Error::data(format!("{}: damaged", warehouse.url_of(&file.path)))
@@ -103,6 +110,7 @@ impl Stop {
             }
             stop.records.extend(erasure.records);
             stop.values.extend(erasure.values);
+            stop.ids.extend(erasure.ids);
         }
         Ok(Some(stop))
     }
@@ -113,10 +121,8 @@ impl Stop {
 
     /// Whether a refused row's text names somebody.
     fn in_raw(&self, raw: &str) -> bool {
-        let parts = raw.split([',', ';', '|', '\t', '"', '\'', '{', '}', '[', ']']);
-        // A JSON row's names and values are parted by a colon too, which an address may hold.
-        parts.clone().any(|part| self.knows(part))
-            || parts.flat_map(|part| part.split(':')).any(|part| self.knows(part))
+        let of = |part: &str| self.key.hash("forgotten id", part.trim().as_bytes());
+        parts(raw).any(|part| self.knows(part) || self.ids.contains(&of(part)))
     }
 
     /// Leaves out of a day's rows whoever was forgotten. Gives how many rows and values.
