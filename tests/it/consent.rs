@@ -89,7 +89,7 @@ fn what_is_not_consented_to_is_not_compared_and_does_not_survive() {
         let output = command.args(["check", "pipelines/tiny.yaml"]).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(code), "{table}: {said}");
-        assert_eq!(said.contains("customers_for_marketing"), code == 1, "{said}");
+        assert!(said.contains("customers_for_marketing"), "{said}");
     }
 }
 

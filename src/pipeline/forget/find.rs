@@ -316,7 +316,7 @@ pub(super) async fn values(
             people.release(&batch, &nobodys);
         }
     }
-    people.name_ids();
+    people.name_ids(&others);
     let relations = world.loaded.pipeline.golden.relations.iter();
     people.references.extend(relations.filter_map(|own| own.reference.clone()));
     for source in world.loaded.pipeline.sources.values() {

@@ -175,8 +175,10 @@ impl People {
             "raw" => self.named_in(value, finder),
             _ if SENTENCES.contains(&column) => finder.finds(value),
             _ => {
-                let refers = self.references.contains(column);
-                self.values.contains(&plain(value)) || (refers && self.ids.contains(value))
+                // A number alone may be anything's: it is an id only where it is said to be one.
+                let told =
+                    || self.references.contains(column) || value.contains(char::is_alphabetic);
+                self.values.contains(&plain(value)) || (self.ids.contains(value) && told())
             }
         }
     }
@@ -269,10 +271,11 @@ impl People {
         finder.cut(text).map(Some)
     }
 
-    /// The ids of their records, where they say enough.
-    pub(super) fn name_ids(&mut self) {
+    /// Takes up the ids of their records that no other record has, in whatever source.
+    pub(super) fn name_ids(&mut self, others: &BTreeSet<RecordKey>) {
+        let others: HashSet<&str> = others.iter().map(|own| own.record_id.as_str()).collect();
         let ids = self.records.iter().map(|own| own.record_id.clone());
-        self.ids = ids.filter(|id| tells(id)).collect();
+        self.ids = ids.filter(|id| tells(id) && !others.contains(id.as_str())).collect();
     }
 }
 
@@ -384,15 +387,18 @@ mod tests {
         let cut = people.cut(&raw, None, &finder).unwrap().unwrap();
         let left = text(&cut.batch, "raw").unwrap();
         assert!(left.is_null(0) && left.value(1) == "2;b@c.org;y");
-        people.records.insert(RecordKey::new("crm", "C-000777"));
-        people.name_ids();
-        people.references.insert("referred_by".to_owned());
+        for id in ["C-000777", "1000234", "B-000001"] {
+            people.records.insert(RecordKey::new("crm", id));
+        }
+        people.name_ids(&BTreeSet::from([RecordKey::new("shop", "B-000001")]));
+        people.references.insert("customer_no".to_owned());
         let rows = batch(&[
-            ("referred_by", vec![Some("C-000777"), Some("C-000778")]),
-            ("invoice_no", vec![Some("C-000777"), None]),
+            ("referred_by", vec![Some("C-000777"), Some("C-000778"), Some("B-000001")]),
+            ("customer_no", vec![Some("1000234"), None, None]),
+            ("invoice_no", vec![Some("1000234"), None, None]),
         ]);
         let cut = people.cut(&rows, None, &finder).unwrap().unwrap();
-        assert_eq!((cut.rows, cut.cells), (0, 1), "an id is a reference only where it is one");
+        assert_eq!((cut.rows, cut.cells), (0, 2), "an id that another has, or a number, stays");
         let others = batch(&[("golden_id", vec![Some("ckept")])]);
         assert!(people.cut(&others, None, &finder).unwrap().is_none());
     }
