@@ -58,7 +58,7 @@ pub(super) fn parts(row: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a value alone says who it is of.
-fn tells(value: &str) -> bool {
+pub(super) fn tells(value: &str) -> bool {
     value.chars().count() >= LEAST
 }
 

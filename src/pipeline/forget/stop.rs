@@ -13,7 +13,7 @@ use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, UInt64Type};
 use serde::{Deserialize, Serialize};
 
-use super::person::{People, parts, plain};
+use super::person::{People, parts, plain, tells};
 use crate::engine::{Engine, Store};
 use crate::error::{Error, Result};
 use crate::extract::{Extracted, Refused, Source};
@@ -116,7 +116,9 @@ impl Stop {
     }
 
     fn knows(&self, text: &str) -> bool {
-        self.values.contains(&self.key.hash("forgotten value", plain(text).as_bytes()))
+        // What is too short says nothing of anybody, and was never hashed.
+        let text = plain(text);
+        tells(&text) && self.values.contains(&self.key.hash("forgotten value", text.as_bytes()))
     }
 
     /// Whether a refused row's text names somebody.
