@@ -5,7 +5,6 @@
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
 mod audit;
-mod bundle;
 mod candidates;
 mod check;
 mod checks;
