@@ -38,6 +38,7 @@
 //! | `runs/<run_id>/run_results.json`, `report.html`, `results.b3` | [`report`] |
 //! | `models/<hash>.json` | [`resolve`], written by [`land`] |
 //! | `staging/<run_id>/<stage>/<attempt>/` | [`engine`]: what stages hand over |
+//! | `erasures/hashes/<id>.json`, `erasures/replaced.json` | [`pipeline`], at `forget`: who stays out, and which files stand in place of others |
 //! | `format.json` | [`land`]: the layout's version |
 
 pub mod clean;

@@ -30,8 +30,9 @@ struct Export {
     /// A golden id, a record as SOURCE:RECORD_ID, or the id of a run for all its customers
     #[arg(value_name = "ID|RUN")]
     what: String,
-    #[command(flatten)]
-    pipeline: PipelineFile,
+    /// The pipeline file; else pipeline.yaml here
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
     /// The file to write; else audit-ID.zip here
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,7 +57,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
 
 fn export(arguments: &Export, global: &Global) -> Result<Done> {
     let request = LookRequest {
-        pipeline: arguments.pipeline.path()?,
+        pipeline: PipelineFile { pipeline: arguments.pipeline.clone() }.path()?,
         sets: global.sets.clone(),
         warehouse: global.warehouse.clone(),
         date: arguments.date,

@@ -14,6 +14,7 @@ mod diff;
 mod errors;
 mod evaluate;
 mod explain;
+mod forget;
 mod functions;
 mod init;
 mod interrupt;
@@ -138,6 +139,8 @@ enum Command {
     Verify(verify::Arguments),
     /// The evidence about a customer in one file, and its decisions made again
     Audit(audit::Arguments),
+    /// Takes a person out of every table and file, and keeps them out
+    Forget(forget::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -218,6 +221,7 @@ fn run_program() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
         Command::Audit(arguments) => audit::run(arguments, &cli.global),
+        Command::Forget(arguments) => forget::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {

@@ -203,6 +203,14 @@ impl Check<'_> {
                 let help = "write a path or glob beneath `inputs`, without `..`";
                 self.at(&path, "this path is not beneath `inputs`", help);
             }
+            for of in source.subject.keys() {
+                let known: Vec<&str> = pipeline.records.iter().map(|m| m.source.as_str()).collect();
+                if !known.contains(&of.as_str()) {
+                    let message = format!("`{of}` is none of the sources of records");
+                    let help = suggestion(of, &known, "sources of records");
+                    self.at_key(&["sources", name, "subject", of], message, help);
+                }
+            }
             if source.max_bytes == 0 {
                 self.at(
                     &["sources", name, "max_bytes"],
@@ -356,6 +364,19 @@ impl Check<'_> {
         for (index, name) in pipeline.land.export.iter().enumerate() {
             let index = index.to_string();
             self.refers(&["land", "export", &index], name, &known, "tables");
+        }
+        for (index, name) in pipeline.land.pseudonymous.iter().enumerate() {
+            let index = index.to_string();
+            let path = ["land", "pseudonymous", &index];
+            self.refers(&path, name, &known, "tables");
+            let contract =
+                pipeline.land.contracts.as_ref().map(|folder| {
+                    self.loaded.directory.join(folder).join(format!("{name}.odcs.yaml"))
+                });
+            if !contract.is_some_and(|file| file.is_file()) {
+                let help = "its contract says which columns are personal: add it to land.contracts";
+                self.at(&path, format!("`{}` has no contract", self.shown(&path)), help);
+            }
         }
         if let Some(contracts) = &pipeline.land.contracts {
             self.exists(&["land", "contracts"], contracts, true);

@@ -377,16 +377,16 @@ fn measures(
                 return Err(Error::configuration(format!("{place}: no source is trusted"))
                     .help("golden: trust: {crm: {score: 0.9, half_life_days: 365}}"));
             }
-            // The end of the logical date.
-            let today = (i64::from(given.logical_date) + 1) * MICROSECONDS_A_DAY;
             let left = |row: usize| {
                 let Some(Trust { score, half_life_days }) = trust.get(entities.sources.value(row))
                 else {
                     return 0;
                 };
                 let at = entities.recency[row];
-                let age = (at != i64::MIN).then(|| (today - at) as f64 / MICROSECONDS_A_DAY as f64);
-                trust::left(*score, *half_life_days, age.map(f64::floor))
+                // Whole days: an hour must not decide.
+                let day = at.div_euclid(MICROSECONDS_A_DAY);
+                let age = (at != i64::MIN).then(|| (i64::from(given.logical_date) - day) as f64);
+                trust::left(*score, *half_life_days, age)
             };
             Ok((0..entities.sources.len()).map(left).collect())
         }

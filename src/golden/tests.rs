@@ -387,7 +387,7 @@ fn an_expression_ranks_and_what_is_not_valid_never_wins() {
     ]));
     let records = evaluated(&rows, vec![score, valid]);
     let (customers, lineage, _) =
-        tables(survived(&[records.clone()], &[members(&rows)], &settings).unwrap());
+        tables(survived(std::slice::from_ref(&records), &[members(&rows)], &settings).unwrap());
     assert_eq!(cell(&customers, "email", 0).as_deref(), Some("b@x"));
     assert_eq!(reasons(&lineage, "email")[2].2, "lower by the expression");
     // The older city wins before recency is asked; of the other customer nothing survives.

@@ -87,9 +87,6 @@ pub(super) fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
 /// The contract of a landed table, where there is one.
 pub(super) fn landed_contract(loaded: &Loaded, table: &str) -> Result<Option<Contract>> {
     let Some(folder) = &loaded.pipeline.land.contracts else { return Ok(None) };
-    // Customers for a purpose are customers, with fewer values.
-    let for_purpose = tables::PURPOSES.iter().any(|own| tables::customers_for(own) == table);
-    let table = if for_purpose { tables::CUSTOMERS } else { table };
     let path = format!("{folder}/{table}.odcs.yaml");
     if loaded.directory.join(&path).exists() { contract(loaded, &path).map(Some) } else { Ok(None) }
 }
@@ -153,6 +150,13 @@ pub(super) async fn plan_all(
         know(&format!("raw_{name}"), Arc::new(Schema::new(fields)))?;
     }
     let pipeline = &loaded.pipeline;
+    for (name, source) in &pipeline.sources {
+        for (of, sql) in source.subjects() {
+            let what = format!("sources.{name}.subject.{of}");
+            let whole = format!("SELECT CAST(({sql}) AS VARCHAR) FROM raw_{name}");
+            refuse_unstable(&engine.sql(&whole, &what).await?, &what)?;
+        }
+    }
     let mut mappings = Vec::new();
     for mapping in &pipeline.records {
         let what = format!("records of source `{}`", mapping.source);

@@ -134,7 +134,7 @@ impl<'a> Records<'a> {
         let keys = settings.blocking_keys();
         let frame = self
             .engine
-            .sql(&resolution::sql(resolution::records_of(&self.engine), kind, &keys, &[]), &what)
+            .sql(&resolution::sql(resolution::records_of(self.engine), kind, &keys, &[]), &what)
             .await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         let (source, record_id) = (text(&batch, 0)?, text(&batch, 1)?);

@@ -8,10 +8,12 @@ use serde_json::json;
 
 use super::drift::DriftReport;
 use super::gate::GateReport;
+use super::pseudonyms;
 use super::run::Run;
 use crate::contract::Checker;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 use crate::land::{Draft, delta};
 use crate::tables::{self, Growth};
 
@@ -69,12 +71,21 @@ pub(super) async fn stage(
         ))
         .help("mend the SQL that makes the table, or its contract; nothing was published"));
     }
-    for name in &run.loaded.pipeline.land.export {
+    let exports = &run.loaded.pipeline.land;
+    let plain = exports.export.iter().map(|name| (name, None));
+    let key = (!exports.pseudonymous.is_empty()).then(pseudonyms::key).transpose()?;
+    let tokens = exports.pseudonymous.iter().map(|name| (name, key.as_ref()));
+    for (name, key) in plain.chain(tokens) {
         let Some(table) = landed(before).find(|table| table.name == *name) else {
             return Err(Error::configuration(format!("land.export: `{name}` is not a table")));
         };
-        let path = format!("{}/exports/{name}.parquet", attempt.folder());
-        let frame = export(run, table, before).await?;
+        let mut frame = export(run, table, before).await?;
+        let mut to = name.clone();
+        if let Some(key) = key {
+            frame = pseudonymous(run, table, frame, key).await?;
+            to = format!("{}{name}", pseudonyms::PREFIX);
+        }
+        let path = format!("{}/exports/{to}.parquet", attempt.folder());
         let options = WriteOptions {
             sort: &table.sort,
             unique: false,
@@ -82,7 +93,7 @@ pub(super) async fn stage(
             keep: true,
         };
         let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
+        attempt.add(StagedTable { name: to, file, schema, landed: false, ..table.clone() });
     }
     let (alerts, mut warnings) = super::alerts::run(run).await?;
     let drifted = drift.drifted.iter();
@@ -116,6 +127,27 @@ async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftRe
     .detail("logical_date", run.identity.logical_date.clone().into())
     .detail("gate", json!(gate))
     .detail("drift", json!(drift)))
+}
+
+/// An export with tokens in the place of personal values.
+async fn pseudonymous(
+    run: &Run,
+    table: &StagedTable,
+    frame: datafusion::dataframe::DataFrame,
+    key: &HashKey,
+) -> Result<datafusion::dataframe::DataFrame> {
+    let what = format!("land.pseudonymous: {}", table.name);
+    let contract = super::check::landed_contract(&run.loaded, &table.name)?
+        .ok_or_else(|| Error::bug(format!("{what} has no contract")))?;
+    if frame.schema().field_with_unqualified_name("golden_id").is_err() {
+        return Err(Error::configuration(format!("{what} has no golden_id")).help(
+            "export tables of customers, or facts, which are given the golden id of their record",
+        ));
+    }
+    let schema = pseudonyms::schema(frame.schema().as_arrow(), &contract);
+    let rows = run.engine.collect(frame, &what).await?;
+    let rows = rows.iter().map(|batch| pseudonyms::tokens(batch, &contract, key));
+    run.engine.batches(schema, rows.collect::<Result<_>>()?)
 }
 
 /// A plain export: facts carry the golden id of their record.

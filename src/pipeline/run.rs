@@ -220,7 +220,10 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         Decided { hash: decided::hash(&decisions)?, at: history.decided(&loaded.pipeline.name) };
     let identity = match &request.run_id {
         Some(run_id) => known(&warehouse, run_id, &loaded, &history, date, &decided).await?,
-        None => identify(&inputs, &loaded, date, predecessor.as_ref(), decided).await?,
+        None => {
+            let erasures = super::forget::stop::fingerprint(&warehouse).await?;
+            identify(&inputs, &loaded, date, predecessor.as_ref(), decided, erasures).await?
+        }
     };
     let disturbed =
         predecessor.as_ref().is_some_and(|before| super::incremental::disturbed(&history, before));
@@ -476,6 +479,7 @@ async fn identify(
     date: Date,
     predecessor: Option<&Published>,
     decided: Decided,
+    erasures: Option<String>,
 ) -> Result<Identity> {
     let mut found = Vec::new();
     for (name, source) in &loaded.pipeline.sources {
@@ -495,6 +499,9 @@ async fn identify(
     let hash_key = hash_key()?;
     if let Some(key) = &hash_key {
         identity["hash_key"] = key.as_str().into();
+    }
+    if let Some(erasures) = erasures {
+        identity["erasures"] = erasures.into();
     }
     let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
     Ok(Identity {

@@ -147,6 +147,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let mut sources = serde_json::Map::new();
     let mut warnings: Vec<String> = Vec::new();
     let mut quarantine = Vec::new();
+    let forgotten = super::forget::stop::Stop::read(&run.warehouse).await?;
     for (name, source) in &run.loaded.pipeline.sources {
         let contract = run
             .contracts
@@ -154,7 +155,11 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
             .ok_or_else(|| Error::bug(format!("source `{name}` has no contract")))?;
         let _work = memory::at(format!("extract, reading source `{name}`"));
         let files = inputs::read(&run.inputs, &run.identity.inputs, name).await?;
-        let today = extract::read(name, source, contract, &files)?;
+        let mut today = extract::read(name, source, contract, &files)?;
+        let (kept_out, values_kept_out) = match &forgotten {
+            Some(forgotten) => forgotten.apply(&run.engine, source, &mut today).await?,
+            None => (0, 0),
+        };
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
         let _work = memory::at(format!("extract, comparing source `{name}` with the run before"));
@@ -167,6 +172,8 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
                 "rows_read": today.rows_read,
                 "rows_accepted": today.rows_accepted,
                 "rows_quarantined": today.rows_quarantined,
+                "rows_of_the_forgotten": kept_out,
+                "values_of_the_forgotten": values_kept_out,
                 "added": applied.added,
                 "changed": applied.changed,
                 "removed": applied.removed,

@@ -29,7 +29,7 @@ const ROWS: &str = "C-777731,person,Zanzibarella Quetzalmann,Zanzibarella,Quetza
 C-777731,robot,Zanzibarella Quetzalmann,Zanzibarella,Quetzalmann,1931-07-31,female,en,canary.7731@mail.example.com,,0557731773,77 Canary Wharf,Canaryville,CAN-7731,AE,,web,,2024-01-01T00:00:00,2026-01-01T00:00:00\n";
 
 /// The same person in the accounts, so that a pair is found and scored.
-const ACCOUNT: &str = "77-7731,person,Zanzibarella Quetzalmann,,canary.7731@mail.example.com,0557731773,77 Canary Wharf,Canaryville,CAN-7731,AE,01/01/2026\n";
+const ACCOUNT: &str = "77-77731,person,Zanzibarella Quetzalmann,,canary.7731@mail.example.com,0557731773,77 Canary Wharf,Canaryville,CAN-7731,AE,01/01/2026\n";
 
 fn plant(project: &Project, date: &str) {
     let inputs = project.folder().join("fixtures/tiny/in");
