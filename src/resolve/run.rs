@@ -35,7 +35,9 @@ use crate::random::mix;
 use crate::tables;
 
 mod incremental;
+mod output;
 mod part;
+mod partition;
 mod replay;
 mod taken;
 mod walk;
