@@ -23,6 +23,7 @@
 //! | [`report`] | run results, HTML, OpenLineage events |
 //! | [`keyed`] | keyed hashes of personal values
 //! | [`limit`] | a bound that a pipeline sets: so many, or a share
+//! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -53,6 +54,7 @@ pub mod infer;
 pub mod keyed;
 pub mod land;
 pub mod limit;
+pub mod memory;
 pub mod pipeline;
 pub mod profile;
 mod random;

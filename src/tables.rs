@@ -167,6 +167,17 @@ pub struct TableCheck {
     pub sql: String,
 }
 
+/// One thing to act on that a run's tables may tell: an entry of `alerts`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableAlert {
+    /// What is told, as a plain name.
+    pub name: String,
+    /// A SELECT over any table of the run. Its rows, 100 at most, stand in the run's results, so no
+    /// column may be made of a personal one; a row stops nothing.
+    pub sql: String,
+}
+
 /// Tables made by SQL, by name, in the order in which they are made.
 pub type SqlTables = IndexMap<String, SqlTable>;
 

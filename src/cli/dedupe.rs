@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::out::say;
-use super::{Done, Global};
+use super::{Done, Global, bounds};
 use crate::engine::{Options, run_blocking};
 use crate::error::Result;
 use crate::pipeline::dedupe::{Found, Request, Roles, dedupe};
@@ -45,6 +45,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let mut options = Options::default();
     options.threads = arguments.threads.unwrap_or(options.threads).max(1);
+    bounds::memory(options.memory, None);
     let request = Request {
         files: &arguments.files,
         out: &arguments.out,

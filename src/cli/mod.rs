@@ -5,6 +5,7 @@
 
 mod audit;
 mod block;
+mod bounds;
 mod check;
 mod completions;
 mod dedupe;
@@ -39,6 +40,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::{self, Loaded};
+use crate::engine::STACK;
 use crate::error::{Error, Kind, Result};
 use out::complain;
 
@@ -154,14 +156,28 @@ impl PipelineFile {
     }
 }
 
-/// Runs the program on the process's arguments.
+/// Runs the program on the process's arguments, on a thread that has room for deep query plans: the
+/// system chose the stack of the process's own.
 pub fn main() -> ExitCode {
+    let thread = std::thread::Builder::new().name("simurgh".to_owned()).stack_size(STACK);
+    match thread.spawn(run_program).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => ExitCode::from(Kind::Bug.exit_code()),
+        Err(cause) => {
+            let error = Error::retry("the program's own thread did not start").because(cause);
+            ExitCode::from(fail(&error))
+        }
+    }
+}
+
+fn run_program() -> ExitCode {
     hide_panics();
     set_width();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
+    keep_out_of_core_dumps();
     interrupt::listen();
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
@@ -250,6 +266,12 @@ fn hide_panics() {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
         complain!("{}", of_panic(&place.unwrap_or_default(), panic.payload()));
     }));
+}
+
+/// A core dump holds none of the process's memory: records and secrets are in it. Where the system
+/// has no such setting, `ulimit -c 0` does it.
+fn keep_out_of_core_dumps() {
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
 }
 
 /// What is told of a panic.

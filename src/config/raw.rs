@@ -10,7 +10,7 @@ use crate::extract::Source;
 use crate::golden::Golden;
 use crate::land::{Drift, Gate, Land};
 use crate::resolve::Resolve;
-use crate::tables::{SqlTables, TableCheck};
+use crate::tables::{SqlTables, TableAlert, TableCheck};
 
 /// A simurgh pipeline: exports in, golden customers out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -47,6 +47,9 @@ pub struct Pipeline {
     /// What must be true before anything is landed: queries that must give no rows.
     #[serde(default)]
     pub checks: Vec<TableCheck>,
+    /// What the run's results should tell whoever acts on them: queries whose rows stand there.
+    #[serde(default)]
+    pub alerts: Vec<TableAlert>,
     /// Settings that SQL may read as `$name`: thresholds of the customer 360.
     #[serde(default)]
     pub parameters: IndexMap<String, Scalar>,

@@ -44,6 +44,12 @@ pub(crate) fn check(check: &mut Check<'_>) {
         let node = loaded.tree.along(&["checks", &index.to_string(), "sql"]);
         statement(check, &Text::value(node), &entry.sql, &readable, &[]);
     }
+    let names: Vec<&str> = pipeline.alerts.iter().map(|entry| entry.name.as_str()).collect();
+    check.distinct(&["alerts"], "name", &names);
+    for (index, entry) in pipeline.alerts.iter().enumerate() {
+        let node = loaded.tree.along(&["alerts", &index.to_string(), "sql"]);
+        statement(check, &Text::value(node), &entry.sql, &readable, &[]);
+    }
     expressions(check);
 }
 

@@ -187,6 +187,7 @@ pub(super) async fn plan_all(
     sql_tables(loaded, &engine, parameters, "enrich", &pipeline.enrich, &mut know).await?;
     sql_tables(loaded, &engine, parameters, "profile", &pipeline.profile, &mut know).await?;
     super::checks::plan(loaded, &engine, parameters).await?;
+    super::alerts::plan(loaded, &engine, parameters).await?;
     if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {
         return Err(Error::configuration(format!("land.export: `{missing}` is not a table")));
     }

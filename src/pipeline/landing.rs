@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
 use serde_json::json;
 
 use super::drift::DriftReport;
 use super::gate::GateReport;
 use super::run::Run;
+use crate::contract::Checker;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
 use crate::error::{Error, Result};
 use crate::land::{Draft, delta};
@@ -21,7 +23,7 @@ pub(super) async fn stage(
 ) -> Result<serde_json::Value> {
     super::checks::run(run).await?;
     let (gate, drift) = gate(run, before).await?;
-    let mut warnings: Vec<String> = Vec::new();
+    let mut broken: Vec<String> = Vec::new();
     for table in landed(before) {
         let path = format!(
             "{}/{}-{}.parquet",
@@ -37,8 +39,35 @@ pub(super) async fn stage(
             row_group: row_group(table.file.rows),
             keep: true,
         };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
+        let contract = super::check::landed_contract(&run.loaded, &table.name)?;
+        let mut checker = contract.as_ref().map(|contract| Checker::new(contract, &table.sort));
+        // Held against its contract as it is written: a table may be larger than memory.
+        let mut inspect = |batch: &RecordBatch| match &mut checker {
+            Some(checker) => checker.batch(batch),
+            None => Ok(()),
+        };
+        let (file, schema) = run
+            .engine
+            .write_inspected(frame, &run.warehouse, &path, &options, &mut inspect)
+            .await?;
         attempt.add(StagedTable { file, schema, ..table.clone() });
+        for violation in checker.map(Checker::finish).unwrap_or_default() {
+            broken.push(format!(
+                "{}: {} rows break `{}` of `{}`",
+                table.name,
+                violation.count,
+                violation.rule.as_str(),
+                violation.column
+            ));
+        }
+    }
+    if !broken.is_empty() {
+        return Err(Error::data(format!(
+            "landed tables break {} rules of their contracts: {}",
+            broken.len(),
+            broken.join("; ")
+        ))
+        .help("mend the SQL that makes the table, or its contract; nothing was published"));
     }
     for name in &run.loaded.pipeline.land.export {
         let Some(table) = landed(before).find(|table| table.name == *name) else {
@@ -55,37 +84,12 @@ pub(super) async fn stage(
         let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
         attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
     }
-    for table in landed(before) {
-        if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run
-                .engine
-                .parquet(run.staging.store(), std::slice::from_ref(&table.file.path))
-                .await?;
-            let batches = run.engine.collect(frame, &table.name).await?;
-            for violation in crate::contract::check(&batches, &contract)? {
-                warnings.push(format!(
-                    "{}: {} rows break `{}` of `{}`",
-                    table.name,
-                    violation.count,
-                    violation.rule.as_str(),
-                    violation.column
-                ));
-            }
-        }
-    }
-    if !warnings.is_empty() {
-        return Err(Error::data(format!(
-            "landed tables break {} rules of their contracts: {}",
-            warnings.len(),
-            warnings.join("; ")
-        ))
-        .help("mend the SQL that makes the table, or its contract; nothing was published"));
-    }
+    let (alerts, mut warnings) = super::alerts::run(run).await?;
     let drifted = drift.drifted.iter();
     warnings.extend(drifted.map(|one| format!("{}: {}", one.limit, one.what)));
     let past = gate.iter().flat_map(|gate| &gate.past);
     warnings.extend(past.map(|past| format!("accepted: {past}")));
-    Ok(json!({ "warnings": warnings, "gate": gate, "drift": drift }))
+    Ok(json!({ "warnings": warnings, "alerts": alerts, "gate": gate, "drift": drift }))
 }
 
 /// Compares the run with what readers have and with the run before. Past a limit it stops, unless

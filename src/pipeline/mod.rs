@@ -4,6 +4,7 @@
 //! inputs and the configuration that changes results; each stage hands over through staging, so
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
+mod alerts;
 mod audit;
 mod bundle;
 mod candidates;

@@ -17,6 +17,7 @@ use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
+use crate::memory;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -35,21 +36,23 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let apart = super::consent::link(&run.engine, &consents).await?;
     let apart_hash = incremental::apart_hash(&apart);
     let earlier_models = models::earlier(run).await?;
-    tracing::debug!("resolve: reading what the run before left");
+    let work = memory::at("resolve, reading what the run before left");
     let earlier = incremental::earlier(run).await?;
+    drop(work);
     let mut extents = Vec::new();
     let mut staying = resolve::Staying::new(&earlier.members, decisions.list())?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        tracing::debug!("resolve.{kind}: reading records");
+        let work = memory::at(format!("resolve.{kind}, reading records"));
         let (input, also) =
             input_and(&run.engine, kind, kind, settings, &["content_hash".to_owned()]).await?;
+        drop(work);
         let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
         let present = |key: &RecordKey| position(&input, key).is_some();
         let own = resolve::standing(decisions.list(), &present);
         told += own.len();
-        tracing::debug!("resolve.{kind}: reading what changed");
+        let _work = memory::at(format!("resolve.{kind}, finding what changed"));
         let earlier_run = (&earlier_models[..], apart_hash.as_str());
         let changed = incremental::changed(run, &input, hash, &choice, earlier_run).await?;
         let model = choice.model.clone();
@@ -87,17 +90,17 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         logical_date: days(run.date),
         decisions: decisions.list(),
     };
-    tracing::debug!("resolve: identifying");
+    let _work = memory::at("resolve, giving golden ids");
     let Identified { members, events, redirects, golden_ids: given } = match &previous {
         Some(before) => resolve::identify_since(&identify, &clusters, &staying, before, &links)?,
         None => resolve::identify(&identify, &clusters, None, &links)?,
     };
-    tracing::debug!("resolve: the match log");
     let schema = tables::scored_pairs();
     // Each kind's pairs are sorted; all of them together are not yet.
     let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
+    let _work = memory::at("resolve, making the match log");
     let (before, now) =
         incremental::log_of(&earlier.pairs, &pairs, &extents, earlier_models.len())?;
     let log_run = resolve::LogRun {
@@ -111,7 +114,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let standing = decisions.list().iter().filter(|own| own.stands()).count();
     let quality = quality_table(&clusters, &given, &quality)?;
     let quality = staying.with(&earlier.quality, &quality)?;
-    tracing::debug!("resolve: writing tables");
+    let _work = memory::at("resolve, writing tables");
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
@@ -122,7 +125,6 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
     hand_over(run, attempt, tables::DECISIONS, tables::decisions(), vec![run.decisions.clone()])
         .await?;
-    tracing::debug!("resolve: done");
     Ok(json!({
         "kinds": kinds,
         "entities": entities,

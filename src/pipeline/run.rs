@@ -19,7 +19,7 @@ use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
 use crate::error::{Error, Kind, Result};
 use crate::land::{self, History, Publication, Published};
-use crate::report;
+use crate::{memory, report};
 
 /// What a command asks for.
 #[derive(Debug, Clone)]
@@ -596,7 +596,7 @@ fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows: entry.rows.clone(),
         warnings: Vec::new(),
         gate: None,
@@ -625,7 +625,7 @@ fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows,
         warnings: Vec::new(),
         stale: Vec::new(),
@@ -642,13 +642,6 @@ fn count_bytes(result: &mut RunResult, run: &Run, done: &[Done]) {
     result.bytes_read = run.identity.inputs.iter().map(|input| input.size).sum();
     result.bytes_written =
         done.iter().flat_map(|done| &done.tables).map(|table| table.file.bytes).sum();
-}
-
-/// The most memory that this process has held: what Linux says of it.
-fn memory_peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 /// Takes the counts and warnings out of the stages' reports.

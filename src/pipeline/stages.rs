@@ -13,13 +13,14 @@ use crate::engine::{Attempt, Done, Engine, Store, refuse_unstable};
 use crate::error::{Error, Result};
 use crate::land::{Published, delta};
 use crate::tables::{self, Growth, SqlTables};
-use crate::{clean, extract, golden};
+use crate::{clean, extract, golden, memory};
 
 /// Runs one stage on what the ones before it handed over.
 pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> {
     for done in before {
         register(run, done).await?;
     }
+    let _work = memory::at(format!("stage {name}"));
     let mut attempt = run.staging.attempt(name, run.identity.predecessor);
     let report = match name {
         "extract" => extract_stage(run, &mut attempt).await?,
@@ -151,10 +152,12 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
             .contracts
             .get(name)
             .ok_or_else(|| Error::bug(format!("source `{name}` has no contract")))?;
+        let _work = memory::at(format!("extract, reading source `{name}`"));
         let files = inputs::read(&run.inputs, &run.identity.inputs, name).await?;
         let today = extract::read(name, source, contract, &files)?;
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
+        let _work = memory::at(format!("extract, comparing source `{name}` with the run before"));
         let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
@@ -213,6 +216,7 @@ async fn sql_stage(
         if let Some((computation, settings)) = super::check::computation(table, &what)? {
             let sorted = run.engine.sorted(frame, computation.key())?;
             let input = run.engine.collect_one(sorted, &what).await?;
+            let _work = memory::at(format!("{what}, computing"));
             let made = computation.run(&input, &settings, &what)?;
             let findings = made.findings.iter().map(|(name, value)| (*name, *value));
             computed.insert(name.clone(), json!(findings.collect::<IndexMap<_, _>>()));
@@ -246,6 +250,7 @@ pub(super) async fn golden(
     };
     let parameters = super::sql::Parameters::new(&loaded.pipeline, &date.to_string());
     let consents = super::consent::stated(engine, loaded, &parameters).await?;
+    let _work = memory::at("golden, choosing what survives");
     golden::survive(&golden::Material {
         records: &records,
         members: &members,

@@ -176,6 +176,10 @@ pub struct TrainingReport {
     pub candidates: Vec<Candidate>,
     /// What dependence is left between comparisons, class by class.
     pub dependence: Vec<Dependence>,
+    /// Comparisons whose m was held as before training, since pairs that disagree on them were
+    /// taken for one entity else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
 }
 
 /// The largest move of EM's last iteration.
@@ -208,11 +212,13 @@ pub struct Candidate {
 }
 
 /// How two comparisons depend on each other within a class, over the pairs that know both, weighted
-/// by their probability in the class. The model takes them for independent.
+/// by their probability in the class. The model takes them for independent. Of coincidence: over
+/// random pairs that agree on nothing else; the shares are those at any level but the loosest, and
+/// `bits` is by how much a pair that agrees on both weighs too much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dependence {
-    /// The class: `same`, `household` or `namesake`.
+    /// The class: `same`, `household`, `namesake` or `coincidence`.
     pub class: String,
     /// One comparison.
     pub left: String,
@@ -227,6 +233,31 @@ pub struct Dependence {
     /// The mutual information of the two levels, in bits: about what the match weight of a pair is
     /// wrong by, on average, for having both.
     pub bits: f64,
+}
+
+impl TrainingReport {
+    /// What a person should know of how the model was trained.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let by_chance = self.dependence.iter().filter(|own| own.class == "coincidence");
+        let mut warnings: Vec<String> = by_chance
+            .map(|own| {
+                format!(
+                    "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they                      should: a pair that agrees on both weighs about {:.1} bits too much; make one                      comparison of them, such as type address of a street and its city, or leave one out",
+                    own.left,
+                    own.right,
+                    own.bits.exp2(),
+                    own.bits
+                )
+            })
+            .collect();
+        if !self.held.is_empty() {
+            warnings.push(format!(
+                "training would have taken pairs that mostly disagree on {} for one entity: its m was                  held as it is before training; look at the comparisons beside it",
+                self.held.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            ));
+        }
+        warnings
+    }
 }
 
 impl std::fmt::Display for LargestMove {

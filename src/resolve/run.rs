@@ -31,6 +31,7 @@ use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
+use crate::memory;
 use crate::random::mix;
 use crate::tables;
 
@@ -129,6 +130,9 @@ pub struct Resolved {
 /// Where there are more, training compares a fixed share of them that stands for all, and scoring
 /// compares each again.
 const HELD_PAIRS: u64 = 1 << 25;
+
+/// Bytes of a held pair, and of what its columns are larger than they need to be.
+const HELD_BYTES: u64 = 24;
 
 /// Pairs that such a share holds, about.
 const TRAINING_PAIRS: u64 = 1 << 22;
@@ -329,6 +333,9 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         )));
     }
     let threads = options.threads;
+    // A code a row for each column, and a place in the blocks of each rule, at the least.
+    let places = input.expressions.len() + 2 * (settings.blocking.len() + settings.rules.len());
+    memory::need(4 * rows as u64 * places as u64)?;
     let columns = columns(input, true, threads)?;
     let blocks = blocks(input, &columns, rows, None, threads)?;
     let conditions = input.conditions.as_ref();
@@ -410,9 +417,13 @@ impl Ready<'_> {
         )
     }
 
-    /// Counts the levels of a share of pairs that depends on nothing but rows.
+    /// Counts the levels of a share of pairs that stands for all.
     fn share(&self) -> Result<Counts> {
-        let share = self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1);
+        self.counted(self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1))
+    }
+
+    /// Counts the levels of one in `share` pairs; which ones depends on nothing but rows.
+    fn counted(&self, share: u64) -> Result<Counts> {
         let drawn = |l: u32, r: u32| mix(u64::from(l) << 32 | u64::from(r)).is_multiple_of(share);
         let parts = walk(
             &self.blocks,
@@ -432,6 +443,11 @@ impl Ready<'_> {
     pub(super) fn trained(&self) -> Result<(Model, Option<Vec<Compared>>)> {
         if self.blocks.pairs() > HELD_PAIRS {
             return Ok((self.train(&self.share()?, None)?, None));
+        }
+        // Without room for them, pairs are counted now and compared again when they are scored: the
+        // counts, and so the model, are the same.
+        if !memory::has_room(self.blocks.pairs() * HELD_BYTES) {
+            return Ok((self.train(&self.counted(1)?, None)?, None));
         }
         let held = self.compare()?;
         self.comparisons.check()?;
@@ -625,13 +641,25 @@ impl Ready<'_> {
                 |pair| pair.weight,
             );
         }
-        let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
+        let list = &self.comparisons.list;
+        let mut best: Vec<Option<Best>> = vec![None; list.len()];
+        // Where both groups have a whole name, an initial or half a name speaks for neither: it
+        // would match a brother's as well.
+        let any = |rows: &[u32], place: usize| {
+            rows.iter().take(GROUP_ROWS).any(|row| list[place].is_whole_name(*row))
+        };
+        let whole: Vec<bool> =
+            (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
                     .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
+                    let names = |row: u32| list[place].is_whole_name(row);
+                    if whole[place] && !(names(*l) && names(*r)) {
+                        continue;
+                    }
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
                         *best = own;
@@ -872,9 +900,9 @@ impl Names<'_> {
     }
 }
 
-/// Says to whoever listens at which step a resolution is; the log's times say how long each took.
-fn step(kind: &str, what: &str) {
-    tracing::debug!("resolve.{kind}: {what}");
+/// Says at which step a resolution is.
+fn working(kind: &str, step: &str) -> memory::Work {
+    memory::at(format!("resolve.{kind}, {step}"))
 }
 
 /// What a person should know of a model and of blocks.
@@ -912,21 +940,25 @@ pub fn resolve(
     model: Option<Model>,
     options: Options,
 ) -> Result<Resolved> {
-    step(input.kind, "blocking and coding");
+    let work = working(input.kind, "coding columns and blocking");
     let ready = prepare(input, options)?;
+    drop(work);
+    let work = working(input.kind, "training");
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
             model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
             (model, None)
         }
-        None => {
-            step(input.kind, "training");
-            ready.trained()?
-        }
+        None => ready.trained()?,
     };
-    let mut warnings = notes(&model, &ready.blocks, !trained && plain_terms(input, &model));
-    step(input.kind, "scoring");
+    drop(work);
+    let work = working(input.kind, "scoring pairs");
+    let mut warnings = Vec::new();
+    if trained {
+        warnings.extend(model.training.warnings());
+    }
+    warnings.extend(notes(&model, &ready.blocks, !trained && plain_terms(input, &model)));
     let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
@@ -937,13 +969,13 @@ pub fn resolve(
     }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let names = Names { settings: input.settings, decisions };
-    step(input.kind, "clustering");
+    drop(work);
+    let _work = working(input.kind, "clustering");
     let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    step(input.kind, "putting pairs together");
+    let _work = working(input.kind, "putting pairs together");
     let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
-    step(input.kind, "done");
     Ok(Resolved {
         pairs,
         links: grouped.links,

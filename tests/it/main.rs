@@ -7,6 +7,12 @@
 //! | `store` | where a warehouse can stand: a folder, a bucket |
 //! | `s3` | an S3 server in process |
 //! | `fault` | a proxy before it that breaks one request, and the walk over all of them |
+//! | `storm` | runs through that proxy that meet broken answers all the way |
+//! | `disk` | runs on a disk that fills up |
+//! | `crowd` | eight processes at once |
+//! | `bounds` | runs held to their memory and their time |
+//! | `corpus` | thousands of malformed files |
+//! | `secrets` | where secrets do not stand |
 //! | `warehouse` | what a run left behind, read without the program's own code |
 //! | `suite` | what must hold on every store |
 //! | `history` | tables that grow by what each run adds |
@@ -23,6 +29,8 @@
 //! | `wrong` | every wrong input, and `docs/errors.md` |
 //!
 //! Settings, by environment: `SIMURGH_KILLS` (how many runs `kill` kills, 50 unless told),
+//! `SIMURGH_OFFSETS`, `SIMURGH_STORMS`, `SIMURGH_CROWDS`, `SIMURGH_CORPUS`, `SIMURGH_MEMORY_RECORDS`
+//! (how often `disk`, `storm`, `crowd`, `corpus` try, and the records of `bounds`),
 //! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes),
 //! `SIMURGH_PROGRAM` (another build of the program than Cargo's),
 //! `SIMURGH_WRITE_DOCS=1` (`wrong` writes its rows of `docs/errors.md`).
@@ -31,8 +39,12 @@
 
 mod architecture;
 mod backfill;
+mod bounds;
 mod canary;
+mod corpus;
+mod crowd;
 mod dedupe;
+mod disk;
 mod fault;
 mod history;
 mod incremental;
@@ -44,7 +56,9 @@ mod program;
 mod results;
 mod runs;
 mod s3;
+mod secrets;
 mod store;
+mod storm;
 mod suite;
 mod verify;
 mod warehouse;

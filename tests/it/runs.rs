@@ -389,7 +389,7 @@ fn a_replay_gives_what_was_published_and_finds_what_was_not() {
 
 /// Exchanges the golden ids of the first and the last row of a file of `entity_members`.
 fn swap_two_members(file: &Path) {
-    use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+    use arrow::array::{AsArray, RecordBatch, StringArray};
     use parquet::arrow::ArrowWriter;
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 

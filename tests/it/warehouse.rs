@@ -102,6 +102,11 @@ impl Warehouse {
         }
     }
 
+    /// A hash of a table's columns and rows at a version, whatever the rows' order.
+    pub(crate) fn hash_at(&self, name: &str, version: u64) -> String {
+        hash(&self.batches(name, version), &[])
+    }
+
     /// The rows of a published table, by column name, as text; null is empty.
     pub(crate) fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
         self.rows_at(name, self.versions()[name])

@@ -456,6 +456,12 @@ impl Comparison {
         known && usize::from(self.comparator.level(l, r)) == self.levels.len()
     }
 
+    /// Whether a row has a whole name of a person, neither an initial nor half of one.
+    pub(crate) fn is_whole_name(&self, row: u32) -> bool {
+        let code = self.tuples.codes[row as usize];
+        self.kind == "person_name" && code != MISSING && self.own_level[code as usize] == 1
+    }
+
     /// The levels of pairs of known values, by their codes.
     pub(crate) fn code_levels(&self, l: &[u32], r: &[u32], levels: &mut [u8]) {
         self.comparator.levels(l, r, levels);

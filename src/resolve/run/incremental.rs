@@ -32,7 +32,7 @@ use super::taken::{Known, Taken};
 use super::walk::{Walked, pairs_to_compare};
 use super::{
     By, HELD_PAIRS, Input, Most, Names, Options, Ready, Resolved, Scored, blocks, check_sorted,
-    least_weight, notes, plain_terms, prepare, resolve, step,
+    least_weight, notes, plain_terms, prepare, resolve, working,
 };
 use crate::error::{Error, Result};
 
@@ -204,9 +204,10 @@ fn changes(
     if (changed + gone) * 2 > rows {
         return Ok(Found::TooMuch("more than half of the records changed"));
     }
-    step(input.kind, "blocking and coding");
+    let work = working(input.kind, "coding columns and blocking");
     let blocks = blocks_since(input, before, rows, threads)?;
-    step(input.kind, "scoring");
+    drop(work);
+    let work = working(input.kind, "scoring pairs");
     let Some(mut walked) = pairs_to_compare(&blocks, before.changed, HELD_PAIRS, threads)? else {
         return Ok(Found::TooMuch("blocks past their bound changed, and hold most pairs"));
     };
@@ -263,7 +264,8 @@ fn changes(
     ready.comparisons.check()?;
     ready.rules.check()?;
 
-    step(input.kind, "clustering");
+    drop(work);
+    let _work = working(input.kind, "clustering");
     let fresh =
         fresh.into_iter().map(|pair| Scored { l: near.row(pair.l), r: near.row(pair.r), ..pair });
     let both = Both::new(&taken, fresh.collect());
@@ -290,10 +292,9 @@ fn changes(
         return Ok(Found::TooMuch("the run before left entities that its records do not explain"));
     };
 
-    step(input.kind, "putting pairs together");
+    let _work = working(input.kind, "putting pairs together");
     let effects = effects_of(before.pairs, &taken, &both, &far, &grouped)?;
     let out = output(before.pairs, &taken, &both, &batch, &blocks, &effects)?;
-    step(input.kind, "done");
     let counts = ChangeCounts {
         records_changed: changed as u64,
         records_gone: gone as u64,

@@ -69,6 +69,11 @@ fn about(comparison: &Comparison) -> About {
     }
 }
 
+/// Whether a comparison is of what records are called: names and titles.
+pub(super) fn is_called(comparison: &Comparison) -> bool {
+    about(comparison) == About::Name || comparison.kind == "free_text"
+}
+
 /// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
 const START_ELSE: f64 = 0.05;
 

@@ -16,6 +16,11 @@
 //! is trained, and the one with the best Bayesian information criterion (Schwarz 1978) is the model.
 //! Where there are no households, a class for them would find something else to be.
 //!
+//! What depends by chance, as a street on its city, leads astray: neighbours are more than there
+//! should be, and can be more than the duplicates. Records of one entity mostly agree on what they
+//! are called, so that a class that does not is not believed: it is trained again with the m of
+//! names and titles held as it began. Which comparisons depend by chance is told (`dependence`).
+//!
 //! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
 //! entity took them in. So was a second class of the same entity for poor records: it took in the
 //! households.
@@ -27,7 +32,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, begin, candidates, start};
+use self::classes::{Class, begin, candidates, is_called, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
@@ -136,6 +141,31 @@ impl Material<'_> {
     }
 }
 
+/// Comparisons of which chance leaves so much at the loosest level tell entities apart.
+const TELLS: f64 = 0.9;
+/// The most of one entity that may disagree on what it is called.
+const CALLED_OTHERWISE: f64 = 0.5;
+
+impl Material<'_> {
+    /// Comparisons of what records are called, where a class that was trained as one entity mostly
+    /// disagrees on all of them: then it is something else, such as neighbours, whose streets and
+    /// cities agree. Of what is given nothing is said.
+    fn implausible(&self, trained: &Trained) -> Vec<usize> {
+        let list = &self.comparisons.list;
+        let called = |place: &usize| {
+            let u = self.u[*place].last().copied().unwrap_or(0.0);
+            is_called(&list[*place]) && u >= TELLS
+        };
+        let called: Vec<usize> = (0..list.len()).filter(called).collect();
+        let otherwise = |place: &usize| {
+            let loosest = list[*place].levels.len() - 1;
+            !self.given_m[*place]
+                && trained.mixture.probability(0, *place, loosest) > CALLED_OTHERWISE
+        };
+        if called.iter().all(otherwise) { called } else { Vec::new() }
+    }
+}
+
 /// Trains a model on the counts of compared pairs.
 pub(crate) fn train(
     trainee: &Trainee<'_>,
@@ -164,7 +194,7 @@ pub(crate) fn train(
         }
     };
     let (m, given_m) = places.clone().map(m).unzip();
-    let material = Material {
+    let mut material = Material {
         comparisons,
         training,
         vectors: Vectors::new(counts, comparisons.list.len()),
@@ -191,6 +221,19 @@ pub(crate) fn train(
             best = own;
         }
     }
+    let held = material.implausible(&best);
+    if !held.is_empty() {
+        for place in &held {
+            material.given_m[*place] = true;
+        }
+        best = material.train(&sets[0]);
+        for set in &sets[1..] {
+            let own = material.train(set);
+            if own.criterion < best.criterion {
+                best = own;
+            }
+        }
+    }
     let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
     let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();
     let report = TrainingReport {
@@ -206,7 +249,13 @@ pub(crate) fn train(
         converged: best.ended.converged,
         largest_move: largest_move(&best, comparisons),
         candidates: tried,
-        dependence: dependence::dependence(&best.mixture, &material.vectors, &classes, &names),
+        dependence: {
+            let vectors = &material.vectors;
+            let mut all = dependence::dependence(&best.mixture, vectors, &classes, &names);
+            all.extend(dependence::by_chance(trainee, comparisons));
+            all
+        },
+        held: held.iter().map(|place| names[*place].to_owned()).collect(),
     };
     let expected = best.mixture.expected(&material.vectors);
     Ok(document(trainee, comparisons, &best.mixture, &expected, report))
