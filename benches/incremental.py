@@ -87,13 +87,16 @@ def steps(said):
     """Seconds of each step of the stage `resolve`, by the times of the log's lines."""
     found, before = {}, None
     for line in said.splitlines():
-        match = re.match(r"(\d{4}-\S+Z)\s+DEBUG\s+(resolve\S*: .*)", line.strip())
+        match = re.match(r"(\d{4}-\S+Z)\s+DEBUG\s+(?:at work: )?(resolve\S*) (.*)", line.strip())
+        if not match and before:
+            # What comes after the stage's last step ends it.
+            match = re.match(r"(\d{4}-\S+Z)\s+DEBUG\s+(publishing|done)()", line.strip())
         if not match:
             continue
         at = datetime.datetime.fromisoformat(match[1].replace("Z", "+00:00"))
         if before:
             found[before[1]] = found.get(before[1], 0.0) + (at - before[0]).total_seconds()
-        before = (at, re.sub(r"^resolve\.\w+: ", "", match[2]).removeprefix("resolve: "))
+        before = (at, match[3])
     return found, before
 
 

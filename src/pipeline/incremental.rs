@@ -34,7 +34,7 @@ pub(super) struct Earlier {
     /// `entity_members`.
     pub(super) members: RecordBatch,
     /// `entity_quality`.
-    quality: RecordBatch,
+    pub(super) quality: RecordBatch,
 }
 
 /// The tables of the run before; empty where there was none.

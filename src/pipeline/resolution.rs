@@ -37,11 +37,16 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let apart_hash = incremental::apart_hash(&apart);
     let mut kind_of: HashMap<&RecordKey, &str> = HashMap::new();
     let earlier_models = models::earlier(run).await?;
+    let work = memory::at("resolve, reading what the run before left");
     let earlier = incremental::earlier(run).await?;
+    drop(work);
     let mut extents = Vec::new();
+    let mut staying = resolve::Staying::new(&earlier.members, decisions.list())?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
+        let work = memory::at(format!("resolve.{kind}, reading records"));
         let (input, also) =
             input_and(&run.engine, kind, kind, settings, &["content_hash".to_owned()]).await?;
+        drop(work);
         let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
@@ -58,10 +63,11 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
-        let own = members(&input, &resolved.clusters);
-        quality
-            .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
-        clusters.extend(own);
+        let own = others(&input, &resolved.clusters, &staying.take(&resolved.extent));
+        quality.extend(
+            resolved.quality.iter().filter_map(|of| Some((own.get(&of.cluster)?[0].clone(), *of))),
+        );
+        clusters.extend(own.into_values());
         let mut entry = models::keep(run, kind, settings, &choice, &resolved).await?;
         let model = &resolved.model;
         entry.resolution = incremental::decided_by(run, kind, settings, model, &apart_hash).await?;
@@ -89,8 +95,10 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         decisions: decisions.list(),
     };
     let _work = memory::at("resolve, giving golden ids");
-    let Identified { members, events, redirects, .. } =
-        resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
+    let Identified { members, events, redirects, golden_ids: given } = match &previous {
+        Some(before) => resolve::identify_since(&identify, &clusters, &staying, before, &links)?,
+        None => resolve::identify(&identify, &clusters, None, &links)?,
+    };
     let schema = tables::scored_pairs();
     // Each kind's pairs are sorted; all of them together are not yet.
     let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
@@ -108,7 +116,9 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     drop((before, now));
     let entities = golden_ids(&members);
     let standing = decisions.list().iter().filter(|own| own.stands()).count();
-    let quality = quality_table(&members, &quality)?;
+    let quality = quality_table(&clusters, &given, &quality)?;
+    let quality = staying.with(&earlier.quality, &quality)?;
+    let _work = memory::at("resolve, writing tables");
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
@@ -326,12 +336,22 @@ pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[St
 
 /// Records by cluster, clusters and members in row order.
 pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+    others(input, clusters, &[]).into_values().collect()
+}
+
+/// The same, by cluster, but for records whose entity stays.
+fn others(
+    input: &resolve::Input<'_>,
+    clusters: &[u32],
+    stays: &[bool],
+) -> BTreeMap<u32, Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
-    for (row, cluster) in clusters.iter().enumerate() {
+    let stays = |row: usize| stays.get(row).is_some_and(|stays| *stays);
+    for (row, cluster) in clusters.iter().enumerate().filter(|(row, _)| !stays(*row)) {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
         members.entry(*cluster).or_default().push(record);
     }
-    members.into_values().collect()
+    members
 }
 
 /// Records whose kind no `resolve` entry names would belong to nobody: that is an error.
@@ -353,22 +373,20 @@ async fn unresolved_kinds(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// `entity_quality`: each cluster, known by one of its records, under its golden id.
+/// `entity_quality`: each cluster, known by its first record, under its golden id.
 fn quality_table(
-    members: &RecordBatch,
+    clusters: &[Vec<RecordKey>],
+    golden_ids: &[String],
     quality: &[(RecordKey, resolve::ClusterQuality)],
 ) -> Result<RecordBatch> {
-    let text = |name: &str| {
-        let column = members.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
-        column.ok_or_else(|| Error::bug("entity_members lacks a column"))
-    };
-    let (ids, sources, records) = (text("golden_id")?, text("source")?, text("record_id")?);
-    let of: HashMap<(&str, &str), &str> = (0..members.num_rows())
-        .map(|row| ((sources.value(row), records.value(row)), ids.value(row)))
+    let of: HashMap<&RecordKey, &str> = clusters
+        .iter()
+        .zip(golden_ids)
+        .filter_map(|(records, id)| Some((records.first()?, id.as_str())))
         .collect();
     let mut rows = Vec::with_capacity(quality.len());
     for (record, own) in quality {
-        let id = of.get(&(record.source.as_str(), record.record_id.as_str()));
+        let id = of.get(record);
         rows.push((*id.ok_or_else(|| Error::bug("a record without a golden id"))?, own));
     }
     rows.sort_unstable_by_key(|(id, _)| *id);
@@ -384,6 +402,7 @@ fn quality_table(
         .map_err(|_| Error::bug("the quality of entities does not fit its table"))
 }
 
+/// How many there are: members are sorted by golden id.
 fn golden_ids(members: &RecordBatch) -> u64 {
     let Some(ids) = members
         .column_by_name("golden_id")
@@ -391,7 +410,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     else {
         return 0;
     };
-    ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
+    (0..ids.len()).filter(|row| *row == 0 || ids.value(*row) != ids.value(row - 1)).count() as u64
 }
 
 pub(super) fn days(date: jiff::civil::Date) -> i32 {

@@ -224,6 +224,33 @@ pub fn identify(
     previous: Option<&Previous<'_>>,
     links: &[Link],
 ) -> Result<Identified> {
+    identify_among(run, clusters, previous, links, &|_| false)
+}
+
+/// The records of every id out of use of which one comes back: it is among `clusters` and was not
+/// there.
+pub(super) fn returning(
+    previous: &Previous<'_>,
+    clusters: &[Vec<RecordKey>],
+) -> Result<FxHashSet<RecordKey>> {
+    let history = History::read(previous)?;
+    let new = |key: &&RecordKey| {
+        !history.members.contains_key(&(key.source.as_str(), key.record_id.as_str()))
+    };
+    let new: FxHashSet<&RecordKey> = clusters.iter().flatten().filter(new).collect();
+    let back = history.gone.values().filter(|own| own.iter().any(|key| new.contains(key)));
+    Ok(back.flatten().cloned().collect())
+}
+
+/// The same where `stays` says which ids are of entities that are neither among `clusters` nor in
+/// the earlier tables: they are in use, before and after.
+pub(super) fn identify_among(
+    run: &IdentifyRun<'_>,
+    clusters: &[Vec<RecordKey>],
+    previous: Option<&Previous<'_>>,
+    links: &[Link],
+    stays: &dyn Fn(&str) -> bool,
+) -> Result<Identified> {
     let mut history = previous.map_or_else(|| Ok(History::default()), History::read)?;
     history.read_decisions(run);
     let clusters: Vec<Vec<Key<'_>>> = clusters
@@ -244,7 +271,7 @@ pub fn identify(
         .flat_map(|(number, keys)| keys.iter().map(move |key| (*key, number)))
         .collect();
     let claimed = settle(run, &history, &clusters, &place);
-    let golden_ids = name(run, &history, &clusters, &claimed);
+    let golden_ids = name(run, &history, &clusters, &claimed, stays);
     let state =
         State { run, history: &history, clusters: &clusters, place: &place, ids: &golden_ids };
     let events = state.events(links);
@@ -253,7 +280,9 @@ pub fn identify(
         .filter(|event| event.event == "merged")
         .filter_map(|event| Some((event.golden_id.as_str(), event.other.as_deref()?)))
         .collect();
-    let live: FxHashSet<&str> = golden_ids.iter().map(String::as_str).collect();
+    let mut live: FxHashSet<&str> = golden_ids.iter().map(String::as_str).collect();
+    let ends = history.redirects.iter().flat_map(|own| [own.old.as_str(), own.new.as_str()]);
+    live.extend(ends.filter(|id| stays(id)));
     let redirects = redirects(&history.redirects, &live, &merged, run.logical_date, run.run_id);
     Ok(Identified {
         members: state.members()?,
@@ -347,7 +376,9 @@ fn name(
     history: &History<'_>,
     clusters: &[Vec<Key<'_>>],
     kept: &[Option<&str>],
+    stays: &dyn Fn(&str) -> bool,
 ) -> Vec<String> {
+    let used = |id: &str| history.used.contains(id) || stays(id);
     let mut given: FxHashSet<String> = kept.iter().flatten().map(|id| (*id).to_owned()).collect();
     let key = blake3::derive_key("simurgh golden id 1", run.pipeline.as_bytes());
     clusters
@@ -358,7 +389,7 @@ fn name(
             // No other cluster has this smallest record, so that the order of clusters is nothing.
             None => (0u64..)
                 .map(|n| golden_id(&key, records[0], n))
-                .find(|id| !history.used.contains(id.as_str()) && given.insert(id.clone()))
+                .find(|id| !used(id) && given.insert(id.clone()))
                 .unwrap_or_default(),
         })
         .collect()

@@ -18,7 +18,7 @@
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
 //! | `run/` | the same of what changed since an earlier run |
-//! | `identify`, `redirect` | golden ids through time |
+//! | `identify`, `redirect`, `staying` | golden ids through time |
 //! | `decisions` | what stewards decided, and what contradicts it
 //! | `pairs` | the evidence of a scored pair, as columns
 //! | `log` | what changed between two runs' pairs |
@@ -60,6 +60,7 @@ mod run;
 mod sample;
 mod settings;
 mod similarity;
+mod staying;
 mod train;
 
 pub use block::BlockingReport;
@@ -92,3 +93,4 @@ pub use run::{
     Resolved, Unchanged, estimate, replay, resolve, resolve_since, train_from_labels,
 };
 pub use settings::*;
+pub use staying::{Staying, identify_since};

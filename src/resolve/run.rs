@@ -36,7 +36,9 @@ use crate::random::mix;
 use crate::tables;
 
 mod incremental;
+mod output;
 mod part;
+mod partition;
 mod replay;
 mod taken;
 mod walk;
@@ -972,6 +974,7 @@ pub fn resolve(
     let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
+    let _work = working(input.kind, "putting pairs together");
     let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
     Ok(Resolved {
         pairs,

@@ -11,35 +11,30 @@
 //!   (`cluster`): its pairs, in the order of weights and rows. So a component is clustered again
 //!   only where a record of it changed, or a pair within it.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::kernels::cmp::distinct;
-use arrow::compute::{concat, filter_record_batch, interleave, take_record_batch};
-use arrow::datatypes::{Float64Type, UInt32Type};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::concat;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::super::block::{Blocks, Since};
-use super::super::cluster::Strength;
-use super::super::columns::{Columns, MISSING};
+use super::super::columns::Columns;
 use super::super::compare::Scratch;
 use super::super::kernel::{Chunk, Pair, parallel};
 use super::super::model::{Model, Scorer, Weight, probability};
 use super::super::pairs::Effects;
-use super::super::quality::ClusterQuality;
 use super::super::record::StewardDecision;
+use super::output::{Both, effects_of, output};
 use super::part::{Index, Part};
+use super::partition::{partition, touched};
 use super::taken::{Known, Taken};
 use super::walk::{Walked, pairs_to_compare};
 use super::{
-    By, Grouped, HELD_PAIRS, Input, Most, Names, Options, Ready, Resolved, Scored, blocks,
-    check_sorted, least_weight, notes, plain_terms, prepare, resolve, texts, working,
+    By, HELD_PAIRS, Input, Most, Names, Options, Ready, Resolved, Scored, blocks, check_sorted,
+    least_weight, notes, plain_terms, prepare, resolve, working,
 };
 use crate::error::{Error, Result};
-use crate::tables;
 
 /// What an earlier run left of the records of one kind, and what changed since. It was of the same
 /// settings and the same model, and of this program.
@@ -122,6 +117,9 @@ pub struct Changes {
     pub before: RecordBatch,
     /// Rows of `scored_pairs` that were not there as they are.
     pub now: RecordBatch,
+    /// By row, the number of the golden id under which a record stays, in order of
+    /// `entity_members`; `u32::MAX` for one that was clustered again.
+    pub entities: Vec<u32>,
 }
 
 /// What an incremental resolution did, in counts.
@@ -290,10 +288,11 @@ fn changes(
     let grouped = ready.group(&scorer, &within, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let Some((clusters, quality)) = partition(before, &now, &far, &grouped)? else {
+    let Some((clusters, quality, entities)) = partition(before, &now, &far, &grouped)? else {
         return Ok(Found::TooMuch("the run before left entities that its records do not explain"));
     };
 
+    let _work = working(input.kind, "putting pairs together");
     let effects = effects_of(before.pairs, &taken, &both, &far, &grouped)?;
     let out = output(before.pairs, &taken, &both, &batch, &blocks, &effects)?;
     let counts = ChangeCounts {
@@ -317,7 +316,7 @@ fn changes(
         iterations: model.training.iterations,
         model: model.clone(),
         warnings,
-        extent: Extent::Changes(Changes { counts, before: out.before, now: out.now }),
+        extent: Extent::Changes(Changes { counts, before: out.before, now: out.now, entities }),
     })))
 }
 
@@ -384,286 +383,6 @@ fn decide_others(
         }
     }
     fresh.sort_unstable_by_key(|pair| (pair.l, pair.r));
-}
-
-/// Pairs that were taken over and pairs that were scored now, as one sorted list.
-struct Both {
-    pairs: Vec<Scored>,
-    /// Of each: 0 and its place among those taken over, or 1 and its place among the others.
-    origin: Vec<(usize, usize)>,
-}
-
-impl Both {
-    fn new(taken: &Taken, fresh: Vec<Scored>) -> Self {
-        let count = taken.pairs.len() + fresh.len();
-        let mut both = Self { pairs: Vec::with_capacity(count), origin: Vec::with_capacity(count) };
-        let (mut old, mut new) = (0, 0);
-        let key = |pair: &Scored| (pair.l, pair.r);
-        while old < taken.pairs.len() || new < fresh.len() {
-            let first = match (taken.pairs.get(old), fresh.get(new)) {
-                (Some(a), Some(b)) => key(a) < key(b),
-                (a, _) => a.is_some(),
-            };
-            if first {
-                both.pairs.push(taken.pairs[old]);
-                both.origin.push((0, old));
-                old += 1;
-            } else {
-                both.pairs.push(fresh[new]);
-                both.origin.push((1, new));
-                new += 1;
-            }
-        }
-        both
-    }
-
-    /// The pairs within a part, by places.
-    fn within(&self, part: &Part) -> Vec<Scored> {
-        let own = |pair: &Scored| part.pair(pair.l, pair.r).map(|(l, r)| Scored { l, r, ..*pair });
-        self.pairs.iter().filter_map(own).collect()
-    }
-
-    fn fresh(&self) -> impl Iterator<Item = &Scored> {
-        self.pairs.iter().zip(&self.origin).filter(|(_, origin)| origin.0 == 1).map(|(own, _)| own)
-    }
-}
-
-fn strength(pair: &Scored) -> Strength {
-    match pair.by {
-        By::Model => Strength::Model(pair.weight),
-        By::Rule(_) => Strength::Rule,
-        By::Steward(_) => Strength::Steward,
-    }
-}
-
-/// The records of every component of merged pairs in which something changed.
-fn touched(
-    changed: &[bool],
-    of_stewards: impl Iterator<Item = u32>,
-    taken: &Taken,
-    both: &Both,
-) -> Vec<u32> {
-    let mut dirty = changed.to_vec();
-    let mut mark = |row: u32| dirty[row as usize] = true;
-    of_stewards.for_each(&mut mark);
-    taken.bereft.iter().copied().for_each(&mut mark);
-    let mut as_it_was: FxHashSet<(u32, u32)> = FxHashSet::default();
-    for pair in both.fresh() {
-        let verdict = (pair.decision, strength(pair), pair.weight);
-        let before = taken.replaced.get(&(pair.l, pair.r)).map(|own| own.0);
-        if before == Some(verdict) {
-            as_it_was.insert((pair.l, pair.r));
-            continue;
-        }
-        let unchanged = !changed[pair.l as usize] && !changed[pair.r as usize];
-        if unchanged || pair.decision == "merge" {
-            mark(pair.l);
-            mark(pair.r);
-        }
-    }
-    for (l, r) in taken.replaced.keys().filter(|pair| !as_it_was.contains(pair)) {
-        mark(*l);
-        mark(*r);
-    }
-    let mut parent: Vec<u32> = (0..changed.len() as u32).collect();
-    for pair in both.pairs.iter().filter(|pair| pair.decision == "merge") {
-        let (l, r) = (root(&mut parent, pair.l), root(&mut parent, pair.r));
-        parent[l.max(r) as usize] = l.min(r);
-    }
-    let mut whole = vec![false; changed.len()];
-    for row in (0u32..).zip(&dirty).filter(|(_, dirty)| **dirty).map(|(row, _)| row) {
-        whole[root(&mut parent, row) as usize] = true;
-    }
-    (0..changed.len() as u32).filter(|row| whole[root(&mut parent, *row) as usize]).collect()
-}
-
-fn root(parent: &mut [u32], mut row: u32) -> u32 {
-    while parent[row as usize] != row {
-        let above = parent[parent[row as usize] as usize];
-        parent[row as usize] = above;
-        row = above;
-    }
-    row
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    let column = batch.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
-    column.ok_or_else(|| Error::bug(format!("an earlier run's table has no column `{name}`")))
-}
-
-/// By row, a number for the golden id under which it was; and by number, the place of the id's
-/// quality, where it has one.
-fn entities(before: &Before<'_>, now: &Index<'_>) -> Result<(Vec<u32>, Vec<Option<usize>>)> {
-    let (ids, of_quality) =
-        (text(before.members, "golden_id")?, text(before.quality, "golden_id")?);
-    let (source, record_id) = (text(before.members, "source")?, text(before.members, "record_id")?);
-    let mut entities = vec![MISSING; before.changed.len()];
-    let mut qualities = Vec::new();
-    let mut place = 0;
-    for row in 0..ids.len() {
-        let id = ids.value(row);
-        if row == 0 || id != ids.value(row - 1) {
-            if row > 0 && id < ids.value(row - 1) {
-                return Err(Error::bug("an earlier run's members are not sorted by golden id"));
-            }
-            while place < of_quality.len() && of_quality.value(place) < id {
-                place += 1;
-            }
-            let own = place < of_quality.len() && of_quality.value(place) == id;
-            qualities.push(own.then_some(place));
-        }
-        if let Some(own) = now.row(source.value(row), record_id.value(row)) {
-            entities[own as usize] = qualities.len() as u32 - 1;
-        }
-    }
-    Ok((entities, qualities))
-}
-
-type Partition = (Vec<u32>, Vec<ClusterQuality>);
-
-/// The cluster of each row, and the quality of each cluster of two records or more: of those that
-/// were clustered again, and of the others as they were. `None` where a record that is as it was
-/// was in no entity.
-fn partition(
-    before: &Before<'_>,
-    now: &Index<'_>,
-    far: &Part,
-    grouped: &Grouped,
-) -> Result<Option<Partition>> {
-    let (entities, qualities) = entities(before, now)?;
-    let rows = entities.len() as u32;
-    let mut of_again = vec![MISSING; grouped.clusters.iter().max().map_or(0, |c| *c as usize + 1)];
-    let mut of_entities = vec![MISSING; qualities.len()];
-    let mut clusters = Vec::with_capacity(entities.len());
-    let mut sizes: Vec<u32> = Vec::new();
-    for row in 0..rows {
-        let number = match (far.place(row), entities[row as usize]) {
-            (MISSING, MISSING) => return Ok(None),
-            (MISSING, entity) => &mut of_entities[entity as usize],
-            (place, _) => &mut of_again[grouped.clusters[place as usize] as usize],
-        };
-        if *number == MISSING {
-            *number = sizes.len() as u32;
-            sizes.push(0);
-        }
-        sizes[*number as usize] += 1;
-        clusters.push(*number);
-    }
-    let again = grouped.quality.iter().map(|own| {
-        let cluster = of_again[own.cluster as usize];
-        ClusterQuality { cluster, ..*own }
-    });
-    let mut quality: Vec<ClusterQuality> = again.collect();
-    let table = before.quality;
-    let lost = || Error::bug("an earlier run's entity_quality lacks a column");
-    let column = |name: &str| table.column_by_name(name).ok_or_else(lost);
-    let float = |name: &str| column(name)?.as_primitive_opt::<Float64Type>().ok_or_else(lost);
-    let members = column("members")?.as_primitive_opt::<UInt32Type>().ok_or_else(lost)?;
-    let (cohesion, weakest_link) = (float("cohesion")?, float("weakest_link")?);
-    let bridge = column("bridge")?.as_boolean_opt().ok_or_else(lost)?;
-    for (entity, cluster) in of_entities.iter().enumerate().filter(|own| *own.1 != MISSING) {
-        let size = sizes[*cluster as usize];
-        match qualities[entity] {
-            Some(place) if members.value(place) == size => quality.push(ClusterQuality {
-                cluster: *cluster,
-                members: size,
-                cohesion: cohesion.value(place),
-                weakest_link: weakest_link.value(place),
-                bridge: bridge.value(place),
-            }),
-            None if size == 1 => {}
-            _ => return Ok(None),
-        }
-    }
-    quality.sort_unstable_by_key(|own| own.cluster);
-    Ok(Some((clusters, quality)))
-}
-
-/// `scored_pairs`, and what differs from those of the run before.
-struct Output {
-    pairs: RecordBatch,
-    before: RecordBatch,
-    now: RecordBatch,
-}
-
-/// What clusters made of each pair: as they are now where it was clustered again, else as it was.
-fn effects_of(
-    table: &RecordBatch,
-    taken: &Taken,
-    both: &Both,
-    far: &Part,
-    grouped: &Grouped,
-) -> Result<Vec<(bool, Option<String>)>> {
-    let guards = text(table, "guard")?;
-    let joined = table.column_by_name("joined").and_then(|own| own.as_boolean_opt());
-    let joined =
-        joined.ok_or_else(|| Error::bug("an earlier run's scored pairs do not say who joined"))?;
-    let of = |(pair, origin): (&Scored, &(usize, usize))| {
-        if let Some((l, r)) = far.pair(pair.l, pair.r) {
-            let (joined, guard) = grouped.effects.of(l, r);
-            return (joined, guard.map(str::to_owned));
-        }
-        let row = match origin {
-            (0, place) => Some(taken.rows[*place]),
-            _ => taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
-        };
-        // A pair of two components joins nothing.
-        let row = row.filter(|_| pair.decision == "merge").map(|row| row as usize);
-        let guard = row.filter(|row| guards.is_valid(*row)).map(|row| guards.value(row).to_owned());
-        (row.is_some_and(|row| joined.is_valid(row) && joined.value(row)), guard)
-    };
-    Ok(both.pairs.iter().zip(&both.origin).map(of).collect())
-}
-
-fn output(
-    table: &RecordBatch,
-    taken: &Taken,
-    both: &Both,
-    fresh: &RecordBatch,
-    blocks: &Blocks,
-    effects: &[(bool, Option<String>)],
-) -> Result<Output> {
-    let bug = |_| Error::bug("scored pairs could not be put together");
-    let lost = |_| Error::bug("an earlier run's scored pairs lack a column");
-    let origin = |(from, place): &(usize, usize)| match from {
-        0 => (0, taken.rows[*place] as usize),
-        _ => (1, *place),
-    };
-    let rows: Vec<(usize, usize)> = both.origin.iter().map(origin).collect();
-    let mut columns: Vec<ArrayRef> = table
-        .columns()
-        .iter()
-        .zip(fresh.columns())
-        .map(|(old, new)| interleave(&[old.as_ref(), new.as_ref()], &rows).map_err(bug))
-        .collect::<Result<_>>()?;
-    // What a row that is taken over may say otherwise than it did.
-    let rule = |pair: &Scored| match blocks.rules.get(usize::from(pair.rule)) {
-        Some(rule) => Cow::Borrowed(rule.name.as_str()),
-        None => Cow::Borrowed("decision"),
-    };
-    let says: [(&str, ArrayRef); 4] = [
-        ("blocking_rule", texts(&both.pairs, rule)),
-        ("decision", texts(&both.pairs, |pair| Cow::Borrowed(pair.decision))),
-        ("joined", Arc::new(effects.iter().map(|own| Some(own.0)).collect::<BooleanArray>())),
-        ("guard", Arc::new(effects.iter().map(|own| own.1.as_deref()).collect::<StringArray>())),
-    ];
-    let mut new: Vec<bool> = rows.iter().map(|(from, _)| *from == 1).collect();
-    for (name, says) in says {
-        let place = table.schema().index_of(name).map_err(lost)?;
-        let other = distinct(&columns[place], &says).map_err(bug)?;
-        other.iter().zip(&mut new).for_each(|(other, new)| *new |= other == Some(true));
-        columns[place] = says;
-    }
-    let pairs = RecordBatch::try_new(tables::scored_pairs(), columns).map_err(bug)?;
-    let altered = rows.iter().zip(&new).filter(|((from, _), new)| *from == 0 && **new);
-    let mut left: Vec<u32> = altered.map(|((_, row), _)| *row as u32).collect();
-    left.extend(&taken.left);
-    left.sort_unstable();
-    Ok(Output {
-        before: take_record_batch(table, &UInt32Array::from(left)).map_err(bug)?,
-        now: filter_record_batch(&pairs, &BooleanArray::from(new)).map_err(bug)?,
-        pairs,
-    })
 }
 
 #[cfg(test)]

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, Float64Array, ListBuilder, StringBuilder};
+use arrow::array::{Float64Array, ListBuilder, StringBuilder, UInt32Array};
 
 use super::super::super::conditions::testing::Texts;
-use super::super::super::{IdentifyRun, LogRun, Previous, RecordKey, identify, match_log};
+use super::super::super::quality::ClusterQuality;
+use super::super::super::{
+    IdentifyRun, LogRun, Previous, RecordKey, Staying, identify, identify_since, match_log,
+};
 use super::super::tests::{blocking, comparison};
 use super::*;
 use crate::random::SplitMix64;
 use crate::resolve::settings::{
-    LinkType, Resolve, Rule, Thresholds, Training, Verdict as RuleVerdict,
+    ComparisonSettings, Level, LinkType, Resolve, Rule, Thresholds, Training,
+    Verdict as RuleVerdict,
 };
+use crate::tables;
 
 const GIVEN: &[&str] = &["ana", "anna", "luis", "omar", "sara", "john"];
 const FAMILY: &[&str] = &["diaz", "dias", "hassan", "smith", "karim", "okoye"];
@@ -134,6 +139,10 @@ impl Chance {
                 comparison("name", "person_name", &["given", "family"], true),
                 comparison("born", "date", &["born"], true),
                 comparison("email", "email", &["email"], false),
+                ComparisonSettings {
+                    levels: vec![Level::Text("=".to_owned()), Level::Text("near".to_owned())],
+                    ..comparison("alike", "sql", &[], false)
+                },
             ],
             rules: all,
             training: Training { random_pairs: 5_000, ..Training::default() },
@@ -190,7 +199,13 @@ fn column(records: &Records, of: impl Fn(&(String, String)) -> &String) -> Strin
 }
 
 fn input<'a>(settings: &'a Resolve, records: &Records) -> Input<'a> {
-    let given: Vec<Option<&str>> = records.values().map(|own| Some(own.given)).collect();
+    // What a condition reads tells null from blank.
+    let text = |own: &'static str, said: &Said| match (&said.born, &said.email) {
+        (None, _) => None,
+        (_, None) => Some(""),
+        _ => Some(own),
+    };
+    let given: Vec<Option<&str>> = records.values().map(|own| text(own.given, own)).collect();
     Input {
         kind: "person",
         settings,
@@ -211,12 +226,19 @@ struct Day {
     redirects: RecordBatch,
 }
 
+/// What a run makes of a resolution: where it was of what changed, by the entities that stay.
 fn publish(date: i32, before: Option<&Day>, records: &Records, found: &Resolved) -> Day {
-    let count = found.clusters.iter().max().map_or(0, |last| *last as usize + 1);
-    let mut clusters: Vec<Vec<RecordKey>> = vec![Vec::new(); count];
-    for (key, cluster) in records.keys().zip(&found.clusters) {
-        clusters[*cluster as usize].push(RecordKey::new(&key.0, &key.1));
+    let nobody = RecordBatch::new_empty(tables::entity_members());
+    let mut staying = Staying::new(before.map_or(&nobody, |day| &day.members), &[]).unwrap();
+    let stays = staying.take(&found.extent);
+    let mut clusters: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
+    for (row, (key, cluster)) in records.keys().zip(&found.clusters).enumerate() {
+        if !stays.get(row).is_some_and(|stays| *stays) {
+            clusters.entry(*cluster).or_default().push(RecordKey::new(&key.0, &key.1));
+        }
     }
+    let numbers: Vec<u32> = clusters.keys().copied().collect();
+    let clusters: Vec<Vec<RecordKey>> = clusters.into_values().collect();
     let run_id = format!("run{date}");
     let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: date, decisions: &[] };
     let previous = before.map(|day| Previous {
@@ -224,11 +246,18 @@ fn publish(date: i32, before: Option<&Day>, records: &Records, found: &Resolved)
         events: &day.events,
         redirects: &day.redirects,
     });
-    let identified = identify(&run, &clusters, previous.as_ref(), &found.links).unwrap();
+    let identified = match &previous {
+        Some(previous) => identify_since(&run, &clusters, &staying, previous, &found.links),
+        None => identify(&run, &clusters, None, &found.links),
+    };
+    let identified = identified.unwrap();
     let mut rows: Vec<(&str, &ClusterQuality)> = found
         .quality
         .iter()
-        .map(|own| (identified.golden_ids[own.cluster as usize].as_str(), own))
+        .filter_map(|own| {
+            let place = numbers.binary_search(&own.cluster).ok()?;
+            Some((identified.golden_ids[place].as_str(), own))
+        })
         .collect();
     rows.sort_unstable_by_key(|row| row.0);
     let floats = |of: fn(&ClusterQuality) -> f64| -> ArrayRef {
@@ -241,17 +270,17 @@ fn publish(date: i32, before: Option<&Day>, records: &Records, found: &Resolved)
         floats(|own| own.weakest_link),
         Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.1.bridge)))),
     ];
+    let own = RecordBatch::try_new(tables::entity_quality(), columns).unwrap();
     let empty = RecordBatch::new_empty(tables::entity_events());
     let events = before.map_or(&empty, |day| &day.events);
+    let events =
+        arrow::compute::concat_batches(&tables::entity_events(), [events, &identified.events])
+            .unwrap();
     Day {
         pairs: found.pairs.clone(),
         members: identified.members,
-        quality: RecordBatch::try_new(tables::entity_quality(), columns).unwrap(),
-        events: arrow::compute::concat_batches(
-            &tables::entity_events(),
-            [events, &identified.events],
-        )
-        .unwrap(),
+        quality: before.map_or(own.clone(), |day| staying.with(&day.quality, &own).unwrap()),
+        events,
         redirects: identified.redirects,
     }
 }
