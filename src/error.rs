@@ -44,6 +44,13 @@ pub struct Error {
     help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     reports: Vec<miette::Report>,
+    // Most errors have none: a result stays small.
+    told: Option<Box<Told>>,
+}
+
+/// What an error tells beside.
+#[derive(Default)]
+struct Told {
     notes: Vec<String>,
     details: serde_json::Map<String, serde_json::Value>,
 }
@@ -51,15 +58,7 @@ pub struct Error {
 impl Error {
     /// An error of a kind. `what` says what happened and where, without any data value.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            help: None,
-            source: None,
-            reports: Vec::new(),
-            notes: Vec::new(),
-            details: serde_json::Map::new(),
-        }
+        Self { kind, what: what.into(), help: None, source: None, reports: Vec::new(), told: None }
     }
 
     /// The data must be mended.
@@ -113,25 +112,25 @@ impl Error {
     /// Adds what was found, a line each, for people: counts, ids and positions.
     #[must_use]
     pub fn notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
-        self.notes.extend(notes);
+        self.told.get_or_insert_default().notes.extend(notes);
         self
     }
 
     /// Adds a key to the last line of standard output, for machines.
     #[must_use]
     pub fn detail(mut self, key: &str, value: serde_json::Value) -> Self {
-        self.details.insert(key.to_owned(), value);
+        self.told.get_or_insert_default().details.insert(key.to_owned(), value);
         self
     }
 
     /// What was found, a line each.
     pub fn noted(&self) -> &[String] {
-        &self.notes
+        self.told.as_ref().map_or(&[], |told| &told.notes)
     }
 
     /// What the last line of standard output says beside.
-    pub fn details(&self) -> &serde_json::Map<String, serde_json::Value> {
-        &self.details
+    pub fn details(&self) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+        self.told.iter().flat_map(|told| &told.details)
     }
 
     /// What the reader does next.

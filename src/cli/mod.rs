@@ -395,8 +395,8 @@ fn failure(error: &Error) -> Value {
         "help": advice(error),
         "exit_code": error.kind().exit_code(),
     });
-    if let Some(json) = json.as_object_mut() {
-        json.extend(error.details().clone());
+    for (key, value) in error.details() {
+        json[key] = value.clone();
     }
     let problems: Vec<Value> = error
         .diagnostics()

@@ -6,6 +6,7 @@
 //! the run of the chain claims its place; removing is part of publishing it, so that the chain never
 //! names a file that is gone nor forgets one that is there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -219,10 +220,11 @@ async fn vacuum(
     let own = versions(&command.onto).into_iter();
     let own = own.filter(|(table, _)| !committed.contains(table.as_str()));
     for version in kept.iter().flat_map(|entry| versions(entry)).chain(own) {
-        if !read.contains_key(&version) {
-            let files = removed.files(warehouse, &version.0, version.1).await?;
+        if let Entry::Vacant(place) = read.entry(version) {
+            let (table, version) = place.key();
+            let files = removed.files(warehouse, table, *version).await?;
             needed.extend(files.iter().cloned());
-            read.insert(version, files.into_iter().collect());
+            place.insert(files.into_iter().collect());
         }
     }
     needed.extend(command.commits.iter().flat_map(|own| &own.files).map(|file| file.path.clone()));
