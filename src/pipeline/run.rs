@@ -360,7 +360,7 @@ async fn work(
     listener.complete(&job, &reads, &lineage::outputs(run, landed, &result.tables)).await;
     result.warnings.extend(listener.warnings());
     report::write(&run.warehouse, &result.run_id, &result).await?;
-    landing::clear_orphans(run, &draft).await?;
+    landing::clear_orphans(run, &draft, &entry, outcome == Outcome::Published).await?;
     run.staging.clear().await?;
     Ok(result)
 }
