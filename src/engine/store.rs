@@ -18,7 +18,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
-use super::whole::Whole;
+use super::whole::{Whole, is_past_the_end};
 use crate::error::{Error, Result};
 
 /// A folder of an object store: every path is relative to it.
@@ -120,7 +120,7 @@ impl Store {
                 .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
             }
         };
-        let root: Arc<dyn ObjectStore> = Arc::new(Whole::new(root));
+        let root: Arc<dyn ObjectStore> = Arc::new(Whole::remote(root));
         let prefix = Path::from_url_path(url.path())
             .map_err(|source| Error::usage(format!("{url}: not a valid path")).because(source))?;
         let inner: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
@@ -137,7 +137,8 @@ impl Store {
         })?;
         let url = Url::from_directory_path(&absolute)
             .map_err(|()| Error::usage(format!("{}: not a usable path", absolute.display())))?;
-        let root: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
+        let disk = Arc::new(LocalFileSystem::new());
+        let root: Arc<dyn ObjectStore> = Arc::new(Whole::disk(disk));
         let prefix = Path::from_absolute_path(&absolute).map_err(|source| {
             Error::usage(format!("{}: not a usable path", absolute.display())).because(source)
         })?;
@@ -353,6 +354,10 @@ pub(super) fn store_error(what: &str, error: &object_store::Error) -> Error {
     use object_store::Error as E;
     if let Some(refused) = refused_by_disk(what, error) {
         return refused;
+    }
+    if is_past_the_end(error) {
+        return Error::data(format!("{what}: a file is damaged"))
+            .help("restore it from a copy, or begin a new warehouse from the exports");
     }
     let transient = is_transient(error);
     if EXPIRED.iter().any(|code| answer(error).contains(code)) {

@@ -1,9 +1,12 @@
-//! A remote store whose objects are read whole or not at all.
+//! A store whose objects are read whole or not at all, and never past their end.
 //!
 //! A body may end early and say nothing: a proxy cut it and mended its length. Every read asks for
 //! a range, so that the answer states the object's own size beside the body's; what is missing is
 //! asked for again, from the same version of the object, and after a few times is an error. The
 //! client retries bodies whose connection breaks; those that end in good order are found here.
+//!
+//! A file that is damaged may say that a part of it is where no file ends. A disk's reader would
+//! make room for as much before it reads: ranges of a file are held against its size first.
 //!
 //! Knows sizes and ranges; refuses to know what is read.
 
@@ -18,8 +21,8 @@ use futures::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetRange, GetResult, GetResultPayload, ListResult, MultipartUpload,
-    ObjectMeta, ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
-    Result,
+    OBJECT_STORE_COALESCE_DEFAULT, ObjectMeta, ObjectStore, ObjectStoreExt, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, RenameOptions, Result, coalesce_ranges,
 };
 
 /// How often what is missing of one body is asked for again.
@@ -29,11 +32,19 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
     inner: Arc<dyn ObjectStore>,
+    /// A disk gives what was asked for, or an error.
+    disk: bool,
 }
 
 impl Whole {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>) -> Self {
-        Self { inner }
+    /// Over a store that answers by HTTP.
+    pub(super) fn remote(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, disk: false }
+    }
+
+    /// Over a disk.
+    pub(super) fn disk(inner: Arc<dyn ObjectStore>) -> Self {
+        Self { inner, disk: true }
     }
 }
 
@@ -56,6 +67,23 @@ impl fmt::Display for Short {
 }
 
 impl std::error::Error for Short {}
+
+/// A range that ends past its object.
+#[derive(Debug)]
+struct PastTheEnd;
+
+impl fmt::Display for PastTheEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a part of the file is said to be past its end")
+    }
+}
+
+impl std::error::Error for PastTheEnd {}
+
+/// Whether an error says that what was asked for is past an object's end: the object is damaged.
+pub(super) fn is_past_the_end(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::Generic { source, .. } if source.is::<PastTheEnd>())
+}
 
 /// A body that is being read: what of the object is still to come, and where from.
 struct Body {
@@ -91,16 +119,18 @@ impl Body {
     }
 }
 
-/// Whether a store refused a range because the object is empty (416).
+/// Whether a range could not be had because the object is empty: a store refuses it (416), or answers
+/// with the whole of nothing.
 fn is_empty_object(error: &object_store::Error) -> bool {
+    const MARKS: [&str; 4] = ["416", "InvalidRange", "non-partial response", "only 0 bytes"];
     matches!(error, object_store::Error::Generic { .. })
-        && ["416", "InvalidRange"].iter().any(|mark| error.to_string().contains(mark))
+        && MARKS.iter().any(|mark| error.to_string().contains(mark))
 }
 
 #[async_trait]
 impl ObjectStore for Whole {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if options.head {
+        if options.head || self.disk {
             return self.inner.get_opts(location, options).await;
         }
         let asked = options.range.is_some();
@@ -127,6 +157,19 @@ impl ObjectStore for Whole {
             found.payload = GetResultPayload::Stream(stream::try_unfold(body, Body::next).boxed());
         }
         Ok(found)
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        if !self.disk {
+            let get = |range| self.get_range(location, range);
+            return coalesce_ranges(ranges, get, OBJECT_STORE_COALESCE_DEFAULT).await;
+        }
+        let size = self.inner.head(location).await?.size;
+        if ranges.iter().any(|range| range.end > size || range.start > range.end) {
+            let source = Box::new(PastTheEnd);
+            return Err(object_store::Error::Generic { store: "disk", source });
+        }
+        self.inner.get_ranges(location, ranges).await
     }
 
     async fn put_opts(

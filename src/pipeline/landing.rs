@@ -14,7 +14,7 @@ use crate::contract::Checker;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
-use crate::land::{Draft, delta};
+use crate::land::{Draft, Published, delta};
 use crate::tables::{self, Growth};
 
 /// Rewrites every staged table as the file that its Delta table will hold, and the plain exports.
@@ -294,15 +294,23 @@ pub(super) fn now() -> i64 {
         .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))
 }
 
-/// Removes files that an attempt of this run landed and that were not published.
-pub(super) async fn clear_orphans(run: &Run, draft: &Draft) -> Result<()> {
+/// Removes files that attempts of this run landed and that are not what is published: those of this
+/// process's own draft, and where it published, those of every attempt before it. What is published
+/// may be another process's, of the same run.
+pub(super) async fn clear_orphans(
+    run: &Run,
+    draft: &Draft,
+    entry: &Published,
+    by_us: bool,
+) -> Result<()> {
     for commit in &draft.commits {
+        let Some(version) = entry.tables.get(&commit.table) else { continue };
+        let kept = delta::files(&run.warehouse, &commit.table, *version).await?;
         let prefix = format!("{}/{}-", delta::folder(&commit.table), run.identity.run_id);
         for listed in run.warehouse.list(&delta::folder(&commit.table)).await? {
-            if listed.path.starts_with(&prefix)
-                && run.first_publication
-                && !commit.files.iter().any(|file| file.path == listed.path)
-            {
+            let own = commit.files.iter().any(|file| file.path == listed.path);
+            let earlier = by_us && run.first_publication && listed.path.starts_with(&prefix);
+            if (own || earlier) && !kept.contains(&listed.path) {
                 run.warehouse.delete(&listed.path).await?;
             }
         }

@@ -456,8 +456,10 @@ async fn work(
     count_bytes(&mut result, run, &before);
     listener.complete(&job, &reads, &lineage::outputs(run, landed, &result.tables)).await;
     result.warnings.extend(listener.warnings());
-    report::write(&run.warehouse, &result.run_id, &result).await?;
-    landing::clear_orphans(run, &draft).await?;
+    if outcome == Outcome::Published {
+        report::write(&run.warehouse, &result.run_id, &result).await?;
+    }
+    landing::clear_orphans(run, &draft, &entry, outcome == Outcome::Published).await?;
     run.staging.clear().await?;
     Ok(result)
 }

@@ -139,6 +139,25 @@ fn any_number_of_threads_gives_the_same() {
     }
 }
 
+/// Whether pairs are held is a matter of memory alone.
+#[test]
+fn pairs_that_are_not_held_give_the_same_model_and_pairs() {
+    let settings = settings();
+    let input = input(&settings, &people());
+    let ready = prepare(&input, Options { threads: 2 }).unwrap();
+    let (held_model, held) = ready.trained().unwrap();
+    let counted_model = ready.train(&ready.counted(1).unwrap(), None).unwrap();
+    assert_eq!(held_model.hash().unwrap(), counted_model.hash().unwrap());
+    let scorer = Scorer::new(&held_model, &ready.comparisons, true, None);
+    let (with, compared) = ready.score(&scorer, held).unwrap();
+    let (without, compared_again) = ready.score(&scorer, None).unwrap();
+    let of = |scored: &[Scored]| -> Vec<_> {
+        scored.iter().map(|pair| (pair.l, pair.r, pair.rule, pair.pattern, pair.weight)).collect()
+    };
+    assert!(!with.is_empty());
+    assert_eq!((of(&with), compared), (of(&without), compared_again));
+}
+
 #[test]
 fn a_model_that_was_saved_scores_as_it_did() {
     let settings = settings();

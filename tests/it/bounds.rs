@@ -200,7 +200,7 @@ fn a_time_that_is_none_is_a_usage_error() {
     let project = Project::tiny();
     let place = Store::disk().place();
     for wrong in ["soon", "0s", "-5s", "90"] {
-        let ran = project.run(&place, DATE, &["--timeout", wrong]).expect(2, "failed");
+        let ran = project.run(&place, DATE, &[&format!("--timeout={wrong}")]).expect(2, "failed");
         assert!(ran.said.contains("--timeout") && ran.said.contains("2h"), "{}", ran.said);
         assert!(!Path::new(&place.uri).exists());
     }

@@ -40,6 +40,13 @@ fn at_once(project: &Project, place: &Place, date: &str, arguments: &[Vec<String
     })
 }
 
+/// The chain of manifests and every file that it names are whole.
+fn verified(project: &Project, place: &Place) {
+    let done = project.command(place).args(["verify", "--warehouse", &place.uri]).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{said}");
+}
+
 fn the_same_run(store: &Store) {
     let project = Project::tiny();
     let date = &project.dates()[0];
@@ -59,6 +66,7 @@ fn the_same_run(store: &Store) {
         assert!(outcomes.contains_key("published"), "{outcomes:?}");
         // It holds that every table has one commit of the run.
         assert_eq!(Warehouse::at(&place).state(&[]), expected);
+        verified(&project, &place);
         place.remove();
     }
 }
@@ -75,17 +83,18 @@ fn eight_different_runs(store: &Store) {
     for _ in 0..crowds() {
         let place = store.place();
         let ends = at_once(&project, &place, date, &arguments);
+        let ends: Vec<Ran> = ends.into_iter().map(|ran| ran.expect(0, "")).collect();
         let warehouse = Warehouse::at(&place);
         let entries = warehouse.sequence();
         assert_eq!(entries.len(), PROCESSES);
         let state = warehouse.state(&[]);
         assert_eq!(state.published, PROCESSES);
+        verified(&project, &place);
         for table in state.tables.values() {
             // One commit a run is held where the state is read; here, that none is missing.
             assert_eq!(table.commits.len(), PROCESSES);
         }
         for (ran, own) in ends.into_iter().zip(&arguments) {
-            let ran = ran.expect(0, "published");
             let entry = entries.iter().find(|entry| entry["run_id"] == ran.run_id()).unwrap();
             let alone = store.place();
             let own: Vec<&str> = own.iter().map(String::as_str).collect();

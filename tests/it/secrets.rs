@@ -38,7 +38,7 @@ fn no_secret_is_said_or_written() {
         }
     }
     let files = files_below(&place.folder);
-    assert!(files.len() > 50);
+    assert!(files.len() > 30, "{} files", files.len());
     for file in files {
         let bytes = fs::read(&file).unwrap();
         for secret in secrets() {
