@@ -114,7 +114,7 @@ fn no_value_of_an_export_is_told_to_anybody() {
     let wrong: &[(&str, i32)] = &[
         ("sources.crm_contacts.max_quarantined=0%", 1),
         (
-            "records.0.sql=SELECT contact_id AS record_id, kind, CAST(full_name AS INT) AS full_name, modified_at AS updated_at FROM raw_crm_contacts",
+            "records.0.sql=SELECT contact_id AS record_id, kind, CAST(CAST(full_name AS INT) AS VARCHAR) AS full_name, modified_at AS updated_at FROM raw_crm_contacts",
             1,
         ),
         (

@@ -152,20 +152,23 @@ pub(super) async fn people(
 /// All records and ids of the customers that are meant: every record that was ever theirs and is
 /// not another's now, and every id that such records alone had.
 fn closure(meant: BTreeSet<String>, ever: &Ever, current: &BTreeMap<RecordKey, String>) -> People {
+    let mut held: BTreeMap<&String, Vec<&RecordKey>> = BTreeMap::new();
+    for (record, of) in ever {
+        of.iter().for_each(|id| held.entry(id).or_default().push(record));
+    }
+    let of = |id: &String| held.get(id).into_iter().flatten().copied();
     let mut ids = meant;
     let mut records: BTreeSet<RecordKey> = BTreeSet::new();
     loop {
         let before = (ids.len(), records.len());
-        for (record, of) in ever {
-            let elsewhere = current.get(record).is_some_and(|id| !ids.contains(id));
-            if !elsewhere && of.iter().any(|id| ids.contains(id)) {
-                records.insert(record.clone());
-            }
-        }
-        for id in ever.iter().filter(|(r, _)| records.contains(*r)).flat_map(|(_, of)| of) {
+        let theirs = |record: &&RecordKey| current.get(*record).is_none_or(|id| ids.contains(id));
+        let found: Vec<RecordKey> = ids.iter().flat_map(of).filter(theirs).cloned().collect();
+        records.extend(found);
+        let more: BTreeSet<&String> =
+            records.iter().filter_map(|own| ever.get(own)).flatten().collect();
+        for id in more {
             // An id that another customer has now, or had with another record, stays.
-            let shared = ever.iter().any(|(r, of)| of.contains(id) && !records.contains(r));
-            if !shared {
+            if of(id).all(|record| records.contains(record)) {
                 ids.insert(id.clone());
             }
         }
