@@ -173,11 +173,11 @@ impl<'a> Staying<'a> {
     }
 }
 
-/// Golden ids as [`identify`](super::identify) gives them, where the entities of `staying` are as
+/// Golden ids as [`identify`](fn@super::identify) gives them, where the entities of `staying` are as
 /// they were: `clusters` are all others. The golden ids are of `clusters`, the tables are of all.
 ///
 /// # Errors
-/// As [`identify`](super::identify).
+/// As [`identify`](fn@super::identify).
 pub fn identify_since(
     run: &IdentifyRun<'_>,
     clusters: &[Vec<RecordKey>],
