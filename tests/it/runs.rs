@@ -185,7 +185,8 @@ fn maintenance_keeps_every_row_of_kept_runs_and_removes_what_none_needs() {
     // One date is kept: the files of the other go, and what built on it cannot be run again.
     let keep_one = ["maintain", PIPELINE, "--set", "land.retain_runs=1"];
     let answer = done(&project, &place, &keep_one, "published");
-    assert!(answer["files_removed"].as_u64().unwrap() > 20, "{answer}");
+    // One of each table that is replaced, and two of each that grows.
+    assert_eq!(answer["files_removed"], 12 + 3 * 2, "{answer}");
     assert_eq!(answer["dates_kept"], serde_json::json!([project.dates()[1]]), "{answer}");
     assert!(data() < before, "{} of {before} files", data());
     assert_eq!(tables(&place, &warehouse.current()), two);
@@ -279,7 +280,7 @@ fn a_run_past_a_limit_stops_with_why_and_is_published_when_it_is_accepted() {
     assert_eq!(gate["past"], planned["gate"]["past"], "{}", stopped.answer);
     assert_eq!(gate["difference"], planned["gate"]["difference"]);
     let merged = gate["difference"]["merged"].as_u64().unwrap();
-    assert!(merged > 1 && gate["difference"]["redirected"].as_u64().unwrap() >= merged);
+    assert!(merged > 1 && gate["difference"]["redirected"].as_u64().unwrap() > 0, "{gate}");
     let cause = gate["difference"]["causes"][0]["cause"].as_str().unwrap();
     assert!(cause.contains("`same_city`"), "{gate}");
     assert!(!gate["difference"]["largest"].as_array().unwrap().is_empty());
