@@ -191,15 +191,22 @@ impl Engine {
         // The engine does not say which file it was; all are of one folder.
         let first = paths.first().map_or("", String::as_str);
         let folder = store.url_of(first.rsplit_once('/').map_or("", |(folder, _)| folder));
-        self.context.read_parquet(urls, ParquetReadOptions::default()).await.map_err(|error| {
-            match root(&error) {
-                // Nothing but paths is planned here: what is not found is a file.
-                DataFusionError::Plan(_) => {
-                    Error::data(format!("{folder}: a file that the table names is missing"))
-                        .help("restore it from a copy, or begin a new warehouse from the exports")
-                }
-                _ => translate(&folder, error),
+        let context = self.context.clone();
+        // A task of its own: the reader of a footer may panic on one that is damaged.
+        let planned =
+            tokio::spawn(
+                async move { context.read_parquet(urls, ParquetReadOptions::default()).await },
+            );
+        let help = "restore it from a copy, or begin a new warehouse from the exports";
+        let Ok(planned) = planned.await else {
+            return Err(Error::data(format!("{folder}: a Parquet file is damaged")).help(help));
+        };
+        planned.map_err(|error| match root(&error) {
+            // Nothing but paths is planned here: what is not found is a file.
+            DataFusionError::Plan(_) => {
+                Error::data(format!("{folder}: a file that the table names is missing")).help(help)
             }
+            _ => translate(&folder, error),
         })
     }
 

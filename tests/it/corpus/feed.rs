@@ -157,9 +157,9 @@ fn published() -> &'static (TempDir, PathBuf, PathBuf) {
         run_blocking(simurgh::pipeline::run(&request)).expect("a run");
         let table = folder.path().join("tables/match_log");
         let log = table.join("_delta_log/00000000000000000000.json");
-        let entries =
+        let mut entries =
             fs::read_dir(&table).expect("a table").map(|entry| entry.expect("a file").path());
-        let data = entries.filter(|path| path.extension().is_some_and(|e| e == "parquet")).next();
+        let data = entries.find(|path| path.extension().is_some_and(|e| e == "parquet"));
         (folder, data.expect("a data file"), log)
     })
 }
