@@ -9,6 +9,7 @@ mod check;
 mod checks;
 pub mod dedupe;
 mod inputs;
+pub mod judged;
 mod landing;
 mod lineage;
 mod look;

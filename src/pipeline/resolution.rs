@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::judged::Applied;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
@@ -27,7 +28,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
     let earlier_models = models::earlier(run).await?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = input(run, kind, settings).await?;
+        let judged = Applied::to(kind, settings, &run.loaded.directory)?;
+        let input = input(run, kind, &judged.settings).await?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
         let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
@@ -38,6 +40,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         quality
             .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
         clusters.extend(own);
+        let hash = resolved.model.hash()?;
+        warnings.extend(judged.warnings(&hash).into_iter().map(|own| format!("{kind}: {own}")));
         named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);

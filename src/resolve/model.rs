@@ -82,7 +82,7 @@ pub struct Classes {
     pub same: f64,
     /// Different entities that share a home or a firm; 0 in a model without that class.
     pub household: f64,
-    /// Different entities that share a name; 0 in a model without that class.
+    /// Different entities that share a name or are called alike; 0 in a model without that class.
     pub namesake: f64,
     /// Different entities that agree by chance.
     pub coincidence: f64,
@@ -119,7 +119,7 @@ pub struct LevelModel {
     pub u: f64,
     /// Its probability among pairs of one household.
     pub household: Option<f64>,
-    /// Its probability among pairs of namesakes.
+    /// Its probability among pairs of namesakes or look-alikes.
     pub namesake: Option<f64>,
     /// log2(m / u), a multiple of 2^-20.
     pub weight: f64,
@@ -203,11 +203,13 @@ pub struct Candidate {
 }
 
 /// How two comparisons depend on each other within a class, over the pairs that know both, weighted
-/// by their probability in the class. The model takes them for independent.
+/// by their probability in the class. The model takes them for independent. Of coincidence: over
+/// random pairs that agree on nothing else; the shares are those at any level but the loosest, and
+/// `bits` is by how much a pair that agrees on both weighs too much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dependence {
-    /// The class: `same`, `household` or `namesake`.
+    /// The class: `same`, `household`, `namesake` or `coincidence`.
     pub class: String,
     /// One comparison.
     pub left: String,
@@ -222,6 +224,25 @@ pub struct Dependence {
     /// The mutual information of the two levels, in bits: about what the match weight of a pair is
     /// wrong by, on average, for having both.
     pub bits: f64,
+}
+
+impl TrainingReport {
+    /// What a person should know of how the model was trained.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let by_chance = self.dependence.iter().filter(|own| own.class == "coincidence");
+        let told = |own: &Dependence| {
+            format!(
+                "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they \
+                 should: a pair that agrees on both weighs about {:.1} bits too much; make one \
+                 comparison of them, such as type address of a street and its city, or leave one out",
+                own.left,
+                own.right,
+                own.bits.exp2(),
+                own.bits
+            )
+        };
+        by_chance.map(told).collect()
+    }
 }
 
 impl std::fmt::Display for LargestMove {

@@ -411,6 +411,18 @@ impl Ready<'_> {
         Ok((self.train(&counts(&held), None)?, Some(held)))
     }
 
+    /// Trains with m counted from labelled pairs: see [`train_from_labels`].
+    pub(super) fn trained_from_labels(&self, labels: &[StewardDecision]) -> Result<Model> {
+        let labelled = self.labelled(labels);
+        if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
+            return Err(Error::data("no labelled pair of one entity is among the records")
+                .help("m is counted from pairs that are the same: label some"));
+        }
+        let model = self.train(&self.share()?, Some(labelled))?;
+        self.comparisons.check()?;
+        Ok(model)
+    }
+
     /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
     fn train(&self, counts: &Counts, labelled: Option<Labelled>) -> Result<Model> {
         let skip = |l, r| self.skip(l, r);
@@ -462,7 +474,7 @@ impl Ready<'_> {
     /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
     /// the least above it from which pairs are right as often as that, by their probabilities.
     fn merge_weight(&self, scored: &[Scored]) -> Weight {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let merge = least_weight(thresholds.merge);
         let Some(precision) = thresholds.precision else { return merge };
         let own = scored.iter().filter(|pair| pair.by == By::Model && pair.weight >= merge);
@@ -486,7 +498,7 @@ impl Ready<'_> {
         weight: Weight,
         rule: Option<(usize, Verdict)>,
     ) -> Scored {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let likely = probability(weight);
         let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
@@ -585,13 +597,25 @@ impl Ready<'_> {
                 |pair| pair.weight,
             );
         }
-        let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
+        let list = &self.comparisons.list;
+        let mut best: Vec<Option<Best>> = vec![None; list.len()];
+        // Where both groups have a whole name, an initial or half a name speaks for neither: it
+        // would match a brother's as well.
+        let any = |rows: &[u32], place: usize| {
+            rows.iter().take(GROUP_ROWS).any(|row| list[place].is_whole_name(*row))
+        };
+        let whole: Vec<bool> =
+            (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
                     .map_or_else(|| self.comparisons.pattern(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
+                    let names = |row: u32| list[place].is_whole_name(row);
+                    if whole[place] && !(names(*l) && names(*r)) {
+                        continue;
+                    }
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
                         *best = own;
@@ -776,6 +800,9 @@ pub fn resolve(
         }
         None => ready.trained()?,
     };
+    if trained {
+        warnings.extend(model.training.warnings());
+    }
     if !model.training.converged {
         let moves = model.training.largest_move.as_ref();
         warnings.push(format!(
@@ -866,15 +893,7 @@ pub fn train_from_labels(
     labels: &[StewardDecision],
     options: Options,
 ) -> Result<Model> {
-    let ready = prepare(input, options)?;
-    let labelled = ready.labelled(labels);
-    if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
-        return Err(Error::data("no labelled pair of one entity is among the records")
-            .help("m is counted from pairs that are the same: label some"));
-    }
-    let model = ready.train(&ready.share()?, Some(labelled))?;
-    ready.comparisons.check()?;
-    Ok(model)
+    prepare(input, options)?.trained_from_labels(labels)
 }
 
 #[cfg(test)]
