@@ -151,8 +151,8 @@ impl Material<'_> {
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
 const TELLS: f64 = 0.001;
-/// The least share of one entity that is called the same, up to slips.
-const CALLED: f64 = 0.5;
+/// More than this share is most of a class.
+const MOSTLY: f64 = 0.5;
 /// A comparison by which two classes are told apart says at least so many bits of a pair.
 const SAYS: f64 = 0.3;
 
@@ -196,37 +196,38 @@ impl Material<'_> {
         found.unwrap_or(best)
     }
 
-    /// Whether a class that was trained as one entity is none: its pairs are mostly called alike
-    /// and not the same, and are as far apart as random pairs in all else that would tell. A word
-    /// such as `pizzeria` that names share with what is served makes such pairs, and there can be
-    /// more of them than of duplicates.
+    /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
+    /// same, and in most of what else would tell they are as far apart as random pairs, or, where
+    /// they are not even called alike, mostly apart. A word such as `pizzeria` that names share with
+    /// what is served makes such pairs, and so do a suburb and its postcode; there can be more of
+    /// them than of duplicates, which are then a part of the class.
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
-        let (mut called, mut else_) = (0, 0);
+        // Of each comparison that would tell: whether it is of what records are called, the share
+        // that agrees strictly, the share that does not agree at all, and the bits that it says.
+        let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
         for (place, own) in list.iter().enumerate() {
-            let (mut chance, mut strict, mut bits) = (0.0, 0.0, 0.0);
+            let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
             for (level, u) in self.u[place].iter().enumerate() {
-                let m = trained.mixture.probability(0, place, level).max(LEAST);
+                apart = trained.mixture.probability(0, place, level).max(LEAST);
                 chance += u;
-                strict += if chance <= TELLS { m } else { 0.0 };
-                bits += m * (m / u.max(LEAST)).log2();
+                strict += if chance <= TELLS { apart } else { 0.0 };
+                bits += apart * (apart / u.max(LEAST)).log2();
             }
-            if self.u[place].first().is_none_or(|u| *u > TELLS) {
-                continue;
-            }
-            if is_called(own) {
-                called += 1;
-                if strict >= CALLED || self.given_m[place] {
+            if self.u[place].first().is_some_and(|u| *u <= TELLS) {
+                if self.given_m[place] {
                     return false;
                 }
-            } else {
-                else_ += 1;
-                if bits >= SAYS {
-                    return false;
-                }
+                tell.push((is_called(own), strict, apart, bits));
             }
         }
-        called > 0 && else_ > 0
+        let called = || tell.iter().filter(|own| own.0);
+        let others = || tell.iter().filter(|own| !own.0);
+        let nothing_alike = called().all(|own| own.2 > MOSTLY);
+        let apart = others().filter(|own| own.3 < SAYS || (nothing_alike && own.2 > MOSTLY));
+        called().count() > 0
+            && called().all(|own| own.1 < MOSTLY)
+            && 2 * apart.count() > others().count()
     }
 }
 
