@@ -399,13 +399,13 @@ fn places() -> Vec<[String; 6]> {
     for place in 0..400 {
         let word = |at: usize| format!("{}{}", FAMILY[at % 10], FAMILY[at / 10 % 10]);
         let name = format!("{} {}", word(pick(100)), word(pick(100)));
-        let (town, street) = (pick(5), pick(6));
+        let (town, street, number) = (pick(5), pick(6), 1 + pick(90));
         for copy in 0..=usize::from(place % 20 == 0) {
             rows.push([
                 "guide".to_owned(),
                 format!("{place:04}{copy}"),
                 if copy == 1 { name.replacen('a', "e", 1) } else { name.clone() },
-                format!("{} {}", 1 + pick(20), word(town * 10 + street)),
+                format!("{number} {}", word(town * 10 + street)),
                 format!("{} town", FAMILY[town]),
                 String::new(),
             ]);

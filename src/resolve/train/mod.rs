@@ -197,10 +197,9 @@ impl Material<'_> {
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
-    /// same, and in most of what else would tell they are as far apart as random pairs, or, where
-    /// they are not even called alike, mostly apart. A word such as `pizzeria` that names share with
-    /// what is served makes such pairs, and so do a suburb and its postcode; there can be more of
-    /// them than of duplicates, which are then a part of the class.
+    /// same, and are either called nothing alike, as neighbours are, or in most of what else would
+    /// tell as far apart as random pairs, as are names that share a word with what is served. There
+    /// can be more of either than of duplicates, which are then a part of the class.
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
@@ -223,11 +222,10 @@ impl Material<'_> {
         }
         let called = || tell.iter().filter(|own| own.0);
         let others = || tell.iter().filter(|own| !own.0);
-        let nothing_alike = called().all(|own| own.2 > MOSTLY);
-        let apart = others().filter(|own| own.3 < SAYS || (nothing_alike && own.2 > MOSTLY));
+        let silent = others().filter(|own| own.3 < SAYS).count();
         called().count() > 0
             && called().all(|own| own.1 < MOSTLY)
-            && 2 * apart.count() > others().count()
+            && (called().all(|own| own.2 > MOSTLY) || 2 * silent > others().count())
     }
 }
 
