@@ -37,6 +37,9 @@ pub(super) struct Arguments {
     /// How to resolve: a pipeline file, such as the one that this command writes
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+    /// How to resolve: settings that Splink 4 or 5 saved (`linker.misc.save_model_to_json`)
+    #[arg(long, value_name = "FILE", conflicts_with = "settings")]
+    splink: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -54,9 +57,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             source: arguments.source.as_deref(),
             labels: arguments.labels.as_deref(),
             exclude: &arguments.exclude,
+            ..Roles::default()
         },
         link_only: arguments.link_only,
         settings: arguments.settings.as_deref(),
+        splink: arguments.splink.as_deref(),
         options,
     };
     let found = run_blocking(dedupe(&request))?;

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::evaluate::verdict;
 use super::explain::Values;
 use super::out::say;
 use super::steward::{StewardArguments, publish};
-use super::truth::table;
 use super::waterfall::bar;
 use super::{Done, Global, rollback};
 use crate::engine::run_blocking;
 use crate::error::{Error, Result};
+use crate::pipeline::judged::{table, verdict};
 use crate::pipeline::{self, Desk, Records, Steward};
 use crate::resolve::{Calibration, Doubtful, NewDecision, RecordKey, calibration};
 
@@ -184,7 +183,7 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
         "verdict",
         "why",
     ];
-    let rows = table(file, &columns)?;
+    let rows = table(file, &columns, &[])?;
     let mut judged: Vec<(usize, RecordKey, RecordKey, bool, f64, String)> = Vec::new();
     for (number, row) in (2..).zip(&rows) {
         let wrong = |what: &str| {
@@ -192,8 +191,7 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
                 "the file is one that `simurgh review export` wrote, with match or different in the column verdict, or nothing where a pair was not judged",
             )
         };
-        let same =
-            verdict(&row[5]).map_err(|()| wrong("the verdict is neither match nor different"))?;
+        let same = verdict(&row[5]).map_err(wrong)?;
         let Some(same) = same else { continue };
         if row[..4].iter().any(String::is_empty) {
             return Err(wrong("a source or record_id is empty"));

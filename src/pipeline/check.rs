@@ -106,6 +106,9 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
     for model in pipeline.resolve.values().filter_map(|own| own.training.model.as_ref()) {
         add(&super::models::text(loaded, model)?);
     }
+    for sample in pipeline.resolve.values().filter_map(|own| own.thresholds.sample.as_ref()) {
+        add(&super::judged::text(loaded, sample)?);
+    }
     for source in pipeline.sources.values() {
         let path = loaded.directory.join(&source.contract);
         add(&std::fs::read_to_string(&path).map_err(|cause| {

@@ -57,8 +57,9 @@ impl Look {
     pub async fn open(request: &LookRequest) -> Result<Self> {
         let warehouse = Store::open(&request.warehouse)?;
         land::refuse_other_formats(&warehouse).await?;
-        let loaded =
+        let mut loaded =
             config::load(&request.pipeline, &request.sets, &|name| std::env::var(name).ok())?;
+        super::judged::apply_all(&mut loaded)?;
         super::check::contracts(&loaded)?;
         let history = History::read(&warehouse).await?;
         let name = &loaded.pipeline.name;

@@ -21,6 +21,7 @@ mod forget;
 mod gate;
 mod incremental;
 mod inputs;
+pub mod judged;
 mod landing;
 mod lineage;
 mod look;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::consent::LINKABLE;
 use super::incremental;
+use super::judged::Applied;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
@@ -43,6 +44,8 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut extents = Vec::new();
     let mut staying = resolve::Staying::new(&earlier.members, decisions.list())?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
+        let judged = Applied::to(kind, settings, &run.loaded.directory)?;
+        let settings: &resolve::Resolve = &judged.settings;
         let work = memory::at(format!("resolve.{kind}, reading records"));
         let (input, also) =
             input_and(&run.engine, kind, kind, settings, &["content_hash".to_owned()]).await?;
@@ -68,8 +71,10 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
             resolved.quality.iter().filter_map(|of| Some((own.get(&of.cluster)?[0].clone(), *of))),
         );
         clusters.extend(own.into_values());
-        let mut entry = models::keep(run, kind, settings, &choice, &resolved).await?;
         let model = &resolved.model;
+        let known = judged.warnings(&model.hash()?);
+        warnings.extend(known.into_iter().map(|own| format!("{kind}: {own}")));
+        let mut entry = models::keep(run, kind, settings, &choice, &resolved).await?;
         entry.resolution = incremental::decided_by(run, kind, settings, model, &apart_hash).await?;
         named.push(entry);
         pairs.push(resolved.pairs);

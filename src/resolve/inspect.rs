@@ -13,7 +13,7 @@ use super::columns::{Dictionary, Keys};
 use super::compare::{Scratch, UNKNOWN, level_of};
 use super::kernel::{Chunk, walk};
 use super::model::{Model, Scorer, Weight, fixed, float, probability};
-use super::record::RecordKey;
+use super::record::{RecordKey, StewardDecision};
 use super::run::{Input, Options, Ready, column, prepare};
 use super::settings::{LinkType, Verdict};
 use crate::error::Result;
@@ -168,6 +168,14 @@ impl<'a> Inspector<'a> {
     /// As [`super::resolve`].
     pub fn train(&self) -> Result<Model> {
         Ok(self.ready.trained()?.0)
+    }
+
+    /// Trains a model whose m is counted from labelled pairs.
+    ///
+    /// # Errors
+    /// As [`super::train_from_labels`].
+    pub fn train_from_labels(&self, labels: &[StewardDecision]) -> Result<Model> {
+        self.ready.trained_from_labels(labels)
     }
 
     /// Brings a model to the records.

@@ -83,7 +83,7 @@ pub struct Classes {
     pub same: f64,
     /// Different entities that share a home or a firm; 0 in a model without that class.
     pub household: f64,
-    /// Different entities that share a name; 0 in a model without that class.
+    /// Different entities that share a name or are called alike; 0 in a model without that class.
     pub namesake: f64,
     /// Different entities that agree by chance.
     pub coincidence: f64,
@@ -120,7 +120,7 @@ pub struct LevelModel {
     pub u: f64,
     /// Its probability among pairs of one household.
     pub household: Option<f64>,
-    /// Its probability among pairs of namesakes.
+    /// Its probability among pairs of namesakes or look-alikes.
     pub namesake: Option<f64>,
     /// log2(m / u), a multiple of 2^-20.
     pub weight: f64,
@@ -176,10 +176,6 @@ pub struct TrainingReport {
     pub candidates: Vec<Candidate>,
     /// What dependence is left between comparisons, class by class.
     pub dependence: Vec<Dependence>,
-    /// Comparisons whose m was held as before training, since pairs that disagree on them were
-    /// taken for one entity else.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<String>,
 }
 
 /// The largest move of EM's last iteration.
@@ -239,24 +235,18 @@ impl TrainingReport {
     /// What a person should know of how the model was trained.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let by_chance = self.dependence.iter().filter(|own| own.class == "coincidence");
-        let mut warnings: Vec<String> = by_chance
-            .map(|own| {
-                format!(
-                    "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they                      should: a pair that agrees on both weighs about {:.1} bits too much; make one                      comparison of them, such as type address of a street and its city, or leave one out",
-                    own.left,
-                    own.right,
-                    own.bits.exp2(),
-                    own.bits
-                )
-            })
-            .collect();
-        if !self.held.is_empty() {
-            warnings.push(format!(
-                "training would have taken pairs that mostly disagree on {} for one entity: its m was                  held as it is before training; look at the comparisons beside it",
-                self.held.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-            ));
-        }
-        warnings
+        let told = |own: &Dependence| {
+            format!(
+                "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they \
+                 should: a pair that agrees on both weighs about {:.1} bits too much; make one \
+                 comparison of them, such as type address of a street and its city, or leave one out",
+                own.left,
+                own.right,
+                own.bits.exp2(),
+                own.bits
+            )
+        };
+        by_chance.map(told).collect()
     }
 }
 

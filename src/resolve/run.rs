@@ -454,6 +454,18 @@ impl Ready<'_> {
         Ok((self.train(&counts(&held), None)?, Some(held)))
     }
 
+    /// Trains with m counted from labelled pairs: see [`train_from_labels`].
+    pub(super) fn trained_from_labels(&self, labels: &[StewardDecision]) -> Result<Model> {
+        let labelled = self.labelled(labels);
+        if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
+            return Err(Error::data("no labelled pair of one entity is among the records")
+                .help("m is counted from pairs that are the same: label some"));
+        }
+        let model = self.train(&self.share()?, Some(labelled))?;
+        self.comparisons.check()?;
+        Ok(model)
+    }
+
     /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
     fn train(&self, counts: &Counts, labelled: Option<Labelled>) -> Result<Model> {
         let skip = |l, r| self.skip(l, r);
@@ -506,7 +518,7 @@ impl Ready<'_> {
     /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
     /// the least above it from which pairs are right as often as that, by their probabilities.
     fn merge_weight(&self, scored: &[Scored]) -> Weight {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let merge = least_weight(thresholds.merge);
         let Some(precision) = thresholds.precision else { return merge };
         let own = scored.iter().filter(|pair| pair.by == By::Model && pair.weight >= merge);
@@ -530,7 +542,7 @@ impl Ready<'_> {
         weight: Weight,
         rule: Option<(usize, Verdict)>,
     ) -> Scored {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let likely = probability(weight);
         let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
@@ -1004,15 +1016,7 @@ pub fn train_from_labels(
     labels: &[StewardDecision],
     options: Options,
 ) -> Result<Model> {
-    let ready = prepare(input, options)?;
-    let labelled = ready.labelled(labels);
-    if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
-        return Err(Error::data("no labelled pair of one entity is among the records")
-            .help("m is counted from pairs that are the same: label some"));
-    }
-    let model = ready.train(&ready.share()?, Some(labelled))?;
-    ready.comparisons.check()?;
-    Ok(model)
+    prepare(input, options)?.trained_from_labels(labels)
 }
 
 #[cfg(test)]

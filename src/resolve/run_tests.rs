@@ -404,3 +404,80 @@ fn probabilities_that_are_given_are_not_trained() {
     let refused = resolve(&input(&given, &rows), &[], None, Options { threads: 1 });
     assert_eq!(refused.map(|_| ()).unwrap_err().kind(), crate::error::Kind::Configuration);
 }
+
+#[test]
+fn a_model_trained_on_counts_is_the_one_trained_on_stored_pairs() {
+    let (rows, settings) = (people(), settings());
+    let input = input(&settings, &rows);
+    let ready = prepare(&input, Options { threads: 2 }).unwrap();
+    let (stored, held) = ready.trained().unwrap();
+    assert!(held.is_some(), "few pairs are stored");
+    assert_eq!(ready.train(&ready.share().unwrap(), None).unwrap(), stored);
+}
+
+/// Places to eat in five towns, each with streets of its own; a few are listed twice.
+fn places() -> Vec<[String; 6]> {
+    let mut random = SplitMix64::new(11);
+    let mut pick = |count: usize| (random.next() % count as u64) as usize;
+    let mut rows = Vec::new();
+    for place in 0..400 {
+        let word = |at: usize| format!("{}{}", FAMILY[at % 10], FAMILY[at / 10 % 10]);
+        let name = format!("{} {}", word(pick(100)), word(pick(100)));
+        let (town, street, number) = (pick(5), pick(6), 1 + pick(90));
+        for copy in 0..=usize::from(place % 20 == 0) {
+            rows.push([
+                "guide".to_owned(),
+                format!("{place:04}{copy}"),
+                if copy == 1 { name.replacen('a', "e", 1) } else { name.clone() },
+                format!("{number} {}", word(town * 10 + street)),
+                format!("{} town", FAMILY[town]),
+                String::new(),
+            ]);
+        }
+    }
+    rows
+}
+
+#[test]
+fn neighbours_are_not_taken_for_one_entity() {
+    let mut settings = settings();
+    settings.blocking = vec![blocking("town", &["born"])];
+    settings.comparisons = vec![
+        comparison("name", "free_text", &["given"], false),
+        comparison("street", "jaro_winkler", &["family"], false),
+        comparison("town", "exact", &["born"], false),
+    ];
+    let rows = places();
+    let found = resolve(&input(&settings, &rows), &[], None, Options { threads: 2 }).unwrap();
+    let ids: Vec<String> = found.clusters.iter().map(u32::to_string).collect();
+    let truth: Vec<&str> = rows.iter().map(|row| &row[1][..4]).collect();
+    let scores = crate::resolve::evaluate(ids.iter().map(String::as_str).zip(truth));
+    assert!(scores.pairwise.precision > 0.9, "{scores:?}");
+}
+
+#[test]
+fn comparisons_that_agree_together_by_chance_are_told() {
+    let mut settings = settings();
+    settings.comparisons = vec![
+        comparison("given", "exact", &["given"], false),
+        comparison("again", "exact", &["given"], false),
+        comparison("born", "date", &["born"], false),
+    ];
+    let found = run(&settings, &[], 2);
+    let told = "`given` and `again` agree together by chance";
+    assert!(found.warnings.iter().any(|own| own.contains(told)), "{:?}", found.warnings);
+}
+
+/// Of two groups that have whole names, initials speak for neither.
+#[test]
+fn a_whole_name_is_neither_an_initial_nor_half_of_one() {
+    let names = [("Ali", "Hassan"), ("A", "Hassan"), ("Ahmad", "Hassan"), ("Ali", "Hassan")];
+    let array = |of: fn(&(&str, &str)) -> String| -> ArrayRef {
+        Arc::new(names.iter().map(|own| Some(of(own))).collect::<StringArray>())
+    };
+    let (given, family) = (array(|own| own.0.to_owned()), array(|own| own.1.to_owned()));
+    let settings = comparison("name", "person_name", &["given", "family"], false);
+    let own = Comparison::new(&settings, &[&given, &family]).unwrap();
+    let whole: Vec<bool> = (0..4).map(|row| own.is_whole_name(row)).collect();
+    assert_eq!(whole, [true, false, true, true]);
+}

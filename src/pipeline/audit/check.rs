@@ -251,7 +251,7 @@ impl Pair {
         if again.match_probability != self.match_probability {
             differs("the match probability is another than was logged");
         }
-        let thresholds = settings.thresholds;
+        let thresholds = &settings.thresholds;
         let steward = decisions.iter().rev().find(|own| {
             (own.a == self.l && own.b == self.r) || (own.a == self.r && own.b == self.l)
         });

@@ -154,7 +154,7 @@ fn parquet(out: &Path, name: &str, batch: RecordBatch) -> Result<()> {
     Ok(())
 }
 
-fn put(out: &Path, name: &str, text: &str) -> Result<()> {
+pub(super) fn put(out: &Path, name: &str, text: &str) -> Result<()> {
     let path = out.join(name);
     std::fs::write(&path, text).map_err(|error| unwritable(&path, error))
 }

@@ -356,7 +356,7 @@ fn score(
 
 /// The weight from which pairs are merged, of all of them.
 fn merge_weight(ready: &Ready<'_>, taken: &Taken, fresh: &[Scored]) -> Weight {
-    let thresholds = ready.input.settings.thresholds;
+    let thresholds = &ready.input.settings.thresholds;
     if thresholds.precision.is_none() {
         return least_weight(thresholds.merge);
     }

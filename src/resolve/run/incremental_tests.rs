@@ -147,6 +147,7 @@ impl Chance {
             rules: all,
             training: Training { random_pairs: 5_000, ..Training::default() },
             thresholds: Thresholds {
+                sample: None,
                 merge: 0.5,
                 review: 0.05,
                 precision: (self.below(5) == 0).then_some(0.9),

@@ -9,6 +9,7 @@
 //! are among random pairs too, and agree on everything. A street and its city agree together far
 //! oftener than by chance, so that a pair of neighbours weighs as much as a pair of one entity.
 
+use super::classes::is_understood;
 use super::em::{Mixture, Vectors, known};
 use super::{Probabilities, Trainee};
 use crate::random::SplitMix64;
@@ -103,11 +104,16 @@ pub(super) fn by_chance(trainee: &Trainee<'_>, comparisons: &Comparisons) -> Vec
     for (place, [pairs, one, other, both]) in tallies.into_iter().enumerate() {
         let all = pairs.max(1) as f64;
         let (observed, expected) = (both as f64 / all, one as f64 / all * other as f64 / all);
+        // What a name, an e-mail address, a phone and an address share, other classes know of.
+        let (left, right) = (&list[place / count], &list[place % count]);
+        if is_understood(left) && is_understood(right) {
+            continue;
+        }
         if both >= TOLD.0 && observed >= TOLD.1 * expected {
             found.push(Dependence {
                 class: "coincidence".to_owned(),
-                left: list[place / count].name.clone(),
-                right: list[place % count].name.clone(),
+                left: left.name.clone(),
+                right: right.name.clone(),
                 pairs,
                 observed: rounded(observed),
                 expected: rounded(expected),
