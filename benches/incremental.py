@@ -146,9 +146,9 @@ def main():
     print(json.dumps(counts))
     median = {way: {step: statistics.median(own.get(step, 0.0) for own in list_) for step in {s for one in list_ for s in one}} for way, list_ in cost.items()}
     for way in median:
-        median[way]["scoring and clustering"] = median[way].get("scoring", 0) + median[way].get("clustering", 0)
-    order = ["reading what the run before left", "reading records", "reading what changed", "blocking and coding", "scoring", "clustering",
-             "putting pairs together", "identifying", "the match log", "writing tables", "scoring and clustering", "all of resolve", "CPU of the process", "megabytes"]
+        median[way]["scoring and clustering"] = median[way].get("scoring pairs", 0) + median[way].get("clustering", 0)
+    order = ["reading what the run before left", "reading records", "finding what changed", "coding columns and blocking", "scoring pairs", "clustering",
+             "putting pairs together", "giving golden ids", "making the match log", "writing tables", "scoring and clustering", "all of resolve", "CPU of the process", "megabytes"]
     print(f"\n| median of {arguments.repeat}, seconds | incremental | full | ratio |\n|---|---|---|---|")
     for step in order:
         a, b = median["incremental"].get(step, 0.0), median["full"].get(step, 0.0)
