@@ -150,7 +150,7 @@ pub(super) async fn people(
 }
 
 /// All records and ids of the customers that are meant: every record that was ever theirs and is
-/// not another's now, and every id that such records alone had.
+/// not another's now, and every id that no record of another's ever had.
 fn closure(meant: BTreeSet<String>, ever: &Ever, current: &BTreeMap<RecordKey, String>) -> People {
     let mut held: BTreeMap<&String, Vec<&RecordKey>> = BTreeMap::new();
     for (record, of) in ever {
@@ -167,8 +167,8 @@ fn closure(meant: BTreeSet<String>, ever: &Ever, current: &BTreeMap<RecordKey, S
         let more: BTreeSet<&String> =
             records.iter().filter_map(|own| ever.get(own)).flatten().collect();
         for id in more {
-            // An id that another customer has now, or had with another record, stays.
-            if of(id).all(|record| records.contains(record)) {
+            // An id of a record that is another customer's now stays.
+            if of(id).all(|record| records.contains(record) || !current.contains_key(record)) {
                 ids.insert(id.clone());
             }
         }
