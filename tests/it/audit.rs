@@ -117,7 +117,8 @@ fn decisions_are_made_again_without_the_warehouse_and_forgeries_are_found() {
         assert!(answer["values"].as_u64() > Some(3), "{answer}");
 
         let whole = unpacked(&file);
-        let forgeries: &[(&str, &str, fn(&ArrayRef) -> ArrayRef, &str)] = &[
+        type Forgery = (&'static str, &'static str, fn(&ArrayRef) -> ArrayRef, &'static str);
+        let forgeries: &[Forgery] = &[
             ("scored_pairs", "match_weight", heavier, "the match weight is another"),
             ("scored_pairs", "decision", reversed, "the decision is another"),
             ("records", "family_name", other, "`family_name` is not what survives"),

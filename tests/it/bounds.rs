@@ -99,16 +99,18 @@ fn watched(project: &Project, place: &Place, memory: &str) -> Watched {
         .stderr(file("err"))
         .spawn()
         .unwrap();
-    let (mut peak, mut status) = (0, None);
-    while status.is_none() {
+    let mut peak = 0;
+    let status = loop {
         peak = peak.max(peak_of(child.id()).unwrap_or(0));
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
         std::thread::sleep(Duration::from_millis(3));
-        status = child.try_wait().unwrap();
-    }
+    };
     let text = |name: &str| fs::read_to_string(project.folder().join(name)).unwrap();
     let answer = text("out").lines().last().and_then(|line| serde_json::from_str(line).ok());
     Watched {
-        code: status.and_then(|status| status.code()),
+        code: status.code(),
         answer: answer.unwrap_or(Value::Null),
         said: text("err"),
         peak,

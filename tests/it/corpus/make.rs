@@ -169,7 +169,7 @@ fn csv_tricks() -> Vec<Vec<u8>> {
         vec![0; 1 << 20],
         vec![0xff; 1 << 20],
         vec![b','; 1 << 20],
-        vec![0xed, 0xa0, 0x80].repeat(10_000),
+        [0xed, 0xa0, 0x80].repeat(10_000),
     ]
 }
 
