@@ -147,7 +147,7 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let mut sources = serde_json::Map::new();
     let mut warnings: Vec<String> = Vec::new();
     let mut quarantine = Vec::new();
-    let forgotten = super::forget::stop::Stop::read(&run.warehouse).await?;
+    let forgotten = super::forget::stop::Stop::read(&run.warehouse, &run.loaded).await?;
     for (name, source) in &run.loaded.pipeline.sources {
         let contract = run
             .contracts

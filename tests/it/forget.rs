@@ -31,7 +31,7 @@ fn canaries(n: usize) -> Vec<String> {
         format!("Zanzib{n:05}a"),
         format!("Quetzal{n:05}o"),
         format!("canary{n:05}@canary.example.com"),
-        format!("55777{n:05}"),
+        format!("50777{n:04}"),
         format!("{n:05} Canary Wharf"),
         format!("C-77{n:04}"),
         format!("77-7{n:04}"),
@@ -199,11 +199,12 @@ fn nothing_is_left_of_who_is_forgotten_and_nobody_else_changes() {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (output, answer) = said(&project, &place, &arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{answer}\n{said}");
+        assert_eq!(output.status.code(), Some(0), "person {n}: {answer}\n{said}");
         assert!(!String::from_utf8_lossy(&output.stdout).contains(&c[1]), "values are not told");
         let told: Value = serde_json::from_slice(&fs::read(&certificate).unwrap()).unwrap();
         assert_eq!(told["search_afterwards"]["found_in"], serde_json::json!([]));
-        assert!(told["records"].as_u64() >= Some(3), "{told}");
+        let theirs = if n == alone { 3 * rest.len() as u64 } else { 3 };
+        assert_eq!(told["records"], theirs, "person {n}: {told}");
     }
     let (found, files) = holding(&place, &texts);
     assert_eq!(found, Vec::<String>::new(), "of {files} files");

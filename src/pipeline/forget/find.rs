@@ -320,14 +320,20 @@ pub(super) async fn values(
         }
     }
     people.name_ids(&others);
-    let relations = world.loaded.pipeline.golden.relations.iter();
-    people.references.extend(relations.filter_map(|own| own.reference.clone()));
-    for source in world.loaded.pipeline.sources.values() {
-        let plain = |sql: &&str| sql.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let columns = source.subjects().map(|(_, sql)| sql).filter(plain);
-        people.references.extend(columns.map(str::to_owned));
-    }
+    people.references = references(world.loaded);
     Ok(())
+}
+
+/// Columns that hold the id of a record, as the pipeline says.
+pub(super) fn references(loaded: &Loaded) -> BTreeSet<String> {
+    let relations = loaded.pipeline.golden.relations.iter();
+    let mut references: BTreeSet<String> =
+        relations.filter_map(|own| own.reference.clone()).collect();
+    for source in loaded.pipeline.sources.values() {
+        let plain = |sql: &&str| sql.chars().all(|c| c.is_alphanumeric() || c == '_');
+        references.extend(source.subjects().map(|(_, sql)| sql).filter(plain).map(str::to_owned));
+    }
+    references
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! row of theirs is quarantined by the rule `forgotten`, without its text; a value of theirs in
 //! another's row is left out. Rows read stay rows accepted and rows quarantined.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, UInt64Type};
 use serde::{Deserialize, Serialize};
 
 use super::person::{People, parts, plain, tells};
+use crate::config::Loaded;
 use crate::engine::{Engine, Store};
 use crate::error::{Error, Result};
 use crate::extract::{Extracted, Refused, Source};
@@ -63,6 +64,8 @@ pub(in crate::pipeline) struct Stop {
     records: HashSet<String>,
     values: HashSet<String>,
     ids: HashSet<String>,
+    /// Columns that hold the id of another record.
+    references: BTreeSet<String>,
 }
 
 /// A hash of all erasures, for a run's identity; none where there is none.
@@ -83,7 +86,10 @@ impl Stop {
     ///
     /// # Errors
     /// Configuration: the key is not that of the erasures.
-    pub(in crate::pipeline) async fn read(warehouse: &Store) -> Result<Option<Self>> {
+    pub(in crate::pipeline) async fn read(
+        warehouse: &Store,
+        loaded: &Loaded,
+    ) -> Result<Option<Self>> {
         let listed = warehouse.list(FOLDER).await?;
         if listed.is_empty() {
             return Ok(None);
@@ -93,7 +99,8 @@ impl Stop {
                 .help("set it to the key that `simurgh forget` had: without it they would be read in again")
         })?;
         let (records, values, ids) = Default::default();
-        let mut stop = Self { key, records, values, ids };
+        let references = super::find::references(loaded);
+        let mut stop = Self { key, records, values, ids, references };
         for file in listed {
             let damaged = || {
                 Error::data(format!("{}: damaged", warehouse.url_of(&file.path)))
@@ -121,10 +128,20 @@ impl Stop {
         tells(&text) && self.values.contains(&self.key.hash("forgotten value", text.as_bytes()))
     }
 
+    fn is_id(&self, text: &str) -> bool {
+        !self.ids.is_empty()
+            && self.ids.contains(&self.key.hash("forgotten id", text.trim().as_bytes()))
+    }
+
+    /// Whether a cell of somebody else's row is theirs: as `People::holds_cell` has it.
+    fn in_cell(&self, column: &str, text: &str) -> bool {
+        let told = || self.references.contains(column) || text.contains(char::is_alphabetic);
+        self.knows(text) || (told() && self.is_id(text))
+    }
+
     /// Whether a refused row's text names somebody.
     fn in_raw(&self, raw: &str) -> bool {
-        let of = |part: &str| self.key.hash("forgotten id", part.trim().as_bytes());
-        parts(raw).any(|part| self.knows(part) || self.ids.contains(&of(part)))
+        parts(raw).any(|part| self.knows(part) || self.is_id(part))
     }
 
     /// Leaves out of a day's rows whoever was forgotten. Gives how many rows and values.
@@ -181,7 +198,11 @@ impl Stop {
             }
             let texts = column.as_string::<i32>();
             let known: Vec<bool> = (0..texts.len())
-                .map(|row| !theirs[row] && texts.is_valid(row) && self.knows(texts.value(row)))
+                .map(|row| {
+                    !theirs[row]
+                        && texts.is_valid(row)
+                        && self.in_cell(field.name(), texts.value(row))
+                })
                 .collect();
             if !known.contains(&true) {
                 columns.push(Arc::clone(column));
