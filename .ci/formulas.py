@@ -11,9 +11,9 @@ import datetime
 import json
 import sys
 
-from customer360 import actions, customers, journey
+from customer360 import actions, customers, journey, signals
 from customer360.ledger import Ledger
-from customer360.warehouse import Warehouse, differences
+from customer360.warehouse import Warehouse, differences, end
 
 
 def computed(tables, ledger):
@@ -23,13 +23,21 @@ def computed(tables, ledger):
     economics = list(ledger.economics(ledger.day))
     tiers = list(ledger.tiers(economics))
     behaviours = list(customers.behaviour(ledger, economics))
-    environments = list(customers.environment(ledger))
+    located = list(customers.places(ledger))
+    environments = list(customers.environment(ledger, located))
+    social, edges = customers.social(ledger)
     stages = journey.Stages(ledger)
     yield "transactions", ledger.transactions, ("document_source", "document", "line_no")
     yield "costs", ledger.costs, ("cost_id",)
     yield "customer_economics", economics, ("golden_id",)
     yield "customer_behaviour", behaviours, ("golden_id",)
+    yield "customer_places", located, ("golden_id",)
     yield "customer_environment", environments, ("golden_id", "attribute")
+    yield "environment_coverage", list(customers.coverage(ledger, environments)), ("attribute", "outcome")
+    yield "customer_social", social, ("golden_id",)
+    yield "social_edges", edges, ("golden_id", "other_golden_id")
+    found = list(signals.signals(ledger, economics, behaviours, located))
+    yield "customer_signals", found, ("golden_id", "signal", "evidence")
     yield "customer_profile", list(customers.profile(ledger, economics, behaviours, environments)), ("golden_id",)
     staged = [{**row, "stage": stages.at(row["golden_id"], ledger.day)} for row in tiers]
     yield "customer_segments", staged, ("golden_id",)
@@ -38,7 +46,9 @@ def computed(tables, ledger):
     yield "customer_periods", lived, ("period", "period_start", "golden_id")
     owners = {row["stage"]: row["owner"] for row in settings}
     stage = {row["golden_id"]: row["stage"] for row in segments}
-    expected = [(owners[stage[v["golden_id"]]], v["expected_value_12m"]) for v in tables["customer_value"]]
+    segment = {row["golden_id"]: row["micro_segment"] for row in segments}
+    bought = {row["golden_id"]: row["purchases"] for row in economics}
+    expected = [(owners[stage[v["golden_id"]]], v["expected_value_12m"], bought[v["golden_id"]]) for v in tables["customer_value"]]
     equity = list(journey.equity(ledger, lived, owners, expected))
     yield "customer_equity", equity, ("period", "period_start", "stage_owner")
     yield "retention", list(journey.retention(ledger)), ("cohort", "months_since")
@@ -52,6 +62,7 @@ def computed(tables, ledger):
     today = [
         {"day": ledger.day, "golden_id": row["golden_id"], "tier": tier_of[row["golden_id"]]["tier"],
          "service_level": tier_of[row["golden_id"]]["service_level"], "stage": stage[row["golden_id"]],
+         "micro_segment": segment[row["golden_id"]], "last_purchase_on": row["last_purchase_on"],
          "revenue_365": row["revenue_365"], "profit_365": row["profit_365"]}
         for row in economics
     ]
@@ -92,4 +103,4 @@ def main(path):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    end(main(sys.argv[1]))

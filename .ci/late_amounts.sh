@@ -4,6 +4,7 @@
 #
 # Usage: late_amounts.sh SIMURGH PYTHON
 set -euo pipefail
+trap 'echo "line $LINENO: exit code $?" >&2' ERR
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -22,7 +23,7 @@ from datetime import date
 sys.path.insert(0, ".ci")
 from customer360.journey import Stages
 from customer360.ledger import Ledger
-from customer360.warehouse import Warehouse
+from customer360.warehouse import Warehouse, end
 
 tables = Warehouse(sys.argv[1])
 day, run = date(2026, 11, 1), date(2026, 11, 2)
@@ -40,4 +41,5 @@ for want in ledger.tiers(economics):
     assert have["stage"] == stages.at(want["golden_id"], day), "not the stage that is known now"
 moved = sum(row["tier_before"] not in (None, row["tier"]) for row in anew)
 print(f"{len(anew)} of {len(held)} customers stated anew, {moved} in another tier")
+end(0)
 PYTHON

@@ -5,6 +5,7 @@
 #
 # Usage: old_day.sh SIMURGH PYTHON
 set -euo pipefail
+trap 'echo "line $LINENO: exit code $?" >&2' ERR
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -20,10 +21,11 @@ import sys
 from datetime import date
 
 sys.path.insert(0, ".ci")
-from customer360.warehouse import Warehouse
+from customer360.warehouse import Warehouse, end
 
 rows = Warehouse(sys.argv[1])["customer_environment"]
 known = [row for row in rows if row["value"] is not None]
 assert known and max(row["known_at"] for row in known) <= date(2026, 5, 31), "a value of the future"
 print(f"{len(known)} values, none known later than the day")
+end(0)
 PYTHON

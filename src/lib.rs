@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | a file a command: parse, load, delegate, print |
 //! | [`config`] | pipeline files: raw, resolved, and every error at once |
+//! | [`consent`] | what was stated of each purpose, and what holds where nothing was |
 //! | [`contract`] | data contracts (ODCS), as Arrow schemas and row checks |
 //! | [`tables`] | names and schemas of all tables between stages |
 //! | [`pipeline`] | every stage, in order; the only file that names them all |
@@ -20,7 +21,9 @@
 //! | [`profile`] | what these need and SQL cannot say: computations, a file each
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
+//! | [`keyed`] | keyed hashes of personal values
 //! | [`limit`] | a bound that a pipeline sets: so many, or a share
+//! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -35,11 +38,13 @@
 //! | `runs/<run_id>/run_results.json`, `report.html`, `results.b3` | [`report`] |
 //! | `models/<hash>.json` | [`resolve`], written by [`land`] |
 //! | `staging/<run_id>/<stage>/<attempt>/` | [`engine`]: what stages hand over |
+//! | `erasures/hashes/<id>.json`, `erasures/replaced.json` | [`pipeline`], at `forget`: who stays out, and which files stand in place of others |
 //! | `format.json` | [`land`]: the layout's version |
 
 pub mod clean;
 pub mod cli;
 pub mod config;
+pub mod consent;
 pub mod contract;
 pub mod engine;
 pub mod error;
@@ -47,8 +52,10 @@ pub mod extract;
 pub mod functions;
 pub mod golden;
 pub mod infer;
+pub mod keyed;
 pub mod land;
 pub mod limit;
+pub mod memory;
 pub mod pipeline;
 pub mod profile;
 mod random;

@@ -59,6 +59,8 @@ pub const TABLES: &[Table] = &[
         sort: &["golden_id", "relation", "other_golden_id"],
     },
     Table { name: CUSTOMERS, growth: Growth::Snapshot, sort: &["golden_id"] },
+    Table { name: "customers_for_enrichment", growth: Growth::Snapshot, sort: &["golden_id"] },
+    Table { name: "customers_for_marketing", growth: Growth::Snapshot, sort: &["golden_id"] },
     Table { name: DECISIONS, growth: Growth::Snapshot, sort: &["decision_id"] },
     Table {
         name: ENTITY_EVENTS,
@@ -112,6 +114,18 @@ pub const MATCH_LOG: &str = "match_log";
 pub const DECISIONS: &str = "decisions";
 /// Golden customers.
 pub const CUSTOMERS: &str = "customers";
+/// Purposes for which values survive apart, each into a table of its own.
+pub const PURPOSES: &[&str] = &[ENRICHMENT, MARKETING];
+/// The purpose of adding what others know of a customer.
+pub const ENRICHMENT: &str = "enrichment";
+/// The purpose of addressing a customer.
+pub const MARKETING: &str = "marketing";
+
+/// Golden customers with only the values that may be used for a purpose.
+pub fn customers_for(purpose: &str) -> String {
+    format!("{CUSTOMERS}_for_{purpose}")
+}
+
 /// Where each golden value came from, and why the others lost.
 pub const CUSTOMER_LINEAGE: &str = "customer_lineage";
 /// How golden customers relate to each other.
@@ -150,6 +164,17 @@ pub struct TableCheck {
     /// What is checked, as a plain name.
     pub name: String,
     /// A SELECT over any table of the run that gives what is wrong: a row stops the run.
+    pub sql: String,
+}
+
+/// One thing to act on that a run's tables may tell: an entry of `alerts`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TableAlert {
+    /// What is told, as a plain name.
+    pub name: String,
+    /// A SELECT over any table of the run. Its rows, 100 at most, stand in the run's results, so no
+    /// column may be made of a personal one; a row stops nothing.
     pub sql: String,
 }
 
@@ -236,10 +261,17 @@ pub fn id_redirects() -> SchemaRef {
 
 /// `scored_pairs`: `levels` and `weights` are lists in the order of the model's comparisons; a
 /// level is 0 where a value is missing, else 1 for the strictest. `match_weight` is log2 of the
-/// posterior odds, prior included.
+/// posterior odds: `prior_weight`, all `weights` and `other_weight` add up to it exactly.
+/// `term_frequency_weights` are the part of `weights` that rare and common values make. Columns after
+/// `model_hash` are null in rows that an earlier version wrote.
 pub fn scored_pairs() -> SchemaRef {
     let list = |name: &str, item: DataType| {
         Field::new(name, DataType::List(Arc::new(Field::new("item", item, false))), false)
+    };
+    let number = |name: &str| Field::new(name, DataType::Float64, true);
+    let hashes = |name: &str| {
+        let item = Field::new("item", DataType::Utf8, true);
+        Field::new(name, DataType::List(Arc::new(item)), true)
     };
     schema(vec![
         text("source_l"),
@@ -254,19 +286,30 @@ pub fn scored_pairs() -> SchemaRef {
         text("decision"),
         text("decided_by"),
         text("model_hash"),
+        number("prior_weight"),
+        list("term_frequency_weights", DataType::Float64).with_nullable(true),
+        number("other_weight"),
+        hashes("value_hashes_l"),
+        hashes("value_hashes_r"),
+        optional_text("hash_key_id"),
+        Field::new("joined", DataType::Boolean, true),
+        optional_text("guard"),
     ])
 }
 
-/// `match_log`: `scored_pairs` with the run and what changed.
+/// `match_log`: `scored_pairs` with the run, what changed, the run's day and its configuration.
 pub fn match_log() -> SchemaRef {
     let mut fields: Vec<Field> =
         scored_pairs().fields().iter().map(|field| field.as_ref().clone()).collect();
     fields.push(text("run_id"));
     fields.push(text("change"));
+    fields.push(Field::new("run_day", DataType::Date32, true));
+    fields.push(optional_text("configuration"));
     schema(fields)
 }
 
-/// `decisions`: `a` and `b` are record addresses, `SOURCE:RECORD_ID`.
+/// `decisions`: `a` and `b` are record addresses, `SOURCE:RECORD_ID`; their golden ids are those of
+/// the moment. `keep_golden_id` is the id that the entity of `a` is to keep.
 pub fn decisions() -> SchemaRef {
     schema(vec![
         text("decision_id"),
@@ -277,6 +320,10 @@ pub fn decisions() -> SchemaRef {
         Field::new("at", timestamp(), false),
         optional_text("why"),
         Field::new("withdrawn_at", timestamp(), true),
+        optional_text("withdrawn_by"),
+        optional_text("golden_id_a"),
+        optional_text("golden_id_b"),
+        optional_text("keep_golden_id"),
     ])
 }
 

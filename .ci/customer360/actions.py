@@ -5,7 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from statistics import median
 
-from .customers import by_golden, latest_consent
+from .customers import CRM, accepted, by_golden, latest_consent
 from .ledger import ZERO
 from .warehouse import ratio, rounded
 
@@ -121,15 +121,16 @@ def offer_outcomes(ledger, segments):
     for golden, rows in by_golden(ledger, "offers", "sent_on").items():
         for row in rows:
             key = (*segment[golden], row["kind"], row["channel"])
-            groups[key].append(row["response"])
-            if row["response"] != "accepted":
+            known = (row["responded_at"] or row["sent_at"]).astimezone(CRM).date() <= ledger.day
+            groups[key].append(row["response"] if known else "none")
+            if not accepted(ledger, row):
                 continue
             for line in ledger.lines[golden]:
                 if line["kind"] in ("sale", "invoice") and row["sent_on"] <= line["occurred_on"] <= row["sent_on"] + timedelta(14):
                     place = line["document_source"], line["document"], line["line_no"]
                     bought[key][place] = line["reporting_net"]
     sent = sum(map(len, groups.values()))
-    accepted = sum(r == "accepted" for responses in groups.values() for r in responses)
+    agreed = sum(r == "accepted" for responses in groups.values() for r in responses)
     for key, responses in groups.items():
         yes = sum(r == "accepted" for r in responses)
         yield {
@@ -137,5 +138,5 @@ def offer_outcomes(ledger, segments):
             "sent": len(responses), "answered": sum(r != "none" for r in responses), "accepted": yes,
             "rate": ratio(yes, len(responses)),
             "revenue_14": sum(bought[key].values(), ZERO),
-            "predicted_rate": ratio(yes * sent + 20 * accepted, (len(responses) + 20) * sent),
+            "predicted_rate": ratio(yes * sent + 20 * agreed, (len(responses) + 20) * sent),
         }

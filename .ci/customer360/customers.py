@@ -3,8 +3,12 @@
 from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
+from math import asin, cos, radians, sin, sqrt
+from zoneinfo import ZoneInfo
 
 from .warehouse import ratio, rounded
+
+CRM = ZoneInfo("Asia/Dubai")
 
 FAMILIES = {
     "demographic": "kind size industry location birth_date gender language",
@@ -27,6 +31,12 @@ def by_golden(ledger, name, day_column=None):
         if golden is not None and (day_column is None or row[day_column] <= ledger.day):
             rows[golden].append(row)
     return rows
+
+
+def accepted(ledger, offer):
+    """Whether an offer is known to be accepted at the logical date."""
+    answered = offer["responded_at"] or offer["sent_at"]
+    return offer["response"] == "accepted" and answered.astimezone(CRM).date() <= ledger.day
 
 
 def quintiles(buyers, value):
@@ -96,7 +106,7 @@ def behaviour(ledger, economics):
             "contacted": len(out),
             "answer_share": ratio(sum(i["outcome"] is not None and i["outcome"] != "no_answer" for i in out), len(out)),
             "offers": len(sent),
-            "offer_response": ratio(sum(o["response"] == "accepted" for o in sent), len(sent)),
+            "offer_response": ratio(sum(accepted(ledger, o) for o in sent), len(sent)),
             "purchases": len(bought),
             "discounted": discounted,
             "rewarded": rewarded,
@@ -119,7 +129,51 @@ def latest_consent(ledger, purpose, channel=None):
     return latest
 
 
-def environment(ledger):
+def kilometres(a, b):
+    """The great-circle distance of two (latitude, longitude), by the haversine formula, to the metre."""
+    (north_l, east_l), (north_r, east_r) = ([radians(float(x)) for x in place] for place in (a, b))
+    chord = sin((north_r - north_l) / 2) ** 2 + cos(north_l) * cos(north_r) * sin((east_r - east_l) / 2) ** 2
+    return rounded(Decimal(2 * 6371.0088 * asin(sqrt(chord))), 3)
+
+
+def area_middles(ledger):
+    return {
+        (row["area_kind"], row["area"].lower(), row["country"]): (row["latitude"], row["longitude"], row["area"])
+        for row in ledger.tables["area_places"]
+    }
+
+
+def places(ledger):
+    """Where each customer is: its postal code, else its city, else the shop it mostly buys in."""
+    middles = area_middles(ledger)
+    shops = {row["store_id"]: (row["latitude"], row["longitude"]) for row in ledger.tables["raw_ref_stores"]}
+    visits = defaultdict(lambda: defaultdict(set))
+    for golden, lines in ledger.lines.items():
+        for line in lines:
+            if line["kind"] == "sale":
+                visits[golden][line["store_id"]].add(line["document"])
+    for customer in ledger.tables["customers_for_enrichment"]:
+        golden, by, place, at = customer["golden_id"], None, None, None
+        for kind in ("postcode", "city"):
+            found = customer[kind] and middles.get((kind, customer[kind].lower(), customer["country"]))
+            if found and at is None:
+                by, place, at = kind, found[2], found[:2]
+        if at is None and visits[golden]:
+            place = min(visits[golden], key=lambda store: (-len(visits[golden][store]), store))
+            by, at = "store", shops[place]
+        near = min(((kilometres(at, shop), store) for store, shop in shops.items()), default=None) if at else None
+        yield {
+            "golden_id": golden,
+            "located_by": by,
+            "place": place,
+            "latitude": at and rounded(Decimal(at[0]), 6),
+            "longitude": at and rounded(Decimal(at[1]), 6),
+            "nearest_store_id": near and near[1],
+            "store_km": near and near[0],
+        }
+
+
+def environment(ledger, located):
     """As known at the logical date; areas are compared as the reference names them, but for case."""
     usable, any_row = {}, set()
     for row in ledger.tables["raw_ref_environment"]:
@@ -132,33 +186,92 @@ def environment(ledger):
                 usable[key] = order, row
     attributes = sorted({row["attribute"] for row in ledger.tables["raw_ref_environment"]})
     allowed = latest_consent(ledger, "enrichment")
-    for customer in ledger.tables["customers"]:
+    around = {row["golden_id"]: (row["latitude"], row["longitude"]) for row in located}
+    near_by = {}
+
+    def near(at):
+        """The areas within 25 km, the nearest first."""
+        if at not in near_by:
+            distances = [(kilometres(at, (m[0], m[1])), key[0], m[2], key) for key, m in area_middles(ledger).items()]
+            near_by[at] = [(km, key) for km, _, _, key in sorted(distances) if km <= 25]
+        return near_by[at]
+
+    for customer in ledger.tables["customers_for_enrichment"]:
         golden, country = customer["golden_id"], customer["country"]
-        places = [
-            (kind, customer[kind].lower() if kind != "country" else country, country)
-            for kind in ("postcode", "city", "country")
-            if customer[kind] is not None
-        ]
+        kinds = [kind for kind in ("postcode", "city") if customer[kind] is not None]
+        areas = [(kind, None, (kind, customer[kind].lower(), country)) for kind in kinds]
+        if around[golden][0] is not None:
+            areas += [("nearest", km, key) for km, key in near(around[golden])]
+        if country is not None:
+            areas.append(("country", None, ("country", country, country)))
         for attribute in attributes:
-            keys = [(*place, attribute) for place in places]
-            found = next((usable[key] for key in keys if key in usable), None)
-            row = found[1] if found else {}
+            found = next(((level, km, usable[(*key, attribute)][1]) for level, km, key in areas if (*key, attribute) in usable), None)
+            level, km, row = found or (None, None, {})
             reason = None
             if not allowed.get(golden, True):
-                row, reason = {}, "no_consent"
-            elif not places:
+                level, km, row, reason = None, None, {}, "no_consent"
+            elif not areas:
                 reason = "no_area"
             elif not found:
-                reason = "not_yet_known" if any(key in any_row for key in keys) else "unknown_area"
+                reason = "not_yet_known" if any((*key, attribute) in any_row for _, _, key in areas) else "unknown_area"
             yield {
                 "golden_id": golden,
                 "attribute": attribute,
                 "value": row.get("value"),
-                "level": row.get("area_kind"),
+                "level": level,
+                "area": row.get("area"),
+                "distance_km": km,
                 "valid_from": row.get("valid_from"),
                 "known_at": row.get("known_at"),
                 "reason": reason,
             }
+
+
+def coverage(ledger, environments):
+    counts = defaultdict(int)
+    for row in environments:
+        counts[row["attribute"], row["level"] or row["reason"], row["level"] is not None] += 1
+    for (attribute, outcome, known), customers in counts.items():
+        yield {
+            "attribute": attribute, "outcome": outcome, "known": known, "customers": customers,
+            "share": ratio(customers, len(ledger.customers), 6),
+        }
+
+
+def social(ledger):
+    """Accounts, what they did, and whom their customers follow: (customer_social, social_edges)."""
+    accounts, edges = defaultdict(int), defaultdict(list)
+    for row in ledger.tables["entity_members"]:
+        accounts[row["golden_id"]] += row["source"] == "social_handles"
+    for row in ledger.tables["raw_social_follows"]:
+        ends = [ledger.golden.get(("social_handles", f"{row['platform']}/{row[end]}")) for end in ("follower", "followed")]
+        if None not in ends and ends[0] != ends[1] and row["since"] <= ledger.day:
+            edges[tuple(ends)].append(row["since"])
+    deeds = by_golden(ledger, "engagements", "occurred_on")
+    referred = defaultdict(int)
+    for row in ledger.tables["customer_relations"]:
+        referred[row["golden_id"]] += row["relation"] == "referred"
+    rows = []
+    for golden, number in accounts.items():
+        if not number:
+            continue
+        out, into = ([e for e in edges if e[side] == golden] for side in (0, 1))
+        kinds = {kind: sum(d["kind"] == kind for d in deeds[golden]) for kind in ("like", "share", "post", "comment")}
+        rows.append({
+            "golden_id": golden, "accounts": number,
+            **{f"{kind}s": count for kind, count in kinds.items()},
+            "reach": sum(d["reach"] for d in deeds[golden]),
+            "last_engaged_at": max((d["occurred_at"] for d in deeds[golden]), default=None),
+            "degree": len({e[1] for e in out} | {e[0] for e in into}),
+            "weighted_degree": sum(len(edges[e]) for e in out + into),
+            "following": len(out), "followers": len(into),
+            "advocate": referred[golden] > 0 or kinds["share"] + kinds["post"] >= 5,
+        })
+    links = [
+        {"golden_id": a, "other_golden_id": b, "weight": len(since), "since": min(since), "mutual": (b, a) in edges}
+        for (a, b), since in edges.items()
+    ]
+    return rows, links
 
 
 def profile(ledger, economics, behaviours, environments):

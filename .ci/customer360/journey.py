@@ -4,13 +4,11 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
-from .customers import by_golden
+from .customers import CRM, by_golden
 from .ledger import LAPSE, SERVING, ZERO
 from .warehouse import ratio, rounded
 
-CRM = ZoneInfo("Asia/Dubai")
 CHANNELS = "call chat email visit social web store".split()
 
 
@@ -151,7 +149,7 @@ def customer_periods(ledger, stages):
 
 
 def equity(ledger, rows, owners, expected):
-    """customer_equity from what each customer was; `expected` is (owner, expected value) now."""
+    """customer_equity from what each customer was; `expected` is (owner, expected value, purchases) now."""
     for period, start, following in periods(ledger):
         end = min(following - timedelta(1), ledger.day)
         here = [r for r in rows if (r["period"], r["period_start"]) == (period, start)]
@@ -172,7 +170,8 @@ def equity(ledger, rows, owners, expected):
             revenue = {name: sum((r["revenue"] for r in part), ZERO) for name, part in (("new", new), ("retained", retained))}
             gone = sum((r["lost_revenue"] for r in lost), ZERO)
             active = sum(r["active_at_start"] for r in mine)
-            lifetime = sum((value for whose, value in expected if owner in ("all", whose)), ZERO)
+            lifetime = sum((value for whose, value, _ in expected if owner in ("all", whose)), ZERO)
+            never = sum((value for whose, value, bought in expected if owner in ("all", whose) and not bought), ZERO)
             yield {
                 "period": period, "period_start": start, "stage_owner": owner, "period_end": end,
                 "new_customers": len(new), "retained_customers": len(retained), "lost_customers": len(lost),
@@ -185,6 +184,7 @@ def equity(ledger, rows, owners, expected):
                 "cost_to_serve": served, "lost_revenue": gone,
                 "equity": revenue["new"] - acquired + revenue["retained"] - served - gone,
                 "lifetime_equity": rounded(lifetime) if end == ledger.day else None,
+                "lifetime_equity_never_bought": rounded(never) if end == ledger.day else None,
             }
 
 

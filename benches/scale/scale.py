@@ -1,19 +1,24 @@
-"""Enrichment and profile at scale: a million customers with twenty million lines, under a memory limit.
+"""Enrichment and profile at scale: many customers with many lines, under a memory limit, by several engines.
 
-Usage: scale.py --program SIMURGH --work DIR [--copies 350] [--lines 2] [--memory 4GB] [--threads N] [--duckdb]
+Usage: scale.py --program SIMURGH --work DIR [--copies 400] [--lines 2] [--memory 2GB] [--threads N]
+                [--engines simurgh,datafusion,duckdb]
 
 Stages the fixtures up to golden customers, multiplies what is staged (every copy of a customer with
-ids of its own, every till line so many times), and runs `enrich` and `profile` on it in a process of
-their own, whose CPU time and greatest resident size are printed. With --duckdb the same SELECTs,
-on the same files, are run by DuckDB as far as it has their functions, and the ratio is printed.
-Needs the packages of .ci/requirements-ci.txt. Writes only below DIR.
+ids of its own, every till line so many times), and runs `enrich` and `profile` on it, each engine in
+processes of its own, one after the other, whose CPU time and greatest resident size are printed:
+
+  simurgh     the program itself, stage by stage, as it was built
+  datafusion  the same SELECTs on the same files by an optimised build of its engine (engines.py)
+  duckdb      the same SELECTs on the same files by DuckDB (engines.py)
+
+400 copies with 2 lines are a million customers with twenty million lines. What is staged below DIR
+stays, and is used again where it is of the same size. Needs the packages of
+.ci/requirements-ci.txt, and datafusion==55.0.0. Writes only below DIR.
 """
 
 import argparse
 import json
 import os
-import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -33,10 +38,13 @@ IDS = set(
     "event_id engagement_id handle follower followed".split()
 )
 # Tables that are the same whoever the customers are.
-ONCE = {"raw_ref_environment", "raw_ref_stores", "raw_ref_rates", "rates", "margins", "stages", "quarantine", "decisions"}
+ONCE = {"raw_ref_environment", "raw_ref_stores", "raw_ref_rates", "rates", "margins", "stages", "area_places", "quarantine", "decisions"}
 # Till lines, which are copied further, and what names their documents.
 LINES = {"raw_pos_sales": ("transaction_id", "return_of"), "transactions": ("document", "undoes")}
-NOT_READ = {"scored_pairs", "match_log", "entity_events", "customer_lineage", "records", "id_redirects"}
+NOT_READ = {
+    "scored_pairs", "match_log", "entity_events", "customer_lineage", "records", "id_redirects", "entity_quality",
+    "raw_crm_contacts", "raw_crm_accounts", "raw_accounting_customers", "raw_social_handles",
+}
 
 
 def run(arguments, environment=None):
@@ -79,9 +87,9 @@ def till(name):
 def staged(work, arguments):
     """Stages the fixtures and multiplies them: the run's id and what each table is."""
     small, large = work / "small", work / "large"
-    shutil.rmtree(work, ignore_errors=True)
-    program = [arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE]
-    run([*program, "--warehouse", small, "--to", "golden", "-q"])
+    shutil.rmtree(large, ignore_errors=True)
+    if not small.exists():
+        run([arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", small, "--to", "golden", "-q"])
     (run_folder,) = (small / "staging").iterdir()
     for plain in small.rglob("*"):
         if plain.is_file() and plain.suffix != ".parquet":
@@ -103,63 +111,67 @@ def staged(work, arguments):
     return run_folder.name, files, counts
 
 
-def parameters():
-    """The pipeline's parameters as SQL literals, for DuckDB."""
-    import yaml
-
-    document = yaml.safe_load((ROOT / "pipelines" / "customer360.yaml").read_text())
-    literals = {k: f"'{v}'" if isinstance(v, str) else str(v) for k, v in document["parameters"].items()}
-    literals |= {"logical_date": f"DATE '{DATE}'", "reporting_currency": "'USD'"}
-    return document, literals
-
-
-def by_duckdb(files, memory, threads):
-    """The SELECTs of enrich and profile that DuckDB can run, timed one by one."""
-    document, literals = parameters()
-    connection = duckdb.connect()
-    connection.execute(f"SET memory_limit = '{memory}'; SET threads = {threads}")
-    for name, path in files.items():
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
-    times = {}
-    for section in ("enrich", "profile"):
-        for name, table in document[section].items():
-            if table.get("compute"):
-                continue
-            text = table.get("sql") or (ROOT / "pipelines" / table["file"]).read_text()
-            text = re.sub(r"\$(\w+)", lambda found: literals[found[1]], text)
-            before = resource.getrusage(resource.RUSAGE_SELF)
-            try:
-                connection.execute(f"CREATE TABLE {name} AS {text}")
-            except duckdb.Error as error:
-                print(f"  {name}: not by DuckDB ({type(error).__name__})")
-                continue
-            after = resource.getrusage(resource.RUSAGE_SELF)
-            times[name] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return times
+def by_engine(engine, files, arguments):
+    """Runs an engine on the staged files in a process of its own: seconds of CPU of each table."""
+    out = arguments.work / engine
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    command = [sys.executable, ROOT / "benches/scale/engines.py", engine, "--files", files, "--out", out,
+               "--memory", arguments.memory, "--threads", arguments.threads]
+    with (out / "times.ndjson").open("w") as times:
+        process = subprocess.Popen(list(map(str, command)), stdout=times)
+        _, status, usage = os.wait4(process.pid, 0)
+    tables = [json.loads(line) for line in (out / "times.ndjson").read_text().splitlines()]
+    for table in tables:
+        if "error" in table:
+            print(f"{engine}: {table['table']}: {table['error']}")
+    if status:
+        print(f"{engine}: broke off after {len(tables)} tables")
+    cpu = sum(table.get("cpu", 0) for table in tables)
+    print(f"{engine}: {cpu:.1f} s of CPU for {len(tables)} tables, {usage.ru_maxrss / 2**20:.2f} GiB resident at most", flush=True)
+    return {table["table"]: table.get("cpu", 0) for table in tables}
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--work", required=True, type=Path)
-    parser.add_argument("--copies", type=int, default=350)
+    parser.add_argument("--copies", type=int, default=400)
     parser.add_argument("--lines", type=int, default=2)
-    parser.add_argument("--memory", default="4GB")
+    parser.add_argument("--memory", default="2GB")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--duckdb", action="store_true")
+    parser.add_argument("--engines", default="simurgh,datafusion,duckdb")
     arguments = parser.parse_args()
+    arguments.work = arguments.work.resolve()
     os.chdir(ROOT)
-    run_id, files, counts = staged(arguments.work.resolve(), arguments)
-    print(f"{counts['customers']:,} customers, {counts['transactions']:,} lines, {counts['entity_members']:,} records")
-    for stage in ("enrich", "profile"):
-        cpu, resident, wall = run(
-            [arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", arguments.work.resolve() / "large",
-             "--run-id", run_id, "--stage", stage, "--memory", arguments.memory, "--threads", arguments.threads, "-q"]
-        )
-        print(f"{stage}: {cpu:.0f} s of CPU, {wall:.0f} s, {resident / 2**30:.2f} GiB resident at most")
-    if arguments.duckdb:
-        times = by_duckdb(files, arguments.memory, arguments.threads)
-        print(f"DuckDB: {sum(times.values()):.0f} s of CPU for {len(times)} tables")
+    note = arguments.work / "staged.json"
+    size = [arguments.copies, arguments.lines]
+    known = json.loads(note.read_text()) if note.exists() else {}
+    if known.get("size") != size:
+        run_id, files, counts = staged(arguments.work, arguments)
+        known = {"size": size, "run_id": run_id, "files": {k: str(v) for k, v in files.items()}, "counts": counts}
+        note.write_text(json.dumps(known))
+    counts, files = known["counts"], arguments.work / "files.json"
+    files.write_text(json.dumps(known["files"]))
+    print(f"{counts['customers']:,} customers, {counts['transactions']:,} lines, {counts['entity_members']:,} records", flush=True)
+    times = {}
+    for engine in arguments.engines.split(","):
+        if engine != "simurgh":
+            times[engine] = by_engine(engine, files, arguments)
+            continue
+        for stage in ("enrich", "profile"):
+            cpu, resident, wall = run(
+                [arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", arguments.work / "large",
+                 "--run-id", known["run_id"], "--stage", stage, "--memory", arguments.memory, "--threads", arguments.threads, "-q"]
+            )
+            print(f"simurgh {stage}: {cpu:.0f} s of CPU, {wall:.0f} s, {resident / 2**30:.2f} GiB resident at most", flush=True)
+    if {"datafusion", "duckdb"} <= times.keys():
+        ours, theirs = times["datafusion"], times["duckdb"]
+        both = ours.keys() & theirs.keys()
+        for name in sorted(both, key=lambda name: -ours[name])[:12]:
+            print(f"  {name}: {ours[name]:.1f} s and {theirs[name]:.1f} s")
+        total = sum(ours[name] for name in both), sum(theirs[name] for name in both)
+        print(f"datafusion over duckdb, {len(both)} tables: {total[0]:.1f} s and {total[1]:.1f} s of CPU, {total[0] / total[1]:.2f} times")
 
 
 if __name__ == "__main__":

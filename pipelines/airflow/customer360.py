@@ -253,12 +253,12 @@ with DAG(
     tags=["simurgh"],
     params={
         "cascade": Param(True, type="boolean", description="run stale later dates again"),
-        "memory": Param("2GB", type="string", description="what SQL holds before it spills"),
+        "memory": Param("2GB", type="string", description="what a stage may hold; half as much again ends it"),
     },
     default_args={
         # Only exit code 75 comes this far: `conclude` ends the others.
         "retries": 6,
-        "retry_delay": timedelta(minutes=1),
+        "retry_delay": timedelta(seconds=int(os.environ.get("SIMURGH_RETRY_DELAY", 60))),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=30),
         "execution_timeout": timedelta(hours=6),

@@ -6,29 +6,17 @@
 -- smaller. Weights are integers of 10^-9, so that their sum does not depend on its order. Weekday
 -- 1 is the one that weeks start with: Monday, unless $week_start is another ISO weekday.
 with
-purchases as (
-  select
-    m.golden_id,
-    t.document_source,
-    t.document,
-    min(t.occurred_on) as occurred_on,
-    min(t.occurred_hour) as occurred_hour,
-    max(case when t.discount > 0 then 1 else 0 end) as discounted,
-    max(case when t.reward_used then 1 else 0 end) as rewarded
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
-  group by m.golden_id, t.document_source, t.document
-),
 buying as (
   select
     golden_id,
     count(*) as purchases,
-    sum(discounted) as discounted,
-    sum(rewarded) as rewarded,
-    cast(cast(sum(discounted) as decimal(18, 4)) / count(*) as decimal(5, 4)) as discount_share,
-    cast(cast(sum(rewarded) as decimal(18, 4)) / count(*) as decimal(5, 4)) as reward_share
-  from purchases
+    count(*) filter (where discounted) as discounted,
+    count(*) filter (where rewarded) as rewarded,
+    cast(cast(count(*) filter (where discounted) as decimal(18, 4)) / count(*) as decimal(5, 4))
+      as discount_share,
+    cast(cast(count(*) filter (where rewarded) as decimal(18, 4)) / count(*) as decimal(5, 4))
+      as reward_share
+  from customer_purchases
   group by golden_id
 ),
 spend as (
@@ -57,7 +45,7 @@ touches as (
   select golden_id, occurred_on, occurred_hour,
     case when document_source = 'pos_sales' then 'store' end as channel,
     cast(null as varchar) as device
-  from purchases
+  from customer_purchases
   union all
   select m.golden_id, w.occurred_on, w.occurred_hour, 'web' as channel, w.device
   from web_activity w
@@ -126,7 +114,8 @@ responses as (
   select
     m.golden_id,
     count(*) as offers,
-    cast(cast(count(*) filter (where o.response = 'accepted') as decimal(18, 4)) / count(*)
+    cast(cast(count(*) filter (where o.response = 'accepted'
+        and coalesce(o.responded_on, o.sent_on) <= $logical_date) as decimal(18, 4)) / count(*)
       as decimal(5, 4)) as offer_response
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id

@@ -1,9 +1,10 @@
 -- The daily ledger of each customer: what it bought, returned and cost on each day, in the
 -- reporting currency. Key: (golden_id, day); a row where anything happened, to the logical date.
 --
--- revenue = sales and invoices - returns - credit notes - discounts. gross_profit = revenue x the
--- margin of its category, not rounded yet. A purchase is one sale or one invoice, on the day of
--- its first line. Costs are the customer's own; agent_minutes decide its share of all others.
+-- revenue = sales and invoices - returns - credit notes - discounts. spent = sales and invoices -
+-- discounts, null where no rate is known. gross_profit = revenue x the margin of its category, not
+-- rounded yet. A purchase is one sale or one invoice, on the day of its first line; of a store, one
+-- at a till. Costs are the customer's own; agent_minutes decide its share of all others.
 with
 lines as (
   select
@@ -11,6 +12,7 @@ lines as (
     t.occurred_on as day,
     sum(t.reporting_net) as revenue,
     sum(case when t.kind in ('return', 'credit_note') then -t.reporting_net end) as returns,
+    sum(case when t.kind in ('sale', 'invoice') then t.reporting_net end) as spent,
     sum(case when t.kind in ('sale', 'invoice') then t.reporting_discount end) as discounts,
     sum(case when t.recurring then t.reporting_net end) as recurring_revenue,
     sum(t.reporting_net * coalesce(g.margin, cast($margin as decimal(9, 6)))) as gross_profit,
@@ -21,26 +23,23 @@ lines as (
   where t.counted and t.occurred_on <= $logical_date
   group by m.golden_id, t.occurred_on
 ),
-documents as (
-  select m.golden_id, t.document_source, t.document, min(t.occurred_on) as day
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
-  group by m.golden_id, t.document_source, t.document
-),
 bought as (
-  select golden_id, day, count(*) as purchases from documents group by golden_id, day
+  select golden_id, occurred_on as day, count(*) as purchases,
+    count(*) filter (where document_source = 'pos_sales') as store_purchases
+  from customer_purchases
+  group by golden_id, occurred_on
 ),
 efforts as (
   select source, record_id, agent_minutes, started_on as day from interactions
+  where started_on <= $logical_date
   union all
   select source, record_id, agent_minutes, opened_on as day from tickets
+  where opened_on <= $logical_date
 ),
 worked as (
   select m.golden_id, e.day, sum(e.agent_minutes) as agent_minutes
   from efforts e
   join entity_members m on m.source = e.source and m.record_id = e.record_id
-  where e.day <= $logical_date
   group by m.golden_id, e.day
 ),
 spent as (
@@ -58,20 +57,23 @@ spent as (
   group by m.golden_id, c.occurred_on
 ),
 everything as (
-  select golden_id, day, revenue, returns, discounts, recurring_revenue, gross_profit,
-    lines_without_rate, cast(0 as bigint) as purchases, cast(null as decimal(18, 2)) as agent_minutes,
+  select golden_id, day, revenue, returns, spent, discounts, recurring_revenue, gross_profit,
+    lines_without_rate, cast(0 as bigint) as purchases, cast(0 as bigint) as store_purchases,
+    cast(null as decimal(18, 2)) as agent_minutes,
     cast(null as decimal(18, 2)) as service_cost, cast(null as decimal(18, 2)) as labour_cost,
     cast(null as decimal(18, 2)) as communication_cost, cast(null as decimal(18, 2)) as hard_cost
   from lines
   union all
-  select golden_id, day, null, null, null, null, null, 0, purchases, null, null, null, null, null
+  select golden_id, day, null, null, null, null, null, null, 0, purchases, store_purchases, null,
+    null, null, null, null
   from bought
   union all
-  select golden_id, day, null, null, null, null, null, 0, 0, agent_minutes, null, null, null, null
+  select golden_id, day, null, null, null, null, null, null, 0, 0, 0, agent_minutes, null, null,
+    null, null
   from worked
   union all
-  select golden_id, day, null, null, null, null, null, 0, 0, null, service_cost, labour_cost,
-    communication_cost, hard_cost
+  select golden_id, day, null, null, null, null, null, null, 0, 0, 0, null, service_cost,
+    labour_cost, communication_cost, hard_cost
   from spent
 )
 select
@@ -79,8 +81,10 @@ select
   day,
   $reporting_currency as currency,
   sum(purchases) as purchases,
+  sum(store_purchases) as store_purchases,
   cast(coalesce(sum(revenue), 0) as decimal(18, 2)) as revenue,
   cast(coalesce(sum(returns), 0) as decimal(18, 2)) as returns,
+  cast(sum(spent) as decimal(18, 2)) as spent,
   cast(coalesce(sum(discounts), 0) as decimal(18, 2)) as discounts,
   cast(coalesce(sum(recurring_revenue), 0) as decimal(18, 2)) as recurring_revenue,
   cast(coalesce(sum(gross_profit), 0) as decimal(28, 8)) as gross_profit,

@@ -8,7 +8,9 @@
 -- serve in a period without agent minutes have no owner and stand under 'all' only.
 -- retention_rate = retained / those not lapsed at the period's start; who came back counts as
 -- retained and as won back. lifetime_equity, of the current periods, is the sum over customers of
--- expected_value_12m, by the owner of their stage now.
+-- expected_value_12m, by the owner of their stage now. Whoever bought fewer than twice carries what
+-- is expected of the population; lifetime_equity_never_bought is the part of it that customers
+-- without any purchase carry, a promise more than an asset: leave it out where only buyers count.
 with
 acquired as (
   select p.period, p.period_start,
@@ -83,16 +85,19 @@ placed as (
   from filled f
 ),
 expected as (
-  select s.owner as stage_owner, v.expected_value_12m as amount
+  select s.owner as stage_owner, v.expected_value_12m as amount,
+    case when e.purchases = 0 then v.expected_value_12m end as never_bought
   from customer_value v
   join customer_segments g on g.golden_id = v.golden_id
   join stages s on s.stage = g.stage
-  union all
-  select 'all' as stage_owner, expected_value_12m as amount from customer_value
+  join customer_economics e on e.golden_id = v.golden_id
 ),
 lifetime as (
-  select stage_owner, cast(sum(amount) as decimal(18, 2)) as lifetime_equity
+  select stage_owner, sum(amount) as amount, sum(never_bought) as never_bought
   from expected group by stage_owner
+  union all
+  select 'all' as stage_owner, sum(amount) as amount, sum(never_bought) as never_bought
+  from expected
 ),
 terms as (
   select
@@ -142,7 +147,9 @@ select
   cast(t.new_revenue - t.acquisition_cost + t.retained_revenue - t.serving_cost
     - t.lost_revenue as decimal(18, 2)) as equity,
   case when t.period_end = $logical_date then
-    cast(coalesce(l.lifetime_equity, 0) as decimal(18, 2)) end as lifetime_equity,
+    cast(coalesce(l.amount, 0) as decimal(18, 2)) end as lifetime_equity,
+  case when t.period_end = $logical_date then
+    cast(coalesce(l.never_bought, 0) as decimal(18, 2)) end as lifetime_equity_never_bought,
   $reporting_currency as currency
 from terms t
 left join lifetime l on l.stage_owner = t.stage_owner

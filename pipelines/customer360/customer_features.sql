@@ -11,6 +11,7 @@ areas as (
     max(case when attribute = 'education' then value end) as education,
     max(case when attribute = 'price_index' then value end) as prices
   from customer_environment
+  where attribute in ('household_income', 'education', 'price_index')
   group by golden_id
 )
 select

@@ -21,7 +21,7 @@ deeds as (
     max(e.occurred_at) as last_engaged_at
   from engagements e
   join entity_members m on m.source = e.source and m.record_id = e.record_id
-  where cast(e.occurred_at as date) <= $logical_date
+  where e.occurred_on <= $logical_date
   group by m.golden_id
 ),
 both_ways as (

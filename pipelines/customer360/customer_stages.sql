@@ -4,14 +4,24 @@
 -- Each fact holds for some days: a purchase counts for 365 days, keeps from lapsing for
 -- $lapse_after_days, and so on. It is written as +1 on its first day and -1 on the day after its
 -- last; running sums then say what holds on every day on which anything changes, and the stage is
--- the first whose condition holds. So the stage of any day is known, as facts are known now.
+-- the first whose condition holds. What never ends, to have bought or been in contact, begins on a
+-- day of its own and needs no sum. So the stage of any day is known, as facts are known now.
 -- Before its first fact a customer is a prospect, from the day it was first seen.
 with
 purchases as (
   select golden_id, day, purchases from customer_days where purchases > 0
 ),
+contacts as (
+  select m.golden_id, i.started_on as day
+  from interactions i
+  join entity_members m on m.source = i.source and m.record_id = i.record_id
+  where i.started_on <= $logical_date
+),
 firsts as (
   select golden_id, min(day) as day from purchases group by golden_id
+),
+first_contacts as (
+  select golden_id, min(day) as day from contacts group by golden_id
 ),
 cases as (
   select m.golden_id, t.opened_on as day, t.closed_on + $support_days + 1 as until
@@ -40,34 +50,21 @@ referrals as (
   join customers c on c.golden_id = r.other_golden_id
   where r.relation = 'referred'
 ),
-contacts as (
-  select m.golden_id, i.started_on as day
-  from interactions i
-  join entity_members m on m.source = i.source and m.record_id = i.record_id
-  where i.started_on <= $logical_date
-),
 leanings as (
   select m.golden_id, w.occurred_on as day
   from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.kind = 'cart_add' and w.occurred_on <= $logical_date
   union all
-  select m.golden_id, cast(coalesce(o.responded_at, o.sent_at) at time zone $crm_time_zone as date)
-    as day
+  select m.golden_id, coalesce(o.responded_on, o.sent_on) as day
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
-  where o.response = 'accepted'
-    and cast(coalesce(o.responded_at, o.sent_at) at time zone $crm_time_zone as date)
-      <= $logical_date
+  where o.response = 'accepted' and coalesce(o.responded_on, o.sent_on) <= $logical_date
 ),
 facts as (
   select golden_id, 'recent' as fact, day, day + 365 as until, purchases as step from purchases
   union all
   select golden_id, 'kept' as fact, day, day + $lapse_after_days as until, 1 as step from purchases
-  union all
-  select golden_id, 'bought' as fact, day, cast(null as date) as until, 1 as step from firsts
-  union all
-  select golden_id, 'first' as fact, day, day + $onboarding_days as until, 1 as step from firsts
   union all
   select golden_id, 'case' as fact, day, until, 1 as step from cases
   union all
@@ -76,8 +73,6 @@ facts as (
   select golden_id, 'bond' as fact, day, until, 1 as step from cards
   union all
   select golden_id, 'bond' as fact, day, cast(null as date) as until, 1 as step from referrals
-  union all
-  select golden_id, 'contact' as fact, day, cast(null as date) as until, 1 as step from contacts
   union all
   select golden_id, 'talk' as fact, day, day + $considering_days as until, 1 as step from contacts
   union all
@@ -88,8 +83,12 @@ facts as (
     cast(null as date) as until, 1 as step
   from customers
 ),
+-- A day on which something begins or ends, and what; `day` stands for what needs no sum.
 edges as (
   select golden_id, fact, day, step from facts where day <= $logical_date
+  union all
+  select golden_id, 'day' as fact, day + $onboarding_days as day, 0 as step
+  from firsts where day + $onboarding_days <= $logical_date
   union all
   select golden_id, fact, until as day, -step as step
   from facts where until is not null and until <= $logical_date
@@ -100,11 +99,8 @@ changes as (
     day,
     sum(case when fact = 'recent' then step else 0 end) as recent,
     sum(case when fact = 'kept' then step else 0 end) as kept,
-    sum(case when fact = 'bought' then step else 0 end) as bought,
-    sum(case when fact = 'first' then step else 0 end) as first,
     sum(case when fact = 'case' then step else 0 end) as cases,
     sum(case when fact = 'bond' then step else 0 end) as bonds,
-    sum(case when fact = 'contact' then step else 0 end) as contacts,
     sum(case when fact = 'talk' then step else 0 end) as talks,
     sum(case when fact = 'leaning' then step else 0 end) as leanings
   from edges
@@ -116,11 +112,8 @@ states as (
     day,
     sum(recent) over journey as recent,
     sum(kept) over journey as kept,
-    sum(bought) over journey as bought,
-    sum(first) over journey as first,
     sum(cases) over journey as cases,
     sum(bonds) over journey as bonds,
-    sum(contacts) over journey as contacts,
     sum(talks) over journey as talks,
     sum(leanings) over journey as leanings
   from changes
@@ -129,19 +122,21 @@ states as (
 ),
 staged as (
   select
-    golden_id,
-    day,
+    s.golden_id,
+    s.day,
     case
-      when bought > 0 and kept = 0 then 'lapsed'
-      when cases > 0 then 'support'
-      when recent >= $loyal_purchases and bonds > 0 then 'loyal'
-      when first > 0 then 'onboarding'
-      when bought > 0 then 'active'
-      when leanings > 0 or talks >= $considering_interactions then 'considering'
-      when contacts > 0 then 'contacted'
+      when f.day <= s.day and s.kept = 0 then 'lapsed'
+      when s.cases > 0 then 'support'
+      when s.recent >= $loyal_purchases and s.bonds > 0 then 'loyal'
+      when f.day <= s.day and s.day < f.day + $onboarding_days then 'onboarding'
+      when f.day <= s.day then 'active'
+      when s.leanings > 0 or s.talks >= $considering_interactions then 'considering'
+      when c.day <= s.day then 'contacted'
       else 'prospect'
     end as stage
-  from states
+  from states s
+  left join firsts f on f.golden_id = s.golden_id
+  left join first_contacts c on c.golden_id = s.golden_id
 ),
 entered as (
   select golden_id, day, stage,

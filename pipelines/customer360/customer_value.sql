@@ -5,17 +5,11 @@
 -- days from the first to the last and to the logical date; monetary = mean revenue of the days
 -- after the first, returns left aside.
 with
-days as (
-  select m.golden_id, t.occurred_on, sum(t.reporting_net) as amount
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  where t.counted and t.kind in ('sale', 'invoice') and t.occurred_on <= $logical_date
-  group by m.golden_id, t.occurred_on
-),
 placed as (
-  select golden_id, occurred_on, amount,
-    row_number() over (partition by golden_id order by occurred_on asc) as place
-  from days
+  select golden_id, day as occurred_on, spent as amount,
+    row_number() over (partition by golden_id order by day asc) as place
+  from customer_days
+  where purchases > 0
 ),
 histories as (
   select

@@ -7,7 +7,9 @@
 with
 sent as (
   select o.offer_id, m.golden_id, g.micro_segment as segment, g.tier, o.kind, o.channel,
-    o.response, o.sent_on
+    case when coalesce(o.responded_on, o.sent_on) <= $logical_date then o.response else 'none' end
+      as response,
+    o.sent_on
   from offers o
   join entity_members m on m.source = o.source and m.record_id = o.record_id
   join customer_segments g on g.golden_id = m.golden_id
@@ -25,18 +27,16 @@ counts as (
 overall as (
   select count(*) as sent, count(*) filter (where response = 'accepted') as accepted from sent
 ),
+-- Offers overlap: a day counts once in each row of the table.
 bought as (
-  select distinct s.segment, s.tier, s.kind, s.channel, t.document_source, t.document, t.line_no,
-    t.reporting_net
+  select distinct s.segment, s.tier, s.kind, s.channel, d.golden_id, d.day, d.spent
   from sent s
-  join entity_members m on m.golden_id = s.golden_id
-  join transactions t on t.source = m.source and t.record_id = m.record_id
-  where s.response = 'accepted' and t.counted and t.kind in ('sale', 'invoice')
-    and t.occurred_on >= s.sent_on and t.occurred_on <= s.sent_on + $offer_days
-    and t.occurred_on <= $logical_date
+  join customer_days d on d.golden_id = s.golden_id
+  where s.response = 'accepted' and d.day >= s.sent_on and d.day <= s.sent_on + $offer_days
+    and d.spent is not null
 ),
 earned as (
-  select segment, tier, kind, channel, sum(reporting_net) as revenue
+  select segment, tier, kind, channel, sum(spent) as revenue
   from bought
   group by segment, tier, kind, channel
 )

@@ -1,4 +1,5 @@
--- Offers sent to contacts and what they answered. Key: offer_id. sent_on is local to the CRM.
+-- Offers sent to contacts and what they answered. Key: offer_id. sent_on and
+-- responded_on are local to the CRM.
 select
   'crm_contacts' as source,
   contact_id as record_id,
@@ -8,5 +9,6 @@ select
   sent_at,
   cast(sent_at at time zone $crm_time_zone as date) as sent_on,
   response,
-  responded_at
+  responded_at,
+  cast(responded_at at time zone $crm_time_zone as date) as responded_on
 from raw_crm_offers

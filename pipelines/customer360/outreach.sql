@@ -10,12 +10,12 @@
 -- nobody knows: until the case is closed, until consent is given.
 with
 signals as (
-  select golden_id, signal, evidence, at,
-    row_number() over (partition by golden_id, signal order by at desc, evidence asc) as place
+  select golden_id, signal, evidence,
+    row_number() over (partition by golden_id, signal order by "at" desc, evidence asc) as place
   from customer_signals
 ),
 latest as (
-  select golden_id, signal, evidence, at from signals where place = 1
+  select golden_id, signal, evidence from signals where place = 1
 ),
 actions as (
   select golden_id, 1 as priority, 'answer_detractor' as action, evidence

@@ -42,18 +42,13 @@ touches as (
   from web_activity w
   join entity_members m on m.source = w.source and m.record_id = w.record_id
   where w.occurred_on <= $logical_date
-  union all
-  select distinct_sales.golden_id, distinct_sales.day, 'store' as channel
-  from (
-    select m.golden_id, t.document, min(t.occurred_on) as day
-    from transactions t
-    join entity_members m on m.source = t.source and m.record_id = t.record_id
-    where t.document_source = 'pos_sales' and t.kind = 'sale' and t.occurred_on <= $logical_date
-    group by m.golden_id, t.document
-  ) distinct_sales
 ),
 daily as (
   select golden_id, day, channel, count(*) as touches from touches group by golden_id, day, channel
+  union all
+  select golden_id, day, 'store' as channel, store_purchases as touches
+  from customer_days
+  where store_purchases > 0
 ),
 staged as (
   select s.stage, d.day, d.channel, sum(d.touches) as touches

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::out::say;
-use super::{Done, Global};
+use super::{Done, Global, bounds};
 use crate::engine::{Options, run_blocking};
 use crate::error::Result;
 use crate::pipeline::dedupe::{Found, Request, Roles, dedupe};
@@ -37,6 +37,9 @@ pub(super) struct Arguments {
     /// How to resolve: a pipeline file, such as the one that this command writes
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
+    /// How to resolve: settings that Splink 4 or 5 saved (`linker.misc.save_model_to_json`)
+    #[arg(long, value_name = "FILE", conflicts_with = "settings")]
+    splink: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -45,6 +48,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let mut options = Options::default();
     options.threads = arguments.threads.unwrap_or(options.threads).max(1);
+    bounds::memory(options.memory, None);
     let request = Request {
         files: &arguments.files,
         out: &arguments.out,
@@ -53,9 +57,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             source: arguments.source.as_deref(),
             labels: arguments.labels.as_deref(),
             exclude: &arguments.exclude,
+            ..Roles::default()
         },
         link_only: arguments.link_only,
         settings: arguments.settings.as_deref(),
+        splink: arguments.splink.as_deref(),
         options,
     };
     let found = run_blocking(dedupe(&request))?;

@@ -16,8 +16,9 @@ use super::{Done, Global, PipelineFile, truth};
 use crate::engine::{Options, run_blocking};
 use crate::error::{Error, Result};
 use crate::pipeline::Look;
+use crate::pipeline::judged::Judged;
 use crate::resolve::{
-    self, CurvePoint, Estimate, Inspector, Resolve, Score, Stratum, WeightCounts, curve, evaluate,
+    self, CurvePoint, Estimate, Inspector, Resolve, Score, WeightCounts, curve, evaluate,
     precision, recall, threshold,
 };
 
@@ -48,7 +49,7 @@ pub(super) struct Arguments {
     #[arg(long, requires = "errors")]
     show_values: bool,
     /// The precision for which a threshold is recommended
-    #[arg(long, value_name = "SHARE", requires = "sample", default_value_t = 0.99, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.99, value_parser = share)]
     precision: f64,
 }
 
@@ -109,6 +110,8 @@ async fn against_truth(arguments: &Arguments, path: &Path, global: &Global) -> R
                 "known_matches": matches.len(),
                 "model_hash": model.hash()?,
                 "curve": points,
+                "target": arguments.precision,
+                "threshold": recommended(&points, arguments.precision).map(|own| own.match_probability),
                 "errors": errors.counts(),
                 "unlinkable": {
                     "no_key": unlinkable.no_key.len(),
@@ -125,6 +128,7 @@ async fn against_truth(arguments: &Arguments, path: &Path, global: &Global) -> R
                 judged.len()
             );
             print_curve(&points, settings);
+            print_recommended(&points, arguments.precision);
             errors.print(&input, &inspector, &scoring, (arguments.errors, arguments.show_values));
             say!(
                 "\n  {:>8} records can match nothing: no blocking rule has a key for them",
@@ -214,6 +218,24 @@ fn print_curve(points: &[CurvePoint], settings: &Resolve) {
     }
 }
 
+/// The loosest threshold from which on pairs, each by itself, are as precise as is asked for.
+fn recommended(points: &[CurvePoint], target: f64) -> Option<&CurvePoint> {
+    // From the strictest down, while the precision holds.
+    points.iter().rev().take_while(|own| own.score.precision >= target).last()
+}
+
+fn print_recommended(points: &[CurvePoint], target: f64) {
+    match recommended(points, target) {
+        Some(own) => say!(
+            "  for a precision of {target} by these labels: thresholds.merge {:.6} (weight {:.0}), recall {:.4}",
+            own.match_probability,
+            own.match_weight,
+            own.score.recall
+        ),
+        None => say!("  no threshold gives a precision of {target} by these labels"),
+    }
+}
+
 fn write_curve(path: &Path, kinds: &[(&str, Vec<CurvePoint>)]) -> Result<()> {
     let unwritable = || {
         Error::data(format!("{}: cannot be written", path.display())).help("choose another --curve")
@@ -239,56 +261,10 @@ fn write_curve(path: &Path, kinds: &[(&str, Vec<CurvePoint>)]) -> Result<()> {
     writer.flush().map_err(|_| unwritable())
 }
 
-/// What a verdict says; `None` where the pair was not judged.
-fn verdict(text: &str) -> Result<Option<bool>, ()> {
-    match text.trim().to_lowercase().as_str() {
-        "" => Ok(None),
-        "match" | "same" | "yes" | "true" | "1" => Ok(Some(true)),
-        "different" | "no" | "false" | "0" => Ok(Some(false)),
-        _ => Err(()),
-    }
-}
-
-/// The strata of a judged sample, ascending.
-fn read_sample(path: &Path) -> Result<Vec<Stratum>> {
-    let rows = truth::table(path, &["stratum_from", "stratum_pairs", "verdict"])?;
-    let mut strata: Vec<Stratum> = Vec::new();
-    for (place, row) in rows.iter().enumerate() {
-        let wrong = |what: &str| {
-            Error::data(format!("{}, line {}: {what}", path.display(), place + 2)).help(
-                "the file is one that `simurgh sample` wrote, with `match` or `different` in the column verdict, or nothing where a pair was not judged",
-            )
-        };
-        let from: f64 = row[0].parse().map_err(|_| wrong("stratum_from is not a number"))?;
-        let pairs: u64 = row[1].parse().map_err(|_| wrong("stratum_pairs is not a number"))?;
-        let verdict =
-            verdict(&row[2]).map_err(|()| wrong("the verdict is neither match nor different"))?;
-        let known = strata.iter_mut().find(|own| own.from.total_cmp(&from).is_eq());
-        let judged = u64::from(verdict.is_some());
-        let matches = u64::from(verdict == Some(true));
-        match known {
-            Some(own) => {
-                own.judged += judged;
-                own.matches += matches;
-            }
-            None => strata.push(Stratum { from, pairs, judged, matches }),
-        }
-        if strata.iter().any(|own| own.judged > own.pairs) {
-            return Err(wrong("more pairs were judged than the stratum has"));
-        }
-    }
-    strata.sort_by(|a, b| a.from.total_cmp(&b.from));
-    if strata.iter().all(|own| own.judged == 0) {
-        return Err(Error::data(format!("{}: no pair has a verdict", path.display()))
-            .help("write `match` or `different` in the column verdict"));
-    }
-    Ok(strata)
-}
-
 fn against_sample(arguments: &Arguments, path: &Path, global: &Global) -> Result<Done> {
     // The pipeline file is not read, but a wrong one is an error all the same.
     arguments.file.load(global)?;
-    let strata = read_sample(path)?;
+    let strata = Judged::read(path)?.strata;
     let judged: u64 = strata.iter().map(|own| own.judged).sum();
     let probability = |weight: f64| 1.0 / (1.0 + (-weight).exp2());
     let (sure, likely) = threshold(&strata, arguments.precision);
@@ -356,16 +332,4 @@ fn against_sample(arguments: &Arguments, path: &Path, global: &Global) -> Result
         "threshold": sure.map(probability),
         "threshold_estimated": likely.map(probability),
     })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn verdicts_are_read_as_people_write_them() {
-        assert_eq!(verdict(" Match "), Ok(Some(true)));
-        assert_eq!(verdict("no"), Ok(Some(false)));
-        assert_eq!((verdict(""), verdict("perhaps")), (Ok(None), Err(())));
-    }
 }

@@ -17,9 +17,10 @@ pub(super) struct Arguments {
     /// Removes what a run that was broken off left so many hours ago or earlier
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     abandoned_after: u32,
-    /// The memory that operators may hold before they spill
-    #[arg(long, value_name = "SIZE", default_value = "2GB")]
-    memory: String,
+    /// The memory that the process may hold, and half as much again at most; else half of what the
+    /// machine or its container has
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// The threads that execute; else one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -31,8 +32,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         sets: global.sets.clone(),
         warehouse: global.warehouse.clone(),
         abandoned_after: Duration::from_secs(u64::from(arguments.abandoned_after) * 3600),
-        engine: super::run::engine_options(arguments.threads, &arguments.memory)?,
+        engine: super::run::engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
+    super::bounds::memory(request.engine.memory, None);
     let result = run_blocking(pipeline::maintain(&request))?;
     if !global.json {
         let of = |key: &str| result.details.get(key).cloned().unwrap_or_default();

@@ -3,27 +3,37 @@
 //! Standard output is for results; its last line is one JSON object, on failure too. Progress,
 //! logs and errors go to standard error.
 
+mod audit;
 mod block;
+mod bounds;
 mod check;
 mod completions;
+mod decisions;
 mod dedupe;
 mod diff;
 mod errors;
 mod evaluate;
+mod explain;
+mod forget;
 mod functions;
 mod init;
 mod interrupt;
 mod maintain;
+mod merge;
 mod model;
 mod out;
 mod plan;
+mod review;
 mod rollback;
+mod rows;
 mod run;
 mod sample;
 mod show;
+mod steward;
 mod tables;
 mod train;
 mod truth;
+mod unmerge;
 mod verify;
 mod waterfall;
 
@@ -36,6 +46,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::{self, Loaded};
+use crate::engine::STACK;
 use crate::error::{Error, Kind, Result};
 use out::complain;
 
@@ -114,8 +125,22 @@ enum Command {
     Tables(tables::Arguments),
     /// Shows one customer: values and where they come from, records, history
     Show(show::Arguments),
+    /// Says why two records are one customer, or not; or how a customer came to be
+    Explain(explain::Arguments),
+    /// Decides that customers are one
+    Merge(merge::Arguments),
+    /// Decides that records are not of a customer
+    Unmerge(unmerge::Arguments),
+    /// Lists stewards' decisions, writes and reads them as CSV, withdraws them
+    Decisions(decisions::Arguments),
+    /// Writes the doubtful pairs for a person to judge, and reads the verdicts
+    Review(review::Arguments),
     /// Compares every file of the warehouse with the chain of manifests
     Verify(verify::Arguments),
+    /// The evidence about a customer in one file, and its decisions made again
+    Audit(audit::Arguments),
+    /// Takes a person out of every table and file, and keeps them out
+    Forget(forget::Arguments),
     /// Prints a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -147,14 +172,28 @@ impl PipelineFile {
     }
 }
 
-/// Runs the program on the process's arguments.
+/// Runs the program on the process's arguments, on a thread that has room for deep query plans: the
+/// system chose the stack of the process's own.
 pub fn main() -> ExitCode {
+    let thread = std::thread::Builder::new().name("simurgh".to_owned()).stack_size(STACK);
+    match thread.spawn(run_program).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) => ExitCode::from(Kind::Bug.exit_code()),
+        Err(cause) => {
+            let error = Error::retry("the program's own thread did not start").because(cause);
+            ExitCode::from(fail(&error))
+        }
+    }
+}
+
+fn run_program() -> ExitCode {
     hide_panics();
     set_width();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
+    keep_out_of_core_dumps();
     interrupt::listen();
     log(&cli.global);
     crate::report::set_quiet(cli.global.quiet || cli.global.json);
@@ -175,7 +214,14 @@ pub fn main() -> ExitCode {
         Command::Functions(arguments) => functions::run(arguments, &cli.global),
         Command::Tables(arguments) => tables::run(arguments, &cli.global),
         Command::Show(arguments) => show::run(arguments, &cli.global),
+        Command::Merge(arguments) => merge::run(arguments, &cli.global),
+        Command::Unmerge(arguments) => unmerge::run(arguments, &cli.global),
+        Command::Decisions(arguments) => decisions::run(arguments, &cli.global),
+        Command::Review(arguments) => review::run(arguments, &cli.global),
+        Command::Explain(arguments) => explain::run(arguments, &cli.global),
         Command::Verify(arguments) => verify::run(arguments, &cli.global),
+        Command::Audit(arguments) => audit::run(arguments, &cli.global),
+        Command::Forget(arguments) => forget::run(arguments, &cli.global),
         Command::Completions(arguments) => completions::run(arguments, Cli::command()),
     }));
     let code = match done {
@@ -239,12 +285,22 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn hide_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line()));
-        let place = place.unwrap_or_default();
-        match panic.payload().downcast_ref::<&'static str>() {
-            Some(text) => complain!("panic at {place}: {text}"),
-            None => complain!("panic at {place}"),
-        }
+        complain!("{}", of_panic(&place.unwrap_or_default(), panic.payload()));
     }));
+}
+
+/// A core dump holds none of the process's memory: records and secrets are in it. Where the system
+/// has no such setting, `ulimit -c 0` does it.
+fn keep_out_of_core_dumps() {
+    let _ = std::fs::write("/proc/self/coredump_filter", "0");
+}
+
+/// What is told of a panic.
+fn of_panic(place: &str, payload: &dyn std::any::Any) -> String {
+    match payload.downcast_ref::<&'static str>() {
+        Some(text) => format!("panic at {place}: {text}"),
+        None => format!("panic at {place}"),
+    }
 }
 
 /// In a terminal a report is as wide as that is; in a log file its sentences stay on one line.
@@ -358,4 +414,22 @@ fn place(report: &miette::Report) -> Option<String> {
     let label = report.labels()?.next()?;
     let at = report.source_code()?.read_span(label.inner(), 0, 0).ok()?;
     Some(format!("{}:{}:{}", at.name().unwrap_or_default(), at.line() + 1, at.column() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_quotes_no_value() {
+        let told = |panics: fn(&str)| {
+            let value = "canary-7731".to_owned();
+            let caught = catch_unwind(AssertUnwindSafe(|| panics(&value))).unwrap_err();
+            of_panic("src/a.rs:7", caught.as_ref())
+        };
+        let quoting = told(|value| assert!(value.is_empty(), "the value {value} is there"));
+        assert_eq!(quoting, "panic at src/a.rs:7");
+        let plain = told(|value| assert!(value.is_empty(), "a value is there"));
+        assert_eq!(plain, "panic at src/a.rs:7: a value is there");
+    }
 }

@@ -49,15 +49,18 @@ pub(super) fn complaint(text: Arguments<'_>) {
 }
 
 /// Writes the last line, after `before`, if none has been written. Then none is written again.
-pub(super) fn answer(json: Option<&Value>, before: impl FnOnce()) {
+/// True if this call wrote it.
+pub(super) fn answer(json: Option<&Value>, before: impl FnOnce()) -> bool {
     let mut answered = ANSWERED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if !*answered {
+    let first = !*answered;
+    if first {
         *answered = true;
         before();
         if let Some(json) = json {
             line(format_args!("{json}"));
         }
     }
+    first
 }
 
 /// Whether results were lost: standard output is a file on a full disk, or closed.

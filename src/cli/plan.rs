@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::out::say;
 use super::run::{engine_options, required};
-use super::{Done, Global, PipelineFile};
+use super::{Done, Global, PipelineFile, bounds};
 use crate::engine::run_blocking;
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Request, STAGES};
@@ -18,9 +18,10 @@ pub(super) struct Arguments {
     /// The logical date of the run
     #[arg(long, env = "SIMURGH_DATE", value_name = "YYYY-MM-DD", value_parser = super::run::date)]
     date: Option<Date>,
-    /// The memory that operators may hold before they spill
-    #[arg(long, value_name = "SIZE", default_value = "2GB")]
-    memory: String,
+    /// The memory that the process may hold, and half as much again at most; else half of what the
+    /// machine or its container has
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// The threads that execute; else one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -35,9 +36,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages: 0..=STAGES.len() - 1,
         run_id: None,
         cascade: false,
+        full: false,
         accept: false,
-        engine: engine_options(arguments.threads, &arguments.memory)?,
+        engine: engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
+    bounds::memory(request.engine.memory, None);
     let plan = run_blocking(pipeline::plan(&request))?;
     if !global.json {
         say!("run {} of {}", plan.run_id, plan.logical_date);

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::Value;
 
 use super::out::say;
-use super::{Done, Global, PipelineFile};
+use super::{Done, Global, PipelineFile, bounds};
 use crate::engine::{Options, parse_size, run_blocking};
 use crate::error::{Error, Result};
 use crate::pipeline::{self, Outcome, Request, RunResult};
@@ -33,15 +33,22 @@ pub(super) struct Arguments {
     /// The run that a stage continues, as its first stage printed it
     #[arg(long, value_name = "ID")]
     run_id: Option<String>,
-    /// The memory that operators may hold before they spill
-    #[arg(long, value_name = "SIZE", default_value = "2GB")]
-    memory: String,
+    /// The memory that the process may hold, and half as much again at most; else half of what the
+    /// machine or its container has
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Ends with exit code 75 if it is not done within this time, such as 90s, 15m or 2h
+    #[arg(long, env = "SIMURGH_TIMEOUT", value_name = "TIME", value_parser = bounds::duration)]
+    timeout: Option<std::time::Duration>,
     /// The threads that execute; else one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Runs the later dates again that this run makes stale
     #[arg(long)]
     cascade: bool,
+    /// Compares every pair again, and not only those of what changed: the same tables, at more cost
+    #[arg(long)]
+    full: bool,
     /// Publishes a run that is past the limits of `gate` and `drift`, or that was rolled back
     #[arg(long)]
     accept: bool,
@@ -53,11 +60,11 @@ pub(super) struct Arguments {
     skip_unchanged: bool,
 }
 
-pub(super) fn engine_options(threads: Option<u16>, memory: &str) -> Result<Options> {
+pub(super) fn engine_options(threads: Option<u16>, memory: Option<&str>) -> Result<Options> {
     let defaults = Options::default();
     Ok(Options {
         threads: threads.map_or(defaults.threads, usize::from),
-        memory: parse_size(memory)?,
+        memory: memory.map_or(Ok(defaults.memory), parse_size)?,
     })
 }
 
@@ -92,9 +99,14 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         stages,
         run_id: arguments.run_id.clone(),
         cascade: arguments.cascade,
+        full: arguments.full,
         accept: arguments.accept,
-        engine: engine_options(arguments.threads, &arguments.memory)?,
+        engine: engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
+    bounds::memory(request.engine.memory, arguments.metrics.clone());
+    if let Some(timeout) = arguments.timeout {
+        bounds::timeout(timeout, arguments.metrics.clone());
+    }
     let result = match run_blocking(pipeline::run(&request)) {
         Ok(result) => result,
         Err(error) => {

@@ -106,7 +106,8 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             return Err(Error::data(format!("{kind}: blocking gives no pair to judge"))
                 .help("simurgh block shows what each rule gives"));
         }
-        write(arguments, &input, &inspector, &scoring, (&from, &pairs), &drawn)?;
+        let hash = model.hash()?;
+        write(arguments, &input, &inspector, &scoring, (&from, &pairs), (&drawn, &hash))?;
         if !global.json {
             say!("{}: {}, kind {kind}", look.logical_date, look.origin());
             say!(
@@ -130,6 +131,9 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             say!(
                 "  fill in the column `verdict` (match or different), then: simurgh evaluate PIPELINE --sample FILE"
             );
+            say!(
+                "  or let it choose the threshold of runs: thresholds: {{precision: 0.99, sample: FILE}}"
+            );
         }
         Ok(Done::with(json!({
             "outcome": "sampled",
@@ -139,7 +143,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
             "size": size,
             "pairs": count,
             "compared": pairs.iter().sum::<u64>(),
-            "model_hash": model.hash()?,
+            "model_hash": hash,
         })))
     })
 }
@@ -190,7 +194,7 @@ fn write(
     inspector: &Inspector<'_>,
     scoring: &Scoring<'_>,
     (from, pairs): (&[f64], &[u64]),
-    drawn: &[Vec<(u32, u32)>],
+    (drawn, hash): (&[Vec<(u32, u32)>], &str),
 ) -> Result<()> {
     let unwritable = || {
         Error::data(format!("{}: cannot be written", arguments.out.display()))
@@ -212,6 +216,7 @@ fn write(
         "record_id_r",
         "match_weight",
         "match_probability",
+        "model_hash",
     ];
     let mut header: Vec<String> = fixed.map(str::to_owned).to_vec();
     header.extend(input.settings.comparisons.iter().map(|own| format!("level: {}", own.name)));
@@ -231,6 +236,7 @@ fn write(
                 b.record_id,
                 format!("{:.4}", looked.match_weight),
                 format!("{:.6}", looked.match_probability),
+                hash.to_owned(),
             ];
             row.extend(looked.parts.into_iter().map(|own| own.level.unwrap_or_default()));
             for column in &columns {

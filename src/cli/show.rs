@@ -1,16 +1,14 @@
 //! `simurgh show`: one customer, each value with the record and the rule it comes from.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::out::say;
+use super::rows::{Rows, plain, quoted, text};
 use super::{Done, Global};
 use crate::engine::run_blocking;
 use crate::error::{Error, Result};
 use crate::pipeline::PublishedTables;
-use crate::resolve::RecordKey;
 use crate::tables;
 
 #[derive(Debug, Args)]
@@ -31,38 +29,16 @@ const TABLES: &[&str] = &[
     tables::CUSTOMER_RELATIONS,
     tables::ENTITY_EVENTS,
     tables::ENTITY_MEMBERS,
-    tables::ID_REDIRECTS,
 ];
 
 async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
     let published = PublishedTables::open(&global.warehouse, None).await?;
-    let readable = published.register(TABLES).await?;
-    // A table without rows has no file to read.
+    let read = Rows::of(&published, TABLES).await?;
     let rows = async |table: &str, sql: String| -> Result<Vec<Map<String, Value>>> {
-        if !readable.contains(&table) {
-            return Ok(Vec::new());
-        }
-        Ok(published.query(&sql, "show").await?.iter().flat_map(objects).collect())
+        read.of_table(table, &sql).await
     };
     let asked = arguments.id.trim();
-    let mut id = asked.to_owned();
-    if let Some(key) = RecordKey::parse(asked) {
-        let sql = format!(
-            "SELECT golden_id FROM entity_members WHERE source = {} AND record_id = {}",
-            quoted(&key.source),
-            quoted(&key.record_id)
-        );
-        id = first(&rows(tables::ENTITY_MEMBERS, sql).await?, "golden_id").ok_or_else(|| {
-            Error::usage("no published record has this address")
-                .help("a record's address is SOURCE:RECORD_ID, as in the table entity_members")
-        })?;
-    }
-    let redirect = format!(
-        "SELECT golden_id FROM id_redirects WHERE old_golden_id = {} AND valid_to IS NULL",
-        quoted(&id)
-    );
-    let redirected = first(&rows(tables::ID_REDIRECTS, redirect).await?, "golden_id");
-    let id = redirected.clone().unwrap_or(id);
+    let id = published.golden_id(asked).await?;
     let of = |table: &str, order: &str| {
         format!("SELECT * FROM \"{table}\" WHERE golden_id = {} ORDER BY {order}", quoted(&id))
     };
@@ -83,7 +59,7 @@ async fn show(arguments: &Arguments, global: &Global) -> Result<Done> {
     let events = of(tables::ENTITY_EVENTS, "logical_date, run_id, event, other_golden_id");
     let events = rows(tables::ENTITY_EVENTS, events).await?;
     if !global.json {
-        if let Some(id) = &redirected {
+        if asked != id && !asked.contains(':') {
             say!("{asked} is now {id}");
         }
         print(&id, &customer, &members, &lineage, &relations, &events);
@@ -152,51 +128,4 @@ fn print(
             text(own, "records")
         );
     }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-fn first(rows: &[Map<String, Value>], column: &str) -> Option<String> {
-    rows.first().map(|row| text(row, column))
-}
-
-fn text(row: &Map<String, Value>, column: &str) -> String {
-    row.get(column).map(plain).unwrap_or_default()
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-/// Rows as JSON: numbers and truth values as such, all else as Arrow writes it.
-fn objects(batch: &RecordBatch) -> Vec<Map<String, Value>> {
-    let options = FormatOptions::default();
-    let schema = batch.schema();
-    let columns: Vec<_> = schema.fields().iter().zip(batch.columns()).collect();
-    (0..batch.num_rows())
-        .map(|row| {
-            let value = |array: &dyn Array| -> Value {
-                if array.is_null(row) {
-                    return Value::Null;
-                }
-                if let Some(truth) = array.as_boolean_opt() {
-                    return truth.value(row).into();
-                }
-                let written = ArrayFormatter::try_new(array, &options)
-                    .map(|formatter| formatter.value(row).to_string())
-                    .unwrap_or_default();
-                match array.data_type().is_integer() {
-                    true => written.parse::<i64>().map_or(Value::String(written), Value::from),
-                    false => Value::String(written),
-                }
-            };
-            columns.iter().map(|(field, array)| (field.name().clone(), value(array))).collect()
-        })
-        .collect()
 }

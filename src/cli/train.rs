@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::out::say;
 use super::waterfall::signed_bar;
-use super::{Done, Global, PipelineFile};
+use super::{Done, Global, PipelineFile, truth};
 use crate::engine::{Options, run_blocking};
 use crate::error::{Error, Result};
 use crate::pipeline::Look;
@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// The logical date; else the newest that is published
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = super::run::date)]
     date: Option<Date>,
+    /// Counts m from labelled pairs: known entities (CSV: source, record_id, customer), or pairs that a person judged (a file that `simurgh sample` wrote)
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
     /// Where the model goes: a folder, for KIND.json in it, or a file that ends in .json
     #[arg(long, value_name = "DIR|FILE")]
     out: PathBuf,
@@ -47,12 +50,16 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         if !global.json {
             say!("{}: {}", look.logical_date, look.origin());
         }
+        let labels = arguments.labels.as_deref().map(truth::labels).transpose()?;
         let mut models = serde_json::Map::new();
         for (kind, settings) in kinds {
             let input = look.input(kind, settings).await?;
             let threads = Options::default().threads;
             let inspector = Inspector::new(&input, resolve::Options { threads })?;
-            let model = inspector.train()?;
+            let model = match &labels {
+                Some(labels) => inspector.train_from_labels(labels)?,
+                None => inspector.train()?,
+            };
             let path = match file {
                 true => arguments.out.clone(),
                 false => arguments.out.join(format!("{kind}.json")),
@@ -69,6 +76,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
                     "model_hash": model.hash()?,
                     "records": model.training.records,
                     "pairs": model.training.pairs,
+                    "labelled_pairs": model.training.labelled_pairs,
                     "converged": model.training.converged,
                     "iterations": model.training.iterations,
                     "prior_weight": model.prior_weight,
@@ -106,6 +114,9 @@ fn print(model: &Model) {
         training.patterns,
         training.random_pairs
     );
+    if training.labelled_pairs > 0 {
+        say!("  m counted from {} labelled pairs of one entity", training.labelled_pairs);
+    }
     match training.converged {
         true => say!("  converged after {} iterations", training.iterations),
         false => {

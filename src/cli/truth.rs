@@ -1,10 +1,12 @@
-//! Known entities: CSV with the columns `source`, `record_id`, `customer`.
+//! Known entities: CSV with the columns `source`, `record_id`, `customer`; and labels for training,
+//! which are such a file or a judged sample.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::resolve::{Inspector, RecordKey};
+use crate::pipeline::judged::{Judged, table};
+use crate::resolve::{Inspector, RecordKey, StewardDecision};
 
 /// The customer of each record that a file names.
 pub(super) type Truth = BTreeMap<RecordKey, String>;
@@ -12,7 +14,7 @@ pub(super) type Truth = BTreeMap<RecordKey, String>;
 /// Reads known entities.
 pub(super) fn read(path: &Path) -> Result<Truth> {
     let mut truth = Truth::new();
-    for row in table(path, &["source", "record_id", "customer"])? {
+    for row in table(path, &["source", "record_id", "customer"], &[])? {
         let [source, record_id, customer] = &row[..] else { continue };
         let key = RecordKey::new(source, record_id);
         if truth.insert(key, customer.clone()).is_some_and(|before| before != *customer) {
@@ -23,34 +25,35 @@ pub(super) fn read(path: &Path) -> Result<Truth> {
     Ok(truth)
 }
 
-/// Columns of a CSV file, row by row.
-pub(super) fn table(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>> {
-    let needed = format!("the columns are {}", columns.join(", "));
-    let unreadable = |source: csv::Error| {
-        let place = source.position().map(|at| format!(", line {}", at.line())).unwrap_or_default();
-        Error::data(format!("{}{place}: cannot be read as CSV", path.display()))
-            .help(format!("it must be a CSV file; {needed}"))
-    };
-    let mut reader = csv::Reader::from_path(path).map_err(unreadable)?;
-    let headers = reader.headers().map_err(unreadable)?.clone();
-    let places = columns
-        .iter()
-        .map(|name| {
-            let named = |header: &str| header.trim_start_matches('\u{feff}') == *name;
-            headers.iter().position(named).ok_or_else(|| {
-                Error::data(format!("{}: column `{name}` is missing", path.display()))
-                    .help(needed.clone())
-            })
-        })
-        .collect::<Result<Vec<usize>>>()?;
-    reader
-        .records()
-        .map(|row| {
-            let row = row.map_err(unreadable)?;
-            Ok(places.iter().map(|at| row.get(*at).unwrap_or_default().to_owned()).collect())
-        })
-        .collect()
+/// Pairs of one entity for training: those of known entities, or those that a person judged.
+pub(super) fn labels(path: &Path) -> Result<Vec<StewardDecision>> {
+    let header = table(path, &[], &["source", "source_l"])?;
+    let judged = header.iter().any(|row| !row[1].is_empty());
+    if judged {
+        return Ok(Judged::read(path)?.verdicts);
+    }
+    let mut by_customer: BTreeMap<String, Vec<RecordKey>> = BTreeMap::new();
+    for (key, customer) in read(path)? {
+        by_customer.entry(customer).or_default().push(key);
+    }
+    let mut pairs = Vec::new();
+    for keys in by_customer.into_values() {
+        // Of a large entity a part speaks: all pairs of thousands of records would drown the rest.
+        let keys = &keys[..keys.len().min(OF_ONE)];
+        for (place, a) in keys.iter().enumerate() {
+            pairs.extend(keys[place + 1..].iter().map(|b| StewardDecision {
+                a: a.clone(),
+                b: b.clone(),
+                same: true,
+                by: "labels".to_owned(),
+            }));
+        }
+    }
+    Ok(pairs)
 }
+
+/// Records of one entity that make labelled pairs, at most.
+const OF_ONE: usize = 20;
 
 /// The known matches among one kind's records, as pairs of rows, ascending; and how many of the
 /// records the truth names.

@@ -22,9 +22,10 @@ pub(super) struct Arguments {
     replay: Option<String>,
     #[command(flatten)]
     file: PipelineFile,
-    /// The memory that a replay's operators may hold before they spill
-    #[arg(long, value_name = "SIZE", default_value = "2GB")]
-    memory: String,
+    /// The memory that the process may hold, and half as much again at most; else half of what the
+    /// machine or its container has
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// The threads that replay; else one a core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -76,7 +77,7 @@ fn replay(run: &str, arguments: &Arguments, global: &Global) -> Result<Done> {
         sets: global.sets.clone(),
         warehouse: global.warehouse.clone(),
         run: run.to_owned(),
-        engine: super::run::engine_options(arguments.threads, &arguments.memory)?,
+        engine: super::run::engine_options(arguments.threads, arguments.memory.as_deref())?,
     };
     let found = run_blocking(pipeline::replay(&request))?;
     if !global.json {

@@ -23,9 +23,14 @@ pub(super) fn signed_bar(value: f64, largest: f64, width: usize) -> String {
 /// The lines of a pair's score.
 pub(super) fn lines(pair: &Waterfall) -> Vec<String> {
     let mut parts: Vec<(String, &str, f64)> = vec![("prior".to_owned(), "", pair.prior)];
-    parts.extend(pair.parts.iter().map(|part| {
-        (part.comparison.clone(), part.level.as_deref().unwrap_or("unknown"), part.weight)
-    }));
+    for part in &pair.parts {
+        let level = part.level.as_deref().unwrap_or("unknown");
+        parts.push((part.comparison.clone(), level, part.weight));
+        if part.term_frequency != 0.0 {
+            let value = if part.term_frequency > 0.0 { "a rare value" } else { "a common value" };
+            parts.push(("  of which".to_owned(), value, part.term_frequency));
+        }
+    }
     if pair.other_classes != 0.0 {
         parts.push(("household, namesake".to_owned(), "", pair.other_classes));
     }
@@ -61,6 +66,7 @@ mod tests {
             comparison: name.to_owned(),
             level: level.map(str::to_owned),
             weight,
+            term_frequency: weight / 4.0,
         };
         let pair = Waterfall {
             prior: -10.0,
@@ -72,8 +78,9 @@ mod tests {
             rule: Some(("twins".to_owned(), false)),
         };
         let lines = lines(&pair);
-        assert_eq!(lines.len(), 4);
+        assert_eq!(lines.len(), 5);
         assert!(lines[0].ends_with("██████████│") && lines[1].ends_with("│████████"), "{lines:#?}");
-        assert!(lines[2].contains("unknown") && lines[3].contains("rule `twins` separates"));
+        assert!(lines[2].contains("of which") && lines[2].contains("a rare value"), "{lines:#?}");
+        assert!(lines[3].contains("unknown") && lines[4].contains("rule `twins` separates"));
     }
 }

@@ -228,8 +228,10 @@ fn forget_places(document: &mut Json) {
     }
     for (_, resolve) in keys.get_mut("resolve").and_then(Json::as_object_mut).into_iter().flatten()
     {
-        if let Some(training) = resolve.get_mut("training").and_then(Json::as_object_mut) {
-            training.shift_remove("model");
+        for (section, key) in [("training", "model"), ("thresholds", "sample")] {
+            if let Some(section) = resolve.get_mut(section).and_then(Json::as_object_mut) {
+                section.shift_remove(key);
+            }
         }
     }
     if let Some(land) = keys.get_mut("land").and_then(Json::as_object_mut) {

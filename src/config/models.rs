@@ -94,7 +94,7 @@ impl Check<'_> {
 
     fn model(&mut self, at: &[&str], resolve: &Resolve, comparisons: &[&str]) {
         let under = |rest: &[&'static str]| -> Vec<&str> { [at, rest].concat() };
-        let thresholds = resolve.thresholds;
+        let thresholds = &resolve.thresholds;
         let precision = thresholds.precision.unwrap_or(1.0);
         for (key, value) in
             [("merge", thresholds.merge), ("review", thresholds.review), ("precision", precision)]
@@ -102,6 +102,13 @@ impl Check<'_> {
             if !(0.0..=1.0).contains(&value) {
                 let help = "a match probability is 0 to 1";
                 self.at(&under(&["thresholds", key]), "this is not a probability", help);
+            }
+        }
+        if let Some(sample) = &thresholds.sample {
+            self.exists(&under(&["thresholds", "sample"]), sample, false);
+            if thresholds.precision.is_none() {
+                let help = "give the precision that is wanted, as `precision: 0.99`";
+                self.at_key(&under(&["thresholds", "sample"]), "the sample chooses nothing", help);
             }
         }
         if thresholds.review > thresholds.merge {

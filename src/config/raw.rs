@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clean::RecordMapping;
+use crate::consent::Consent;
 use crate::extract::Source;
 use crate::golden::Golden;
 use crate::land::{Drift, Gate, Land};
 use crate::resolve::Resolve;
-use crate::tables::{SqlTables, TableCheck};
+use crate::tables::{SqlTables, TableAlert, TableCheck};
 
 /// A simurgh pipeline: exports in, golden customers out.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -31,6 +32,8 @@ pub struct Pipeline {
     /// Facts, keyed by source and record: tables made by SQL over `raw_<source>`.
     #[serde(default)]
     pub facts: SqlTables,
+    /// What customers allow, by purpose; without it everything is allowed.
+    pub consent: Option<Consent>,
     /// How records of each kind are resolved to entities.
     pub resolve: IndexMap<String, Resolve>,
     /// How entities become golden customers.
@@ -44,6 +47,9 @@ pub struct Pipeline {
     /// What must be true before anything is landed: queries that must give no rows.
     #[serde(default)]
     pub checks: Vec<TableCheck>,
+    /// What the run's results should tell whoever acts on them: queries whose rows stand there.
+    #[serde(default)]
+    pub alerts: Vec<TableAlert>,
     /// Settings that SQL may read as `$name`: thresholds of the customer 360.
     #[serde(default)]
     pub parameters: IndexMap<String, Scalar>,

@@ -30,6 +30,10 @@ pub(crate) fn check(check: &mut Check<'_>) {
     readable.extend(check.known.tables.iter().map(|table| (*table).to_owned()));
     let later = names(&pipeline.enrich).chain(names(&pipeline.profile)).collect::<Vec<_>>();
     made(check, "facts", &pipeline.facts, &mut readable, &later);
+    if let Some(consent) = &pipeline.consent {
+        let node = loaded.tree.along(&["consent", "sql"]);
+        statement(check, &Text::value(node), &consent.sql, &readable, &later);
+    }
     readable.extend(tables::TABLES.iter().map(|table| table.name.to_owned()));
     let later = names(&pipeline.profile).collect::<Vec<_>>();
     made(check, "enrich", &pipeline.enrich, &mut readable, &later);
@@ -38,6 +42,12 @@ pub(crate) fn check(check: &mut Check<'_>) {
     check.distinct(&["checks"], "name", &names);
     for (index, entry) in pipeline.checks.iter().enumerate() {
         let node = loaded.tree.along(&["checks", &index.to_string(), "sql"]);
+        statement(check, &Text::value(node), &entry.sql, &readable, &[]);
+    }
+    let names: Vec<&str> = pipeline.alerts.iter().map(|entry| entry.name.as_str()).collect();
+    check.distinct(&["alerts"], "name", &names);
+    for (index, entry) in pipeline.alerts.iter().enumerate() {
+        let node = loaded.tree.along(&["alerts", &index.to_string(), "sql"]);
         statement(check, &Text::value(node), &entry.sql, &readable, &[]);
     }
     expressions(check);
@@ -195,6 +205,11 @@ fn expressions(check: &mut Check<'_>) {
                 conditions.push((path("rules", index, &["where"]), sql));
             }
         }
+    }
+    for (name, own) in &loaded.pipeline.golden.attributes {
+        let path = |key: &str| ["golden", "attributes", name, key].map(str::to_owned).to_vec();
+        conditions.extend(own.valid.iter().map(|sql| (path("valid"), sql.as_str())));
+        conditions.extend(own.expression.iter().map(|sql| (path("expression"), sql.as_str())));
     }
     for (path, sql) in conditions {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();

@@ -203,6 +203,14 @@ impl Check<'_> {
                 let help = "write a path or glob beneath `inputs`, without `..`";
                 self.at(&path, "this path is not beneath `inputs`", help);
             }
+            for of in source.subject.keys() {
+                let known: Vec<&str> = pipeline.records.iter().map(|m| m.source.as_str()).collect();
+                if !known.contains(&of.as_str()) {
+                    let message = format!("`{of}` is none of the sources of records");
+                    let help = suggestion(of, &known, "sources of records");
+                    self.at_key(&["sources", name, "subject", of], message, help);
+                }
+            }
             if source.max_bytes == 0 {
                 self.at(
                     &["sources", name, "max_bytes"],
@@ -283,6 +291,31 @@ impl Check<'_> {
                 }
             }
         }
+        self.trust(&["golden", "trust"], &golden.trust);
+        if let Some(file) = &golden.overrides {
+            self.exists(&["golden", "overrides"], file, false);
+        }
+        for (name, own) in &golden.attributes {
+            let at = ["golden", "attributes", name.as_str()];
+            self.trust(&[&at[..], &["trust"]].concat(), &own.trust);
+            if own.rule == "trust" && golden.trust.is_empty() && own.trust.is_empty() {
+                let help = "golden: trust: {crm: {score: 0.9, half_life_days: 365}}";
+                self.at(&[&at[..], &["rule"]].concat(), "no source is trusted", help);
+            }
+            if (own.rule == "expression") != own.expression.is_some() {
+                let help =
+                    "`rule: expression` and `expression: SQL` go together; the greatest value wins";
+                self.at(&[&at[..], &["rule"]].concat(), "a rule without what it asks for", help);
+            }
+            if let Some(list) = &own.keep_all {
+                let path = [&at[..], &["keep_all"]].concat();
+                self.plain(&path, list);
+                if own.columns.len() > 1 {
+                    let help = "a list keeps the values of one attribute: take it out of the group";
+                    self.at(&path, "a group is not kept as a list", help);
+                }
+            }
+        }
         for (index, relation) in golden.relations.iter().enumerate() {
             let index = index.to_string();
             let at = ["golden", "relations", &index];
@@ -303,6 +336,25 @@ impl Check<'_> {
         }
     }
 
+    fn trust(&mut self, path: &[&str], trust: &indexmap::IndexMap<String, crate::golden::Trust>) {
+        let loaded = self.loaded;
+        let known: Vec<&str> = loaded.pipeline.records.iter().map(|m| m.source.as_str()).collect();
+        for (source, own) in trust {
+            let at = [path, &[source.as_str()]].concat();
+            if !known.contains(&source.as_str()) {
+                let message = format!("`{source}` is none of the sources of records");
+                self.at_key(&at, message, suggestion(source, &known, "sources of records"));
+            }
+            if !(0.0..=1.0).contains(&own.score) {
+                self.at(&[&at[..], &["score"]].concat(), "trust is between 0 and 1", "write 0.8");
+            }
+            if own.half_life_days.is_some_and(|days| days.is_nan() || days <= 0.0) {
+                let help = "leave it out where trust does not age";
+                self.at(&[&at[..], &["half_life_days"]].concat(), "no time at all", help);
+            }
+        }
+    }
+
     fn land(&mut self) {
         let pipeline = &self.loaded.pipeline;
         let made =
@@ -312,6 +364,19 @@ impl Check<'_> {
         for (index, name) in pipeline.land.export.iter().enumerate() {
             let index = index.to_string();
             self.refers(&["land", "export", &index], name, &known, "tables");
+        }
+        for (index, name) in pipeline.land.pseudonymous.iter().enumerate() {
+            let index = index.to_string();
+            let path = ["land", "pseudonymous", &index];
+            self.refers(&path, name, &known, "tables");
+            let contract =
+                pipeline.land.contracts.as_ref().map(|folder| {
+                    self.loaded.directory.join(folder).join(format!("{name}.odcs.yaml"))
+                });
+            if !contract.is_some_and(|file| file.is_file()) {
+                let help = "its contract says which columns are personal: add it to land.contracts";
+                self.at(&path, format!("`{}` has no contract", self.shown(&path)), help);
+            }
         }
         if let Some(contracts) = &pipeline.land.contracts {
             self.exists(&["land", "contracts"], contracts, true);

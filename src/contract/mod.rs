@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub(crate) use cell::{Accepted, Cell, CellReader};
-pub use check::{Violation, check};
+pub use check::{Checker, Violation};
 pub(crate) use pattern::Pattern;
 pub(crate) use text::Zone;
 

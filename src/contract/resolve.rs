@@ -9,6 +9,12 @@ use super::{Bound, Column, Contract, Value};
 use crate::error::{Error, Result};
 use crate::tables;
 
+/// The largest contract: ten times the largest that is shipped.
+const MAX_BYTES: usize = 256 << 10;
+
+/// What a contract's aliases may stand for, in parts of a document.
+const MAX_REPLAYED: usize = 20_000;
+
 impl Contract {
     /// Reads a contract: ODCS 3.1 YAML with one table under `schema`. `name_for_errors` is the
     /// file's name as messages give it.
@@ -17,7 +23,17 @@ impl Contract {
     /// A configuration error that names the file and each property at fault: text that is no YAML
     /// or no contract, none or several tables, a type that is not supported, a malformed rule.
     pub fn parse(text: &str, name_for_errors: &str) -> Result<Self> {
-        let raw: RawContract = serde_saphyr::from_str(text).map_err(|error| {
+        if text.len() > MAX_BYTES {
+            return Err(Error::configuration(format!(
+                "{name_for_errors}: larger than {} KiB",
+                MAX_BYTES >> 10
+            ))
+            .help("is it a data contract?"));
+        }
+        let mut options = serde_saphyr::Options::default();
+        options.alias_limits.max_total_replayed_events = MAX_REPLAYED;
+        let read = serde_saphyr::from_str_with_options(text, options);
+        let raw: RawContract = read.map_err(|error| {
             // The reader's first line says what and where; a snippet and advice to programmers follow.
             let text = error.without_snippet().to_string();
             let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");

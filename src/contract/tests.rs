@@ -114,19 +114,32 @@ fn landed_tables_are_counted_against_their_contract() {
         ])
         .expect("a batch")
     };
+    let found = |batches: &[RecordBatch], sorted_by: &[String]| {
+        let mut checker = Checker::new(&contract, sorted_by);
+        batches.iter().for_each(|batch| checker.batch(batch).expect("checked"));
+        checker.finish()
+    };
     let batches = [batch(vec![Some("a"), None], vec![1, 9]), batch(vec![Some("a")], vec![5])];
-    let found = check(&batches, &contract).expect("checked");
     let violation =
         |rule, column: &str, count| Violation { rule, column: column.to_owned(), count };
-    assert_eq!(
-        found,
-        [
-            violation(Rule::Required, "id", 1),
-            violation(Rule::Range, "n", 1),
-            violation(Rule::Shape, "gone", 3),
-            violation(Rule::Unique, "id", 1),
-        ]
-    );
+    let broken = [
+        violation(Rule::Required, "id", 1),
+        violation(Rule::Range, "n", 1),
+        violation(Rule::Shape, "gone", 3),
+        violation(Rule::Unique, "id", 1),
+    ];
+    assert_eq!(found(&batches, &[]), broken);
+    // Where rows come sorted by the key, each is compared with the one before: within a batch and
+    // across two, and nulls with none.
+    let sorted = [
+        batch(vec![None, None], vec![1, 1]),
+        batch(vec![Some("a")], vec![9]),
+        batch(vec![], vec![]),
+        batch(vec![Some("a"), Some("b"), Some("b"), Some("c")], vec![5, 5, 5, 5]),
+    ];
+    let by_id = ["id".to_owned()];
+    assert_eq!(found(&sorted, &by_id), found(&sorted, &[]));
+    assert_eq!(found(&sorted, &by_id).last(), Some(&violation(Rule::Unique, "id", 2)));
 }
 
 #[test]

@@ -11,12 +11,13 @@ mod pairs;
 mod session;
 mod staging;
 mod store;
+mod whole;
 mod write;
 
 pub use columns::{ColumnLineage, Use, UsedColumn};
 pub use guard::refuse_unstable;
 pub use pairs::{PairConditions, PairPlan};
-pub use session::{Engine, Options, parse_size, run_blocking};
+pub use session::{Engine, Options, STACK, parse_size, run_blocking};
 pub use staging::{Attempt, Done, StagedTable, Staging};
-pub use store::{Created, Listed, Store, store_error};
+pub use store::{Created, Listed, Store};
 pub use write::{WriteOptions, Written};

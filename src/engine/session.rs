@@ -12,22 +12,23 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext};
 
 use super::columns::ColumnLineage;
-use super::store::{Store, store_error};
+use super::store::{Store, refused_by_disk, store_cause, store_error};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// How the engine runs. Nothing here changes a result.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Threads that execute plans.
     pub threads: usize,
-    /// Bytes that operators may hold before they spill.
+    /// Bytes that the process may hold, about; SQL operators spill at half of them.
     pub memory: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, memory: 2 << 30 }
+        Self { threads, memory: memory::half_of_the_machine() }
     }
 }
 
@@ -53,11 +54,16 @@ pub fn parse_size(text: &str) -> Result<u64> {
     Ok(bytes as u64)
 }
 
-/// Runs a future to its end on a runtime whose threads have room for deep query plans.
+/// Room on the stack of a thread that plans or executes: DataFusion recurses by the depth of a plan,
+/// and its frames are large where it is not optimised. Only what is used is ever taken.
+pub const STACK: usize = 64 << 20;
+
+/// Runs a future to its end on a runtime whose threads have room for deep query plans, as the
+/// caller's should have: the future itself runs there.
 pub fn run_blocking<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).max(2))
-        .thread_stack_size(16 << 20)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|source| Error::retry("the asynchronous runtime did not start").because(source))?
@@ -89,8 +95,10 @@ impl Engine {
         settings.sql_parser.parse_float_as_decimal = true;
         settings.execution.time_zone = Some("UTC".to_owned());
         let runtime = RuntimeEnvBuilder::new()
+            // The other half is for what stages hold beside it, and for what operators take beyond
+            // what they account for: an aggregate that spills, up to twice its share.
             .with_memory_pool(Arc::new(FairSpillPool::new(
-                usize::try_from(options.memory).unwrap_or(usize::MAX),
+                usize::try_from(options.memory / 2).unwrap_or(usize::MAX),
             )))
             .build_arc()
             .map_err(|error| translate("the engine did not start", error))?;
@@ -174,24 +182,31 @@ impl Engine {
 
     /// A plan over Parquet files of a store; `paths` are relative to it and not empty.
     pub async fn parquet(&self, store: &Store, paths: &[String]) -> Result<DataFrame> {
-        if store.url().scheme() != "file" {
-            let mut bucket = store.url().clone();
-            bucket.set_path("/");
-            self.context.register_object_store(&bucket, store.root());
-        }
+        // A disk's too, in the place of the engine's own: ours is never asked for what is past a
+        // file's end.
+        let mut bucket = store.url().clone();
+        bucket.set_path("/");
+        self.context.register_object_store(&bucket, store.root());
         let urls: Vec<String> = paths.iter().map(|path| store.url_of(path)).collect();
         // The engine does not say which file it was; all are of one folder.
         let first = paths.first().map_or("", String::as_str);
         let folder = store.url_of(first.rsplit_once('/').map_or("", |(folder, _)| folder));
-        self.context.read_parquet(urls, ParquetReadOptions::default()).await.map_err(|error| {
-            match root(&error) {
-                // Nothing but paths is planned here: what is not found is a file.
-                DataFusionError::Plan(_) => {
-                    Error::data(format!("{folder}: a file that the table names is missing"))
-                        .help("restore it from a copy, or begin a new warehouse from the exports")
-                }
-                _ => translate(&folder, error),
+        let context = self.context.clone();
+        // A task of its own: the reader of a footer may panic on one that is damaged.
+        let planned =
+            tokio::spawn(
+                async move { context.read_parquet(urls, ParquetReadOptions::default()).await },
+            );
+        let help = "restore it from a copy, or begin a new warehouse from the exports";
+        let Ok(planned) = planned.await else {
+            return Err(Error::data(format!("{folder}: a Parquet file is damaged")).help(help));
+        };
+        planned.map_err(|error| match root(&error) {
+            // Nothing but paths is planned here: what is not found is a file.
+            DataFusionError::Plan(_) => {
+                Error::data(format!("{folder}: a file that the table names is missing")).help(help)
             }
+            _ => translate(&folder, error),
         })
     }
 
@@ -209,6 +224,7 @@ impl Engine {
 
     /// All rows of a plan.
     pub async fn collect(&self, frame: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
+        let _work = memory::at(format!("collecting {what}"));
         #[expect(clippy::disallowed_methods, reason = "this is the one place that executes")]
         let collected = tokio::spawn(frame.collect()).await;
         match collected {
@@ -222,6 +238,8 @@ impl Engine {
         let schema = Arc::new(frame.schema().as_arrow().clone());
         let batches = self.collect(frame, what).await?;
         let schema = batches.first().map_or(schema, RecordBatch::schema);
+        let _work = memory::at(format!("joining the batches of {what}"));
+        memory::need(batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum())?;
         arrow::compute::concat_batches(&schema, &batches)
             .map_err(|_| Error::bug(format!("{what}: batches of different schemas")))
     }
@@ -238,6 +256,14 @@ impl Engine {
 
 /// A foreign error as one of ours: its kind and place, without any value it may quote.
 pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
+    // A disk's or a store's answer may be wrapped by what was reading or spilling: it says what to
+    // do, and they do not.
+    if let Some(refused) = refused_by_disk(what, &error) {
+        return refused;
+    }
+    if let Some(cause) = store_cause(&error) {
+        return store_error(what, cause);
+    }
     let kind = root(&error);
     match kind {
         DataFusionError::Plan(message)
@@ -259,18 +285,10 @@ pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
         DataFusionError::SQL(parser, _) => Error::configuration(format!("{what}: {parser}"))
             .help("mend the SQL; it must be one SELECT"),
         DataFusionError::ResourcesExhausted(message) => {
-            Error::data(format!("{what}: out of memory: {}", first_line(message)))
-                .help("give more with --memory, or fewer --threads")
+            Error::data(format!("out of memory: {what}: {}", first_line(message)))
+                .help("give more with --memory, of which SQL has half, or fewer --threads")
         }
-        DataFusionError::ObjectStore(_) => match error {
-            DataFusionError::ObjectStore(store) => store_error(what, *store),
-            _ => Error::retry(format!("{what}: the store failed while it was read"))
-                .help("run the same command again"),
-        },
         DataFusionError::IoError(io) => {
-            if let Some(refused) = super::store::refused_by_disk(what, io) {
-                return refused;
-            }
             Error::retry(format!("{what}: {}", io.kind())).help("run the same command again")
         }
         DataFusionError::ParquetError(_) => {

@@ -18,6 +18,7 @@ use object_store::prefix::PrefixStore;
 use object_store::{ClientOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions, RetryConfig};
 use url::Url;
 
+use super::whole::{Whole, is_past_the_end};
 use crate::error::{Error, Result};
 
 /// A folder of an object store: every path is relative to it.
@@ -119,6 +120,7 @@ impl Store {
                 .help("give a folder, or a URL that begins with s3://, az://, abfss:// or gs://"));
             }
         };
+        let root: Arc<dyn ObjectStore> = Arc::new(Whole::remote(root));
         let prefix = Path::from_url_path(url.path())
             .map_err(|source| Error::usage(format!("{url}: not a valid path")).because(source))?;
         let inner: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
@@ -135,7 +137,8 @@ impl Store {
         })?;
         let url = Url::from_directory_path(&absolute)
             .map_err(|()| Error::usage(format!("{}: not a usable path", absolute.display())))?;
-        let root: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new());
+        let disk = Arc::new(LocalFileSystem::new());
+        let root: Arc<dyn ObjectStore> = Arc::new(Whole::disk(disk));
         let prefix = Path::from_absolute_path(&absolute).map_err(|source| {
             Error::usage(format!("{}: not a usable path", absolute.display())).because(source)
         })?;
@@ -192,6 +195,27 @@ impl Store {
             match read {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                Err(error) if attempt < 3 && is_transient(&error) => attempt += 1,
+                Err(error) => return Err(self.failed("read", path, error)),
+            }
+        }
+    }
+
+    /// The size and the BLAKE3 of an object, which is never held whole.
+    pub async fn hash(&self, path: &str) -> Result<(u64, blake3::Hash)> {
+        let mut attempt = 0;
+        loop {
+            let read = async {
+                let (mut size, mut hasher) = (0, blake3::Hasher::new());
+                let mut stream = self.inner.get(&Path::from(path)).await?.into_stream();
+                while let Some(bytes) = stream.try_next().await? {
+                    size += bytes.len() as u64;
+                    hasher.update(&bytes);
+                }
+                Ok::<_, object_store::Error>((size, hasher.finalize()))
+            };
+            match read.await {
+                Ok(found) => return Ok(found),
                 Err(error) if attempt < 3 && is_transient(&error) => attempt += 1,
                 Err(error) => return Err(self.failed("read", path, error)),
             }
@@ -294,17 +318,52 @@ impl Store {
     }
 
     fn failed(&self, doing: &str, path: &str, error: object_store::Error) -> Error {
-        store_error(&format!("{}: cannot {doing}", self.url_of(path)), error)
+        store_error(&format!("{}: cannot {doing}", self.url_of(path)), &error)
     }
 }
 
+/// What S3 calls credentials that were right and are no longer: those of a role, after its hours.
+const EXPIRED: [&str; 5] = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestExpired",
+    "TokenRefreshRequired",
+    "ExpiredAuthenticationToken",
+];
+
+/// The object store's error that another one was made of.
+pub(super) fn store_cause<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a object_store::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // An I/O error passes over what it was made of.
+        cause = match error.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as _),
+            None => match error.downcast_ref::<object_store::Error>() {
+                Some(found) => return Some(found),
+                None => error.source(),
+            },
+        };
+    }
+    None
+}
+
 /// An object store's error, by what the reader does next. Its text names paths and statuses only.
-pub fn store_error(what: &str, error: object_store::Error) -> Error {
+pub(super) fn store_error(what: &str, error: &object_store::Error) -> Error {
     use object_store::Error as E;
-    if let Some(refused) = refused_by_disk(what, &error) {
+    if let Some(refused) = refused_by_disk(what, error) {
         return refused;
     }
-    let transient = is_transient(&error);
+    if is_past_the_end(error) {
+        return Error::data(format!("{what}: a file is damaged"))
+            .help("restore it from a copy, or begin a new warehouse from the exports");
+    }
+    let transient = is_transient(error);
+    if EXPIRED.iter().any(|code| answer(error).contains(code)) {
+        return Error::retry(format!("{what}: the credentials have expired"))
+            .help("renew them and run the same command again: it goes on where it stopped");
+    }
     match error {
         E::NotFound { .. } => Error::data(format!("{what}: not found")),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
@@ -312,7 +371,7 @@ pub fn store_error(what: &str, error: object_store::Error) -> Error {
                 .help("check the credentials and the rights that docs/configuration.md asks for")
         }
         error => {
-            let answer = answer(&error);
+            let answer = answer(error);
             let what = format!("{what}: {answer}");
             if answer.contains("404") || answer.contains("NoSuchBucket") {
                 // An object that is absent is `NotFound`: this is the bucket itself.

@@ -21,8 +21,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 
 use super::session::{Engine, translate};
-use super::store::{Store, refused_by_disk};
+use super::store::{Store, refused_by_disk, store_cause, store_error};
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// How a file is written.
 #[derive(Debug, Clone)]
@@ -66,7 +67,21 @@ impl Engine {
         path: &str,
         options: &WriteOptions<'_>,
     ) -> Result<(Written, SchemaRef)> {
+        self.write_inspected(frame, store, path, options, &mut |_| Ok(())).await
+    }
+
+    /// As [`Engine::write`]; `inspect` sees each batch as it is written, in order, and an error of it
+    /// ends the writing.
+    pub async fn write_inspected(
+        &self,
+        frame: DataFrame,
+        store: &Store,
+        path: &str,
+        options: &WriteOptions<'_>,
+        inspect: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+    ) -> Result<(Written, SchemaRef)> {
         let what = format!("writing {path}");
+        let _work = memory::at(&*what);
         let frame = self.sorted(frame, options.sort)?;
         let schema = readable_schema(frame.schema().as_arrow());
         let stream = tokio::spawn(frame.execute_stream())
@@ -98,6 +113,7 @@ impl Engine {
             if let Some(key) = &mut key {
                 key.check(&batch, &what)?;
             }
+            inspect(&batch)?;
             rows += batch.num_rows() as u64;
             for (count, column) in nulls.iter_mut().zip(batch.columns()) {
                 *count += column.null_count() as u64;
@@ -129,6 +145,9 @@ fn failed(what: &str, error: parquet::errors::ParquetError) -> Error {
         parquet::errors::ParquetError::External(cause) => {
             if let Some(refused) = refused_by_disk(what, cause.as_ref()) {
                 return refused;
+            }
+            if let Some(cause) = store_cause(cause.as_ref()) {
+                return store_error(what, cause);
             }
             Error::retry(format!("{what}: the store refused it"))
                 .help("check that there is room and that the store answers, then run again")

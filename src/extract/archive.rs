@@ -1,16 +1,76 @@
 //! What a ZIP archive unpacks to, measured before a spreadsheet reader opens it.
 //!
 //! The sizes that an archive states may be wrong, so each member is inflated into nothing, up to
-//! the bound. APPNOTE.TXT 6.3.10: local header 4.3.7, central directory 4.3.12, its end 4.3.16,
+//! the bound. A table of shared strings states how many they are, and its reader makes room for as
+//! many: one that states more than fit its bytes is damaged. APPNOTE.TXT 6.3.10: local header 4.3.7, central directory 4.3.12, its end 4.3.16,
 //! and their 64-bit forms 4.3.14, 4.3.15 and 4.5.3.
 
-use std::io::{Read, copy, sink};
+use std::io::{Read, Write, copy};
 
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
 const END: [u8; 4] = *b"PK\x05\x06";
 const LOCATOR_64: [u8; 4] = *b"PK\x06\x07";
 const END_64: [u8; 4] = *b"PK\x06\x06";
+
+/// The bytes of the shortest shared string: `<si/>`.
+const LEAST_STRING: u64 = 5;
+
+/// The attribute in which a table of shared strings states how many there are.
+const UNIQUE_COUNT: &[u8] = b"uniqueCount";
+
+/// Reads what is written to it for the largest number of shared strings that it states.
+struct Strings {
+    most: u64,
+    state: State,
+}
+
+enum State {
+    /// So many bytes of the attribute's name were seen.
+    Name(usize),
+    Equals,
+    Quote,
+    Digits(u64),
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { most: 0, state: State::Name(0) }
+    }
+}
+
+impl Strings {
+    fn take(&mut self, byte: u8) {
+        self.state = match self.state {
+            State::Name(seen) if byte == UNIQUE_COUNT[seen] => match seen + 1 {
+                all if all == UNIQUE_COUNT.len() => State::Equals,
+                seen => State::Name(seen),
+            },
+            State::Equals if byte == b'=' => State::Quote,
+            State::Quote if matches!(byte, b'"' | b'\'') => State::Digits(0),
+            State::Equals if byte.is_ascii_whitespace() => State::Equals,
+            State::Quote if byte.is_ascii_whitespace() => State::Quote,
+            State::Digits(number) if byte.is_ascii_digit() => {
+                let number = number.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+                self.most = self.most.max(number);
+                State::Digits(number)
+            }
+            // An attribute's name begins after white space or a quote: nothing is begun anew here.
+            _ => State::Name(usize::from(byte == UNIQUE_COUNT[0])),
+        };
+    }
+}
+
+impl Write for Strings {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        bytes.iter().for_each(|byte| self.take(*byte));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// The bytes that all members unpack to, or some number past `limit` if they are more. `None` if
 /// the archive is damaged, or packed in another way than spreadsheets are.
@@ -35,11 +95,18 @@ pub(super) fn unpacked_size(bytes: &[u8], limit: u64) -> Option<u64> {
         let (stated, packed, local) = (field(24)?, field(20)?, field(42)?);
         let data = member(bytes, local, packed)?;
         let rest = limit.saturating_sub(total).saturating_add(1);
+        let mut stated_strings = Strings::default();
         let measured = match method {
-            0 => data.len() as u64,
-            8 => copy(&mut flate2::read::DeflateDecoder::new(data).take(rest), &mut sink()).ok()?,
+            0 => copy(&mut data.take(rest), &mut stated_strings).ok()?,
+            8 => {
+                let inflated = flate2::read::DeflateDecoder::new(data);
+                copy(&mut inflated.take(rest), &mut stated_strings).ok()?
+            }
             _ => return None,
         };
+        if stated_strings.most.saturating_mul(LEAST_STRING) > measured {
+            return None;
+        }
         total = total.saturating_add(measured.max(stated));
         if total > limit {
             return Some(total);

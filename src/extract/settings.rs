@@ -39,9 +39,22 @@ pub struct Source {
     /// Whether a day without any export is in order (the source then keeps its earlier rows).
     #[serde(default)]
     pub optional: bool,
+    /// Whose a row is: for each source of records that it may be of, SQL expressions over the row
+    /// that each give a record's id, or null. Needed to forget people, and to keep them out.
+    #[serde(default)]
+    pub subject: indexmap::IndexMap<String, Vec<String>>,
     /// The largest size of one file, in bytes, after decompression.
     #[serde(default = "four_gib")]
     pub max_bytes: u64,
+}
+
+impl Source {
+    /// Whose a row is: sources of records, each with an expression that gives the record's id.
+    pub fn subjects(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.subject
+            .iter()
+            .flat_map(|(of, all)| all.iter().map(move |sql| (of.as_str(), sql.as_str())))
+    }
 }
 
 fn utc() -> String {

@@ -1,46 +1,58 @@
 //! The winners as `customers`: a row a golden id.
 //!
-//! Works by column: each attribute is taken from the rows that won it. Knows nothing of rules.
+//! Works by column: each attribute is taken from the rows that won it, and from what stewards
+//! state. Knows nothing of rules.
 
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray, UInt32Array,
+    Array, ArrayRef, Int32Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt32Array, new_null_array,
 };
-use arrow::compute::take;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::{interleave, take};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::entities::{Entities, microseconds};
 use super::kernel;
-use super::survivors::{NOBODY, Survivors};
+use super::overrides::InForce;
+use super::survivors::{NOBODY, Survivors, Unit, Winners};
 use crate::error::Result;
 use crate::tables;
 
-/// `customers`, sorted by golden_id, as one batch.
-pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<RecordBatch> {
+/// `customers`, sorted by golden_id, as one batch; of the records that are `allowed`, else of all.
+pub(super) fn customers(
+    entities: &Entities,
+    survivors: &Survivors,
+    winners: &Winners,
+    rulings: &InForce<'_>,
+    allowed: Option<&[bool]>,
+) -> Result<RecordBatch> {
     let firsts = UInt32Array::from_iter_values((0..entities.len()).map(|c| entities.rows(c)[0]));
     let mut fields = vec![
         Field::new("golden_id", DataType::Utf8, false),
         Field::new("kind", DataType::Utf8, false),
     ];
-    let taken = |column: &dyn arrow::array::Array, rows: &UInt32Array| {
-        take(column, rows, None).map_err(kernel("values cannot be taken"))
-    };
-    let mut columns: Vec<ArrayRef> =
-        vec![Arc::new(entities.golden_ids.clone()), taken(&entities.kinds, &firsts)?];
+    let kinds = take(&entities.kinds, &firsts, None).map_err(kernel("kinds cannot be taken"))?;
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(entities.golden_ids.clone()), kinds];
 
-    let rows: Vec<UInt32Array> = survivors
-        .units
-        .iter()
-        .map(|unit| {
-            unit.winners.iter().map(|&row| (row != NOBODY).then_some(row)).collect::<UInt32Array>()
-        })
-        .collect();
     let schema = entities.records.schema();
     for &(attribute, unit) in &survivors.attributes {
         let field = schema.field(attribute);
+        let values = entities.records.column(attribute);
+        let (ruled, stated) = rulings.values(attribute, field.name(), values.data_type())?;
+        let own = Attribute { entities, values, winners: &winners[unit], allowed, rulings, stated };
         fields.push(Field::new(field.name(), field.data_type().clone(), true));
-        columns.push(taken(entities.records.column(attribute), &rows[unit])?);
+        columns.push(own.golden(&ruled, attribute)?);
+    }
+    for (attribute, unit) in &survivors.attributes {
+        let unit = &survivors.units[*unit];
+        if let Some(name) = &unit.keep_all {
+            let values = entities.records.column(*attribute);
+            let (field, column) = every_value(entities, unit, values, allowed)?;
+            fields.push(field.with_name(name));
+            columns.push(column);
+        }
     }
 
     let counts = |count: &dyn Fn(&[u32]) -> usize| -> ArrayRef {
@@ -74,6 +86,67 @@ pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<Re
 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(kernel("columns of customers do not fit"))
+}
+
+/// One attribute: who won it, and what stewards state of it.
+struct Attribute<'a> {
+    entities: &'a Entities,
+    values: &'a ArrayRef,
+    winners: &'a [u32],
+    allowed: Option<&'a [bool]>,
+    rulings: &'a InForce<'a>,
+    /// The values that are stated.
+    stated: ArrayRef,
+}
+
+impl Attribute<'_> {
+    /// The golden value of every customer; `ruled` are the customers of the stated values.
+    fn golden(&self, ruled: &[u32], attribute: usize) -> Result<ArrayRef> {
+        if ruled.is_empty() {
+            let known = |&row: &u32| (row != NOBODY).then_some(row);
+            let rows: UInt32Array = self.winners.iter().map(known).collect();
+            return take(self.values, &rows, None).map_err(kernel("values cannot be taken"));
+        }
+        let nothing = new_null_array(self.values.data_type(), 1);
+        let mut next = ruled.iter().enumerate().peekable();
+        let places: Vec<(usize, usize)> = (0..self.entities.len())
+            .map(|customer| {
+                if let Some((place, _)) = next.next_if(|(_, own)| **own as usize == customer) {
+                    // What is stated of a record may be used for what that record may.
+                    let ruling = self.rulings.of(customer, attribute);
+                    let may = |row: u32| self.allowed.is_none_or(|own| own[row as usize]);
+                    if ruling.is_some_and(|ruling| may(ruling.row)) {
+                        return (1, place);
+                    }
+                }
+                match self.winners[customer] {
+                    NOBODY => (2, 0),
+                    row => (0, row as usize),
+                }
+            })
+            .collect();
+        interleave(&[self.values.as_ref(), self.stated.as_ref(), nothing.as_ref()], &places)
+            .map_err(kernel("values cannot be taken"))
+    }
+}
+
+/// The list of every different value of each customer, the best first; null where none is known.
+fn every_value(
+    entities: &Entities,
+    unit: &Unit,
+    values: &ArrayRef,
+    allowed: Option<&[bool]>,
+) -> Result<(Field, ArrayRef)> {
+    let ranked: Vec<Vec<u32>> =
+        (0..entities.len()).map(|customer| unit.ranked(entities, customer, allowed)).collect();
+    let rows: UInt32Array = ranked.iter().flatten().copied().collect::<Vec<u32>>().into();
+    let items = take(values, &rows, None).map_err(kernel("values cannot be taken"))?;
+    let item = Arc::new(Field::new("item", values.data_type().clone(), true));
+    let offsets = OffsetBuffer::from_lengths(ranked.iter().map(Vec::len));
+    let known = NullBuffer::from_iter(ranked.iter().map(|rows| !rows.is_empty()));
+    let list = ListArray::try_new(item, offsets, items, Some(known))
+        .map_err(kernel("values cannot be listed"))?;
+    Ok((Field::new("", list.data_type().clone(), true), Arc::new(list)))
 }
 
 /// Rows are sorted by source: a source ends where the next begins.

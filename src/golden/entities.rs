@@ -11,7 +11,8 @@ use arrow::compute::{
 use arrow::datatypes::{DataType, Int64Type};
 use rustc_hash::FxHashMap;
 
-use super::{Golden, kernel};
+use super::{Material, kernel};
+use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::tables;
 
@@ -41,13 +42,9 @@ pub(super) struct Entities {
 
 impl Entities {
     /// Sorts records, finds the customer of each and checks that there is exactly one.
-    pub(super) fn new(
-        records: &[RecordBatch],
-        members: &[RecordBatch],
-        settings: &Golden,
-    ) -> Result<Self> {
-        let records = sorted(&joined(records, "records")?)?;
-        let members = joined(members, tables::ENTITY_MEMBERS)?;
+    pub(super) fn new(given: &Material<'_>) -> Result<Self> {
+        let records = sorted(&joined(given.records, "records")?)?;
+        let members = joined(given.members, tables::ENTITY_MEMBERS)?;
         let sources = text(&records, "source")?;
         let record_ids = text(&records, "record_id")?;
         let kinds = text(&records, "kind")?;
@@ -55,7 +52,7 @@ impl Entities {
             .into_iter()
             .map(|time| time.unwrap_or(i64::MIN))
             .collect();
-        let source_rank = ranks(&sources, &settings.source_priority);
+        let source_rank = ranks(&sources, &given.settings.source_priority);
 
         let (golden_ids, customer_of) = assigned(&sources, &record_ids, &members)?;
         let (starts, rows) = by_customer(&customer_of, golden_ids.len());
@@ -93,6 +90,23 @@ impl Entities {
     /// A column of records by name, if there is one.
     pub(super) fn column(&self, name: &str) -> Option<&ArrayRef> {
         self.records.column_by_name(name)
+    }
+
+    /// Which records may be used for a purpose.
+    pub(super) fn allowed(&self, consents: &Consents, purpose: &str) -> Vec<bool> {
+        let mut allowed = vec![true; self.sources.len()];
+        for customer in 0..self.len() {
+            let rows = self.rows(customer);
+            let address = |row: &u32| {
+                let row = *row as usize;
+                (self.sources.value(row), self.record_ids.value(row))
+            };
+            let records: Vec<(&str, &str)> = rows.iter().map(address).collect();
+            for (row, may) in rows.iter().zip(consents.of_customer(purpose, &records)) {
+                allowed[*row as usize] = may;
+            }
+        }
+        allowed
     }
 
     fn one_kind_each(&self) -> Result<()> {

@@ -9,6 +9,7 @@
 //! | `settings` | `golden` of a pipeline file |
 //! | `entities` | records and members, laid out by customer |
 //! | `rules` | survivorship, a file a rule |
+//! | `overrides` | golden values that stewards state |
 //! | `survivors` | attributes and groups of them; the winner of each |
 //! | `customers` | the winners, as `customers` |
 //! | `lineage` | every candidate and its verdict, as `customer_lineage` |
@@ -17,6 +18,7 @@
 mod customers;
 mod entities;
 mod lineage;
+mod overrides;
 mod relations;
 mod rules;
 mod settings;
@@ -29,9 +31,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
+use crate::consent::Consents;
 use crate::error::{Error, Result};
+use crate::tables;
 
 pub use lineage::Lineage;
+pub use overrides::{Override, overrides};
 pub use rules::{RULES, Rule};
 pub use settings::*;
 
@@ -39,6 +44,8 @@ pub use settings::*;
 pub struct GoldenTables {
     /// `customers`, sorted by golden_id; at least one batch, possibly without rows.
     pub customers: Vec<RecordBatch>,
+    /// The same with only the values that may be used for a purpose, for each that is asked about.
+    pub purposes: Vec<(&'static str, Vec<RecordBatch>)>,
     /// `customer_lineage`, sorted by (golden_id, attribute, source, record_id), made batch by
     /// batch as it is asked for: it has a row for each value that was known.
     pub lineage: Lineage,
@@ -48,32 +55,64 @@ pub struct GoldenTables {
     pub warnings: Vec<String>,
 }
 
+/// What golden customers are made of.
+#[derive(Clone, Copy)]
+pub struct Material<'a> {
+    /// The columns of `tables::RECORD_COLUMNS` that name a record (`source`, `record_id`, `kind`,
+    /// `updated_at`), any attributes, and [`expression_column`] for each of `Golden::expressions`.
+    pub records: &'a [RecordBatch],
+    /// `entity_members`, naming each record once.
+    pub members: &'a [RecordBatch],
+    /// How values survive.
+    pub settings: &'a Golden,
+    /// The day, since 1970-01-01, from which trust is aged.
+    pub logical_date: i32,
+    /// What stewards state.
+    pub overrides: &'a [Override],
+    /// What customers allow.
+    pub consents: &'a Consents,
+}
+
 /// Makes golden customers of records and their members.
 ///
-/// `records` has the columns of `tables::RECORD_COLUMNS` that name a record (`source`,
-/// `record_id`, `kind`, `updated_at`) and any attributes; `members` is `entity_members`, naming
-/// each record once. Neither needs to be sorted: the order of rows and batches never shows in the
-/// result. A null value is not known and never wins over a known one; a group of attributes moves
-/// whole, nulls included, if any attribute of the group is known.
+/// Neither needs to be sorted: the order of rows and batches never shows in the result. A null
+/// value is not known and never wins over a known one; a group of attributes moves whole, nulls
+/// included, if any attribute of the group is known. A value that is not `valid` never wins; one
+/// that a steward states always does.
 ///
-/// `customers` has the attributes with the names and types that they have in `records`, then
-/// `member_count`, `source_count`, `first_seen` (the earliest `created_at` where records have
-/// one, else `updated_at`) and `last_updated` (the latest `updated_at`).
+/// `customers` has the attributes with the names and types that they have in `records`, the lists
+/// of `keep_all`, then `member_count`, `source_count`, `first_seen` (the earliest `created_at`
+/// where records have one, else `updated_at`) and `last_updated` (the latest `updated_at`).
 ///
 /// # Errors
-/// Configuration: settings that name an unknown column or rule, or a column twice. Bug: records
-/// and members that do not fit together.
-pub fn survive(
-    records: &[RecordBatch],
-    members: &[RecordBatch],
-    settings: &Golden,
-) -> Result<GoldenTables> {
-    let entities = Arc::new(entities::Entities::new(records, members, settings)?);
-    let survivors = Arc::new(survivors::Survivors::new(Arc::clone(&entities), settings)?);
-    let customers = customers::customers(&entities, &survivors)?;
-    let (relations, warnings) = relations::relations(&entities, &customers, settings)?;
-    let lineage = Lineage::new(entities, survivors)?;
-    Ok(GoldenTables { customers: sliced(&customers), lineage, relations, warnings })
+/// Configuration: settings that name an unknown column or rule, or a column twice; overrides that
+/// fit no attribute. Bug: records and members that do not fit together.
+pub fn survive(given: &Material<'_>) -> Result<GoldenTables> {
+    let entities = Arc::new(entities::Entities::new(given)?);
+    let survivors = survivors::Survivors::new(Arc::clone(&entities), given)?;
+    let rulings = overrides::InForce::new(given.overrides, &entities, |name| {
+        let at = entities.records.schema().index_of(name).ok()?;
+        survivors.attributes.iter().any(|(own, _)| *own == at).then_some(at)
+    })?;
+    let everything = survivors.survive(&entities, None);
+    let customers = customers::customers(&entities, &survivors, &everything, &rulings, None)?;
+    let mut purposes = Vec::new();
+    for purpose in tables::PURPOSES.iter().filter(|purpose| given.consents.asks(purpose)) {
+        let allowed = entities.allowed(given.consents, purpose);
+        let own = survivors.survive(&entities, Some(&allowed));
+        let made = customers::customers(&entities, &survivors, &own, &rulings, Some(&allowed))?;
+        purposes.push((*purpose, sliced(&made)));
+    }
+    let (relations, mut warnings) =
+        relations::relations(&entities, &customers, given.settings, given.consents)?;
+    if rulings.dangling > 0 {
+        warnings.push(format!(
+            "golden.overrides: {} rows name a record that is not there",
+            rulings.dangling
+        ));
+    }
+    let lineage = Lineage::new(entities, Arc::new(survivors), everything, &rulings)?;
+    Ok(GoldenTables { customers: sliced(&customers), purposes, lineage, relations, warnings })
 }
 
 /// Rows of a batch that leaves this stage.

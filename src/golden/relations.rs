@@ -13,6 +13,7 @@ use arrow::row::{RowConverter, SortField};
 
 use super::entities::Entities;
 use super::{Golden, Relation, kernel, sliced};
+use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::tables;
 
@@ -25,13 +26,23 @@ pub(super) fn relations(
     entities: &Entities,
     customers: &RecordBatch,
     settings: &Golden,
+    consents: &Consents,
 ) -> Result<(Vec<RecordBatch>, Vec<String>)> {
+    // A record that may not be compared is related to nobody either.
+    let linked = |row: u32| {
+        let row = row as usize;
+        consents.links(entities.sources.value(row), entities.record_ids.value(row))
+    };
     let mut found = Found::new();
     let mut warnings = Vec::new();
     for relation in &settings.relations {
         let left_out = match (&relation.reference, relation.share.is_empty()) {
-            (None, false) => shared(customers, relation, &mut found)?,
-            (Some(column), true) => referenced(entities, relation, column, &mut found)?,
+            (None, false) => {
+                let may =
+                    |customer: u32| entities.rows(customer as usize).iter().any(|&row| linked(row));
+                shared(customers, relation, &may, &mut found)?
+            }
+            (Some(column), true) => referenced(entities, relation, column, &linked, &mut found)?,
             _ => {
                 return Err(Error::configuration(format!(
                     "golden.relations: `{}` needs `share` or `reference`, and not both",
@@ -64,6 +75,7 @@ fn table(entities: &Entities, found: &Found<'_>) -> Result<RecordBatch> {
 fn shared<'a>(
     customers: &RecordBatch,
     relation: &'a Relation,
+    may: &dyn Fn(u32) -> bool,
     found: &mut Found<'a>,
 ) -> Result<Option<String>> {
     let columns = relation.share.iter().map(|name| {
@@ -87,7 +99,7 @@ fn shared<'a>(
             (Some(kind), Some(kinds)) => kinds.value(at) == kind,
             _ => true,
         };
-        of_kind && columns.iter().all(|column| column.is_valid(at))
+        of_kind && may(*customer) && columns.iter().all(|column| column.is_valid(at))
     };
     let mut order: Vec<u32> = (0..customers.num_rows() as u32).filter(counted).collect();
     order.sort_by(|&l, &r| keys.row(l as usize).cmp(&keys.row(r as usize)).then(l.cmp(&r)));
@@ -122,6 +134,7 @@ fn referenced<'a>(
     entities: &Entities,
     relation: &'a Relation,
     column: &str,
+    linked: &dyn Fn(u32) -> bool,
     found: &mut Found<'a>,
 ) -> Result<Option<String>> {
     let place = format!("golden.relations.{}", relation.kind);
@@ -138,7 +151,7 @@ fn referenced<'a>(
     for row in 0..ids.len() {
         let of_kind =
             relation.from_kind.as_deref().is_none_or(|kind| entities.kinds.value(row) == kind);
-        if ids.is_null(row) || !of_kind {
+        if ids.is_null(row) || !of_kind || !linked(row as u32) {
             continue;
         }
         let source = entities.sources.value(row);
@@ -147,6 +160,9 @@ fn referenced<'a>(
             dangling += 1;
             continue;
         };
+        if !linked(target) {
+            continue;
+        }
         let (from, to) = (entities.customer_of[row], entities.customer_of[target as usize]);
         if from == to {
             continue;

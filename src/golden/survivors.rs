@@ -1,18 +1,19 @@
 //! Attributes and groups of attributes, each with its rule, and the record that wins each.
 //!
-//! Knows nothing of the tables that winners are written to.
+//! Before any rule: a value that is not valid, or that may not be used, is no candidate. Knows
+//! nothing of the tables that winners are written to.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, make_comparator};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, make_comparator};
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 
 use super::entities::Entities;
-use super::rules::{Candidates, Measured, Reason, Rule, rule};
-use super::{Golden, kernel};
+use super::rules::{Candidates, Measured, Reason, Rule, rule, trust};
+use super::{Golden, Material, Survivorship, Trust, expression_column, kernel};
 use crate::error::{Error, Result};
 use crate::tables;
 
@@ -31,9 +32,16 @@ pub(super) struct Unit {
     columns: Vec<Measured>,
     /// What decides.
     pub(super) rule: &'static Rule,
-    /// The row that wins for each customer, or [`NOBODY`].
-    pub(super) winners: Vec<u32>,
+    /// By row, what the settings make of it, where the rule asks for that.
+    measure: Vec<i64>,
+    /// By row, whether its values may win; absent where all may.
+    valid: Option<BooleanArray>,
+    /// The column of `customers` that keeps every value.
+    pub(super) keep_all: Option<String>,
 }
+
+/// By unit, the row that wins for each customer, or [`NOBODY`].
+pub(super) type Winners = Vec<Vec<u32>>;
 
 /// All units, and which of them each attribute belongs to.
 pub(super) struct Survivors {
@@ -51,25 +59,9 @@ pub(super) struct Verdicts {
 }
 
 impl Survivors {
-    /// Reads the settings and finds every winner.
-    pub(super) fn new(entities: Arc<Entities>, settings: &Golden) -> Result<Self> {
-        let mut units = units(&entities, settings)?;
-        for unit in &mut units {
-            let mut winners = Vec::with_capacity(entities.len());
-            let mut rows = Vec::new();
-            for customer in 0..entities.len() {
-                unit.candidates(&entities, customer, &mut rows);
-                winners.push(match rows.as_slice() {
-                    [] => NOBODY,
-                    [only] => *only,
-                    rows => {
-                        let candidates = unit.measured(&entities, rows);
-                        rows[best(&candidates, &(unit.rule.measure)(&candidates))]
-                    }
-                });
-            }
-            unit.winners = winners;
-        }
+    /// Reads the settings.
+    pub(super) fn new(entities: Arc<Entities>, given: &Material<'_>) -> Result<Self> {
+        let units = units(&entities, given)?;
         let mut attributes: Vec<(usize, usize)> = units
             .iter()
             .enumerate()
@@ -80,14 +72,48 @@ impl Survivors {
         attributes.sort_unstable();
         Ok(Self { units, attributes })
     }
+
+    /// Finds every winner among the records that are allowed: all, where nothing is said.
+    pub(super) fn survive(&self, entities: &Entities, allowed: Option<&[bool]>) -> Winners {
+        let mut rows = Vec::new();
+        let mut winner = |unit: &Unit, customer: usize| {
+            unit.candidates(entities, customer, allowed, &mut rows);
+            match rows.as_slice() {
+                [] => NOBODY,
+                [only] => *only,
+                rows => {
+                    let candidates = unit.measured(entities, rows);
+                    rows[best(&candidates, &(unit.rule.measure)(&candidates))]
+                }
+            }
+        };
+        let units = self.units.iter();
+        units.map(|unit| (0..entities.len()).map(|own| winner(unit, own)).collect()).collect()
+    }
 }
 
 impl Unit {
-    /// The rows of a customer in which any attribute of the unit is known.
-    fn candidates(&self, entities: &Entities, customer: usize, rows: &mut Vec<u32>) {
+    /// The rows of a customer in which any attribute of the unit is known, valid and allowed.
+    fn candidates(
+        &self,
+        entities: &Entities,
+        customer: usize,
+        allowed: Option<&[bool]>,
+        rows: &mut Vec<u32>,
+    ) {
         rows.clear();
-        let known = |row: &u32| self.columns.iter().any(|c| c.values.is_valid(*row as usize));
-        rows.extend(entities.rows(customer).iter().copied().filter(known));
+        let may = |row: &u32| allowed.is_none_or(|allowed| allowed[*row as usize]);
+        let all = entities.rows(customer).iter().copied();
+        rows.extend(all.filter(|row| may(row) && self.is_known(*row) && self.is_valid(*row)));
+    }
+
+    fn is_known(&self, row: u32) -> bool {
+        self.columns.iter().any(|column| column.values.is_valid(row as usize))
+    }
+
+    fn is_valid(&self, row: u32) -> bool {
+        let row = row as usize;
+        self.valid.as_ref().is_none_or(|valid| valid.is_valid(row) && valid.value(row))
     }
 
     fn measured<'a>(&'a self, entities: &'a Entities, rows: &'a [u32]) -> Candidates<'a> {
@@ -96,30 +122,79 @@ impl Unit {
             columns: &self.columns,
             recency: &entities.recency,
             source_rank: &entities.source_rank,
+            measure: &self.measure,
         }
     }
 
-    /// Every candidate of a customer with its reason; none if nothing is known.
-    pub(super) fn verdicts(&self, entities: &Entities, customer: usize) -> Option<Verdicts> {
+    /// The rows of a customer's different values, the best first.
+    pub(super) fn ranked(
+        &self,
+        entities: &Entities,
+        customer: usize,
+        allowed: Option<&[bool]>,
+    ) -> Vec<u32> {
         let mut rows = Vec::new();
-        self.candidates(entities, customer, &mut rows);
-        let winner = *self.winners.get(customer)?;
-        if rows.len() < 2 {
-            let candidates = rows.into_iter().map(|row| (row, "only value".into())).collect();
-            return (winner != NOBODY).then_some(Verdicts { candidates, winner });
+        self.candidates(entities, customer, allowed, &mut rows);
+        if rows.is_empty() {
+            return rows;
         }
         let candidates = self.measured(entities, &rows);
         let measures = (self.rule.measure)(&candidates);
-        let won = rows.iter().position(|&row| row == winner)?;
-        let reasons = (0..rows.len()).map(|at| {
-            let reason = if at == won {
-                self.why_won(&candidates, &measures, won)
-            } else {
-                self.why_lost(&candidates, &measures, won, at)
-            };
-            (rows[at], reason)
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by(|&l, &r| {
+            place(&candidates, &measures, r).cmp(&place(&candidates, &measures, l))
         });
-        Some(Verdicts { candidates: reasons.collect(), winner })
+        let mut kept: Vec<u32> = Vec::new();
+        for at in order {
+            if !kept.iter().any(|&row| candidates.same(row, rows[at])) {
+                kept.push(rows[at]);
+            }
+        }
+        kept
+    }
+
+    /// Every known value of a customer with its reason; none if nothing is known.
+    pub(super) fn verdicts(
+        &self,
+        entities: &Entities,
+        customer: usize,
+        winner: u32,
+    ) -> Option<Verdicts> {
+        let mut rows = Vec::new();
+        self.candidates(entities, customer, None, &mut rows);
+        let mut reasons: Vec<(u32, Reason)> = Vec::with_capacity(rows.len());
+        if let [only] = rows[..] {
+            reasons.push((only, "only value".into()));
+        } else if let Some(won) = rows.iter().position(|&row| row == winner) {
+            let candidates = self.measured(entities, &rows);
+            let measures = (self.rule.measure)(&candidates);
+            reasons.extend((0..rows.len()).map(|at| {
+                let reason = if at == won {
+                    self.why_won(&candidates, &measures, won)
+                } else {
+                    self.why_lost(&candidates, &measures, won, at)
+                };
+                (rows[at], reason)
+            }));
+        }
+        if let Some(column) = &self.keep_all {
+            for (row, reason) in reasons.iter_mut().filter(|(row, _)| *row != winner) {
+                if !self
+                    .columns
+                    .iter()
+                    .all(|own| (own.compare)(*row as usize, winner as usize).is_eq())
+                {
+                    *reason = format!("{reason}; kept in `{column}`").into();
+                }
+            }
+        }
+        if self.valid.is_some() {
+            let all = entities.rows(customer).iter();
+            let barred = all.filter(|row| self.is_known(**row) && !self.is_valid(**row));
+            reasons.extend(barred.map(|row| (*row, Reason::from("not valid"))));
+            reasons.sort_by_key(|(row, _)| *row);
+        }
+        (!reasons.is_empty()).then_some(Verdicts { candidates: reasons, winner })
     }
 
     fn why_won(&self, candidates: &Candidates<'_>, measures: &[i64], won: usize) -> Reason {
@@ -165,20 +240,30 @@ impl Unit {
     }
 }
 
-/// The position of the best candidate: by measure, recency, source priority, then the first.
+/// Where a candidate stands: by measure, recency, source priority, then the first. Greater wins.
+fn place(
+    candidates: &Candidates<'_>,
+    measures: &[i64],
+    at: usize,
+) -> (i64, i64, std::cmp::Reverse<u32>, std::cmp::Reverse<usize>) {
+    let row = candidates.rows[at] as usize;
+    let rank = std::cmp::Reverse(candidates.source_rank[row]);
+    (measures[at], candidates.recency[row], rank, std::cmp::Reverse(at))
+}
+
+/// The position of the best candidate.
 fn best(candidates: &Candidates<'_>, measures: &[i64]) -> usize {
-    let place = |at: usize| {
-        let row = candidates.rows[at] as usize;
-        (measures[at], candidates.recency[row], std::cmp::Reverse(candidates.source_rank[row]))
-    };
-    (1..measures.len()).fold(0, |best, at| match place(at).cmp(&place(best)) {
-        Ordering::Greater => at,
-        Ordering::Less | Ordering::Equal => best,
+    (1..measures.len()).fold(0, |best, at| {
+        match place(candidates, measures, at).cmp(&place(candidates, measures, best)) {
+            Ordering::Greater => at,
+            Ordering::Less | Ordering::Equal => best,
+        }
     })
 }
 
 /// Every attribute of `records` in exactly one unit.
-fn units(entities: &Entities, settings: &Golden) -> Result<Vec<Unit>> {
+fn units(entities: &Entities, given: &Material<'_>) -> Result<Vec<Unit>> {
+    let settings = given.settings;
     let schema = entities.records.schema();
     let fields = schema.fields();
     let number = |name: &str, place: &str| -> Result<usize> {
@@ -190,6 +275,11 @@ fn units(entities: &Entities, settings: &Golden) -> Result<Vec<Unit>> {
     let mut taken: FxHashMap<usize, String> = FxHashMap::default();
     for name in &settings.exclude {
         taken.insert(number(name, "golden.exclude")?, "golden.exclude".to_owned());
+    }
+    let expressions = settings.expressions();
+    for n in 0..expressions.len() {
+        let name = expression_column(n);
+        taken.insert(number(&name, "golden.attributes")?, "golden.attributes".to_owned());
     }
     for (at, field) in fields.iter().enumerate() {
         let name = field.name().as_str();
@@ -204,6 +294,7 @@ fn units(entities: &Entities, settings: &Golden) -> Result<Vec<Unit>> {
     }
 
     let mut units = Vec::new();
+    let mut lists: Vec<&str> = Vec::new();
     for (name, survivorship) in &settings.attributes {
         let place = format!("golden.attributes.{name}");
         let rule = rule(&survivorship.rule, &place)?;
@@ -221,13 +312,103 @@ fn units(entities: &Entities, settings: &Golden) -> Result<Vec<Unit>> {
             }
             attributes.push(at);
         }
-        units.push(unit(entities, attributes, rule)?);
+        if let Some(list) = &survivorship.keep_all {
+            let there = schema.index_of(list).is_ok() || CUSTOMER_COLUMNS.contains(&list.as_str());
+            if attributes.len() != 1 || there || lists.contains(&list.as_str()) {
+                return Err(Error::configuration(format!(
+                    "{place}.keep_all: `{list}` cannot keep the values"
+                ))
+                .help("name a new column, of one attribute alone: emails for email"));
+            }
+            lists.push(list);
+        }
+        let mut own = unit(entities, attributes, rule)?;
+        let evaluated = |sql: &String| -> Result<ArrayRef> {
+            let n = expressions.iter().position(|own| own == sql);
+            let column = n.and_then(|n| entities.column(&expression_column(n)));
+            column.cloned().ok_or_else(|| Error::bug(format!("{place}: SQL was not evaluated")))
+        };
+        own.measure = measures(entities, given, &place, survivorship, &evaluated)?;
+        own.valid = match &survivorship.valid {
+            None => None,
+            Some(sql) => {
+                let values = evaluated(sql)?;
+                let valid = values.as_boolean_opt().cloned().ok_or_else(|| {
+                    Error::configuration(format!("{place}.valid: it is neither true nor false"))
+                        .help("write a condition: email LIKE '%@%.%'")
+                })?;
+                Some(valid)
+            }
+        };
+        own.keep_all.clone_from(&survivorship.keep_all);
+        units.push(own);
     }
     let default = rule(&settings.default_rule, "golden.default_rule")?;
+    let plain = Survivorship { rule: default.name.to_owned(), ..Survivorship::default() };
+    let none = |_: &String| Err(Error::bug("the default rule has no SQL"));
+    let measure = measures(entities, given, "golden.default_rule", &plain, &none)?;
     for at in (0..fields.len()).filter(|at| !taken.contains_key(at)) {
-        units.push(unit(entities, vec![at], default)?);
+        units.push(Unit { measure: measure.clone(), ..unit(entities, vec![at], default)? });
     }
     Ok(units)
+}
+
+/// What the settings make of each record, where the rule asks for it.
+fn measures(
+    entities: &Entities,
+    given: &Material<'_>,
+    place: &str,
+    own: &Survivorship,
+    evaluated: &dyn Fn(&String) -> Result<ArrayRef>,
+) -> Result<Vec<i64>> {
+    match own.rule.as_str() {
+        "expression" => {
+            let sql = own.expression.as_ref().ok_or_else(|| {
+                Error::configuration(format!("{place}: the rule `expression` needs one")).help(
+                    "add expression: SQL over the columns of records; the greatest value wins",
+                )
+            })?;
+            ranks(&evaluated(sql)?, place)
+        }
+        "trust" => {
+            let settings: &Golden = given.settings;
+            let trust = if own.trust.is_empty() { &settings.trust } else { &own.trust };
+            if trust.is_empty() {
+                return Err(Error::configuration(format!("{place}: no source is trusted"))
+                    .help("golden: trust: {crm: {score: 0.9, half_life_days: 365}}"));
+            }
+            let left = |row: usize| {
+                let Some(Trust { score, half_life_days }) = trust.get(entities.sources.value(row))
+                else {
+                    return 0;
+                };
+                let at = entities.recency[row];
+                // Whole days: an hour must not decide.
+                let day = at.div_euclid(MICROSECONDS_A_DAY);
+                let age = (at != i64::MIN).then(|| (i64::from(given.logical_date) - day) as f64);
+                trust::left(*score, *half_life_days, age)
+            };
+            Ok((0..entities.sources.len()).map(left).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
+
+/// The rank of each value among all, equal values equal; nulls are least.
+fn ranks(values: &ArrayRef, place: &str) -> Result<Vec<i64>> {
+    let order = make_comparator(values, values, SortOptions::default()).map_err(|_| {
+        Error::configuration(format!("{place}.expression: values of this type have no order"))
+            .help("cast it to a number, a text or a date")
+    })?;
+    let mut rows: Vec<usize> = (0..values.len()).collect();
+    rows.sort_by(|&l, &r| order(l, r));
+    let mut ranks = vec![0; rows.len()];
+    for (rank, equal) in rows.chunk_by(|&l, &r| order(l, r).is_eq()).enumerate() {
+        equal.iter().for_each(|&row| ranks[row] = rank as i64);
+    }
+    Ok(ranks)
 }
 
 fn unit(entities: &Entities, attributes: Vec<usize>, rule: &'static Rule) -> Result<Unit> {
@@ -249,5 +430,5 @@ fn unit(entities: &Entities, attributes: Vec<usize>, rule: &'static Rule) -> Res
         Ok(Measured { values, compare })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    Ok(Unit { attributes, columns, rule, winners: Vec::new() })
+    Ok(Unit { attributes, columns, rule, measure: Vec::new(), valid: None, keep_all: None })
 }

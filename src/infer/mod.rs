@@ -11,12 +11,14 @@
 //! | `words` | common words by which values are known |
 //! | `content` | what values look like |
 //! | `decide` | meanings, of names and content together |
+//! | `plain` | names for SQL, of what columns are called |
 //! | `settings` | meanings to SQL of records, blocking rules, comparisons, survivorship |
 //! | `write` | a proposal as a pipeline file, commented |
 
 mod content;
 mod decide;
 mod names;
+mod plain;
 mod settings;
 mod words;
 mod write;
@@ -24,7 +26,8 @@ mod write;
 use arrow::array::StringArray;
 
 pub use content::Profile;
-pub use settings::{Attribute, Candidate, Comparing, Proposal, plain_name};
+pub use plain::plain_name;
+pub use settings::{Attribute, Candidate, Comparing, Proposal};
 pub use write::{BOUND, Chosen, SourceFile, Written, contract, pipeline};
 
 /// What a column means.

@@ -94,12 +94,41 @@ pub(super) async fn named(warehouse: &Store, table: &str, version: u64) -> Resul
         Error::data(format!("{}: not a Delta table", warehouse.url_of(&folder(table))))
             .help("restore the table's folder from a copy: a published run names it")
     })?;
+    let replaced = replaced(warehouse).await?;
     let mut paths: Vec<String> = active(&delta, warehouse, table)?
         .into_keys()
         .map(|path| format!("{}/{path}", folder(table)))
+        .map(|path| instead(&replaced, &path).map_or(path, |file| file.path.clone()))
         .collect();
     paths.sort();
     Ok(paths)
+}
+
+/// Where it stands which data files were replaced by others without the people that were forgotten.
+pub const REPLACED: &str = "erasures/replaced.json";
+
+/// The data files that were replaced since they were committed, by path, with what stands instead:
+/// versions of tables name the old ones, and mean the new.
+///
+/// # Errors
+/// A damaged file.
+pub async fn replaced(warehouse: &Store) -> Result<BTreeMap<String, Written>> {
+    match warehouse.get_if_exists(REPLACED).await? {
+        None => Ok(BTreeMap::new()),
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            Error::data(format!("{}: damaged", warehouse.url_of(REPLACED)))
+                .help("restore the file from a copy: it says which files stand in place of others")
+        }),
+    }
+}
+
+/// What stands in the place of a file today, if it was replaced.
+fn instead<'a>(replaced: &'a BTreeMap<String, Written>, path: &str) -> Option<&'a Written> {
+    let mut found = replaced.get(path);
+    while let Some(later) = found.and_then(|file| replaced.get(&file.path)) {
+        found = Some(later);
+    }
+    found
 }
 
 /// The files of a table at a version as commits name them; `leaves` says what each one's hash is.
@@ -115,9 +144,14 @@ pub async fn written(
             .help("restore the table's folder from a copy: a published run names it")
     })?;
     let snapshot = delta.snapshot().map_err(|error| failed(warehouse, table, "read", &error))?;
+    let replaced = replaced(warehouse).await?;
     let mut files = Vec::new();
     for file in snapshot.log_data().iter() {
         let path = format!("{}/{}", folder(table), file.path());
+        if let Some(file) = instead(&replaced, &path) {
+            files.push(file.clone());
+            continue;
+        }
         let (Some(rows), Some(blake3)) = (file.num_records(), leaves.get(&path)) else {
             return Err(Error::data(format!(
                 "{}: version {version} has a file that no run of the chain wrote",
@@ -372,7 +406,13 @@ async fn change(
                 warehouse.url_of(&folder(&plan.table))
             ))
         })?;
+        let replaced = replaced(warehouse).await?;
         for (path, add) in active(&kept, warehouse, &plan.table)? {
+            let named = format!("{}/{path}", folder(&plan.table));
+            let (path, add) = match instead(&replaced, &named) {
+                Some(file) => added(plan, file),
+                None => (path, add),
+            };
             wanted.entry(path).or_insert(Add { data_change: true, ..add });
         }
     }
@@ -413,27 +453,27 @@ async fn change(
 }
 
 fn adds(plan: &TableCommit) -> BTreeMap<String, Add> {
+    plan.files.iter().map(|file| added(plan, file)).collect()
+}
+
+/// A file as the action that adds it, under its path in the table.
+fn added(plan: &TableCommit, file: &Written) -> (String, Add) {
     let prefix = format!("{}/", folder(&plan.table));
-    plan.files
-        .iter()
-        .map(|file| {
-            let path = file.path.strip_prefix(&prefix).unwrap_or(&file.path).to_owned();
-            let add = Add {
-                path: path.clone(),
-                partition_values: HashMap::new(),
-                size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
-                modification_time: plan.written_at,
-                data_change: !plan.rearranged,
-                stats: Some(format!("{{\"numRecords\":{}}}", file.rows)),
-                tags: None,
-                deletion_vector: None,
-                base_row_id: None,
-                default_row_commit_version: None,
-                clustering_provider: None,
-            };
-            (path, add)
-        })
-        .collect()
+    let path = file.path.strip_prefix(&prefix).unwrap_or(&file.path).to_owned();
+    let add = Add {
+        path: path.clone(),
+        partition_values: HashMap::new(),
+        size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        modification_time: plan.written_at,
+        data_change: !plan.rearranged,
+        stats: Some(format!("{{\"numRecords\":{}}}", file.rows)),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    };
+    (path, add)
 }
 
 /// The schema of a table as Arrow's, for reading it back.

@@ -99,7 +99,7 @@ pub async fn recover(warehouse: &Store) -> Result<History> {
                 roll_forward(warehouse, &plan.0, &plan.1, &history).await?;
             }
             None => {
-                point_to_current(warehouse, &history).await?;
+                point_to_current(warehouse).await?;
                 return Ok(history);
             }
         }
@@ -124,7 +124,7 @@ pub async fn publish(warehouse: &Store, draft: &Draft) -> Result<Publication> {
         let hash = hash(&bytes);
         if let Created::Ours = warehouse.create(&path, bytes).await? {
             let entry = roll_forward(warehouse, &plan, &hash, &history).await?;
-            point_to_current(warehouse, &History::read(warehouse).await?).await?;
+            point_to_current(warehouse).await?;
             return Ok(Publication::Published(entry));
         }
     }
@@ -221,8 +221,11 @@ async fn roll_forward(
     };
     let mut tables = base.map(|base| base.tables.clone()).unwrap_or_default();
     let mut rows = base.map(|base| base.rows.clone()).unwrap_or_default();
+    let mut last = BTreeMap::new();
     for commit in &draft.commits {
-        tables.insert(commit.table.clone(), delta::commit(warehouse, commit, &plan.mark).await?);
+        let version = delta::commit(warehouse, commit, &plan.mark).await?;
+        tables.insert(commit.table.clone(), version);
+        last.insert(commit.table.clone(), version);
         // A table that is put back, or whose files are arranged, has the rows that it had.
         let put_back = commit.files.is_empty() && commit.keep.is_some();
         if base.is_none() || !(put_back || commit.rearranged) {
@@ -233,7 +236,13 @@ async fn roll_forward(
     let restored =
         Mark { run_id: format!("restore-{}", plan.seq), generation: plan.mark.generation };
     for commit in &plan.restore {
-        delta::commit(warehouse, commit, &restored).await?;
+        let version = delta::commit(warehouse, commit, &restored).await?;
+        last.insert(commit.table.clone(), version);
+    }
+    // Another process may have finished this plan, and others their plans after it: what stands at
+    // an export's place may be theirs.
+    if let Some(entry) = published(warehouse, plan.seq).await? {
+        return Ok(entry);
     }
     for (from, to) in &draft.exports {
         match warehouse.copy(from, to).await {
@@ -261,7 +270,7 @@ async fn roll_forward(
         manifest: path.clone(),
         head: String::new(),
     };
-    let logs = new_logs(warehouse, draft, &mut entry.logs).await?;
+    let logs = new_logs(warehouse, &last, &mut entry.logs).await?;
     let end = ManifestEnd {
         previous_head: history.head().map(str::to_owned),
         published: entry.clone(),
@@ -295,18 +304,20 @@ async fn remove(warehouse: &Store, files: &[String]) -> Result<()> {
         .map(drop)
 }
 
-/// The files of Delta's logs that are not in the chain yet, with their hashes; `recorded` says up
-/// to which version each table's are, before and after. Nobody else writes while a plan is pending.
+/// The files of Delta's logs that are not in the chain yet, with their hashes, up to the last version
+/// of each table that this plan made: another process may have finished it, and a later plan may be
+/// writing. `recorded` says up to which version each table's are, before and after.
 async fn new_logs(
     warehouse: &Store,
-    draft: &Draft,
+    last: &BTreeMap<String, u64>,
     recorded: &mut BTreeMap<String, u64>,
 ) -> Result<BTreeMap<String, String>> {
     let mut logs = BTreeMap::new();
-    for commit in &draft.commits {
-        let next = recorded.entry(commit.table.clone()).or_default();
-        while let Some(log) = warehouse.get_if_exists(&delta::log(&commit.table, *next)).await? {
-            logs.insert(delta::log(&commit.table, *next), hash(&log));
+    for (table, last) in last {
+        let next = recorded.entry(table.clone()).or_default();
+        while *next <= *last {
+            let path = delta::log(table, *next);
+            logs.insert(path.clone(), hash(&warehouse.get(&path).await?));
             *next += 1;
         }
     }
@@ -326,20 +337,30 @@ pub(super) fn hash(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex().to_string()
 }
 
-async fn published(warehouse: &Store, seq: u64) -> Result<Option<bytes::Bytes>> {
-    warehouse.get_if_exists(&format!("runs/seq/{seq}.json")).await
+/// What is published at a place in the history, if anything is yet.
+async fn published(warehouse: &Store, seq: u64) -> Result<Option<Published>> {
+    Ok(History::read(warehouse).await?.get(seq).cloned())
 }
 
 /// Keeps `runs/current.json` a copy of the newest date's entry.
-async fn point_to_current(warehouse: &Store, history: &History) -> Result<()> {
-    let Some(pipeline) = history.entries().last().map(|entry| entry.pipeline.clone()) else {
-        return Ok(());
-    };
-    let Some(current) = history.current(&pipeline) else { return Ok(()) };
-    let bytes = pretty(current)?;
-    match warehouse.get_if_exists("runs/current.json").await? {
-        Some(there) if there == bytes => Ok(()),
-        _ => warehouse.put("runs/current.json", bytes).await,
+async fn point_to_current(warehouse: &Store) -> Result<()> {
+    let mut history = History::read(warehouse).await?;
+    loop {
+        let Some(pipeline) = history.entries().last().map(|entry| entry.pipeline.clone()) else {
+            return Ok(());
+        };
+        let Some(current) = history.current(&pipeline) else { return Ok(()) };
+        let bytes = pretty(current)?;
+        match warehouse.get_if_exists("runs/current.json").await? {
+            Some(there) if there == bytes => return Ok(()),
+            _ => warehouse.put("runs/current.json", bytes).await?,
+        }
+        // Whoever publishes next may have been faster, and what was newer is now overwritten.
+        let again = History::read(warehouse).await?;
+        if again.next_seq() == history.next_seq() {
+            return Ok(());
+        }
+        history = again;
     }
 }
 

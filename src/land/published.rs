@@ -66,29 +66,35 @@ pub struct History {
 impl History {
     /// Reads the history.
     pub async fn read(warehouse: &Store) -> Result<Self> {
-        let mut entries = Vec::new();
-        for listed in warehouse.list("runs/seq").await? {
-            if !listed.path.ends_with(".json") {
-                continue;
-            }
-            let bytes = warehouse.get(&listed.path).await?;
-            let entry: Published = serde_json::from_slice(&bytes).map_err(|_| {
-                Error::data(format!("{}: damaged", warehouse.url_of(&listed.path))).help(
+        let listed = warehouse.list("runs/seq").await?;
+        let number =
+            |path: &str| path.strip_prefix("runs/seq/")?.strip_suffix(".json")?.parse().ok();
+        let newest: u64 = listed.iter().filter_map(|own| number(&own.path)).max().unwrap_or(0);
+        let mut entries: Vec<Published> = Vec::new();
+        loop {
+            // Asked for by name, so that a list that is behind hides nothing.
+            let seq = entries.len() as u64 + 1;
+            let path = format!("runs/seq/{seq}.json");
+            let damaged = || {
+                Error::data(format!("{}: damaged", warehouse.url_of(&path))).help(
                     "restore the file from a copy: it says which table versions belong together",
                 )
-            })?;
-            entries.push(entry);
+            };
+            match warehouse.get_if_exists(&path).await? {
+                Some(bytes) => {
+                    let entry: Published = serde_json::from_slice(&bytes).map_err(|_| damaged())?;
+                    if entry.seq != seq {
+                        return Err(damaged());
+                    }
+                    entries.push(entry);
+                }
+                None if seq <= newest => {
+                    return Err(Error::data(format!("{}: {path} is missing", warehouse.url()))
+                        .help("restore the file from a copy: the history has no gaps"));
+                }
+                None => return Ok(Self { entries }),
+            }
         }
-        entries.sort_by_key(|entry| entry.seq);
-        if let Some(gap) = entries.iter().zip(1..).find(|(entry, n)| entry.seq != *n) {
-            return Err(Error::data(format!(
-                "{}: runs/seq/{}.json is missing",
-                warehouse.url(),
-                gap.1
-            ))
-            .help("restore the file from a copy: the history has no gaps"));
-        }
-        Ok(Self { entries })
     }
 
     /// Every entry, oldest first.

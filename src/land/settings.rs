@@ -12,6 +12,10 @@ use crate::limit::Limit;
 pub struct Land {
     /// Tables that are also written as plain Parquet: `exports/<table>/date=<logical date>/`.
     pub export: Vec<String>,
+    /// Tables that are also written as plain Parquet with keyed tokens in the place of personal
+    /// values, for analysts: `exports/pseudonymous_<table>/date=<logical date>/`. Their contracts say
+    /// which columns are personal; `SIMURGH_HASH_KEY` is the key.
+    pub pseudonymous: Vec<String>,
     /// Contracts (ODCS) of landed tables, relative to the pipeline file: a folder with `<table>.odcs.yaml`.
     pub contracts: Option<String>,
     /// How many logical dates `simurgh maintain` keeps, the newest: rollback, replay and time travel reach these. 0: all.

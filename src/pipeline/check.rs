@@ -74,7 +74,7 @@ pub(super) fn contracts(loaded: &Loaded) -> Result<BTreeMap<String, Contract>> {
         .collect()
 }
 
-fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
+pub(super) fn contract(loaded: &Loaded, path: &str) -> Result<Contract> {
     let path = loaded.directory.join(path);
     let text = std::fs::read_to_string(&path).map_err(|source| {
         Error::configuration(format!("{}: the contract cannot be read", path.display()))
@@ -106,6 +106,9 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
     for model in pipeline.resolve.values().filter_map(|own| own.training.model.as_ref()) {
         add(&super::models::text(loaded, model)?);
     }
+    for sample in pipeline.resolve.values().filter_map(|own| own.thresholds.sample.as_ref()) {
+        add(&super::judged::text(loaded, sample)?);
+    }
     for source in pipeline.sources.values() {
         let path = loaded.directory.join(&source.contract);
         add(&std::fs::read_to_string(&path).map_err(|cause| {
@@ -113,7 +116,19 @@ pub(super) fn configuration_hash(loaded: &Loaded) -> Result<String> {
                 .because(cause)
         })?);
     }
+    if let Some(file) = &pipeline.golden.overrides {
+        add(&overrides_text(loaded, file)?);
+    }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The text of a file of overrides.
+pub(super) fn overrides_text(loaded: &Loaded, file: &str) -> Result<String> {
+    std::fs::read_to_string(loaded.path(file)).map_err(|cause| {
+        Error::configuration(format!("golden.overrides: `{file}` cannot be read"))
+            .help("a CSV file in UTF-8, relative to the pipeline file's folder")
+            .because(cause)
+    })
 }
 
 /// Plans every SELECT of the pipeline over empty tables, and returns the columns of each table.
@@ -138,6 +153,13 @@ pub(super) async fn plan_all(
         know(&format!("raw_{name}"), Arc::new(Schema::new(fields)))?;
     }
     let pipeline = &loaded.pipeline;
+    for (name, source) in &pipeline.sources {
+        for (of, sql) in source.subjects() {
+            let what = format!("sources.{name}.subject.{of}");
+            let whole = format!("SELECT CAST(({sql}) AS VARCHAR) FROM raw_{name}");
+            refuse_unstable(&engine.sql(&whole, &what).await?, &what)?;
+        }
+    }
     let mut mappings = Vec::new();
     for mapping in &pipeline.records {
         let what = format!("records of source `{}`", mapping.source);
@@ -150,18 +172,30 @@ pub(super) async fn plan_all(
     let records: SchemaRef = Arc::new(records.schema().as_arrow().clone());
     know(tables::RECORDS, Arc::clone(&records))?;
     sql_tables(loaded, &engine, parameters, "facts", &pipeline.facts, &mut know).await?;
+    super::consent::check(loaded)?;
+    // Planned and read: the tables are empty, the columns are those of a run.
+    super::consent::stated(&engine, loaded, parameters).await?;
+    golden_expressions(&engine, &pipeline.golden).await?;
     for (kind, settings) in &pipeline.resolve {
         let what = format!("resolve.{kind}");
-        engine.sql(&super::resolution::sql(kind, &settings.expressions(), &[]), &what).await?;
+        let of = tables::RECORDS;
+        engine.sql(&super::resolution::sql(of, kind, &settings.expressions(), &[]), &what).await?;
         super::resolution::plan_conditions(&engine, kind, &settings.conditions()).await?;
     }
     for (name, schema) in tables::fixed() {
         know(name, schema)?;
     }
-    know(tables::CUSTOMERS, customers(&records, &pipeline.golden))?;
+    let golden = customers(&records, &pipeline.golden);
+    for (purpose, _) in pipeline.consent.iter().flat_map(crate::consent::Consent::purposes) {
+        if tables::PURPOSES.contains(&purpose) {
+            know(&tables::customers_for(purpose), Arc::clone(&golden))?;
+        }
+    }
+    know(tables::CUSTOMERS, golden)?;
     sql_tables(loaded, &engine, parameters, "enrich", &pipeline.enrich, &mut know).await?;
     sql_tables(loaded, &engine, parameters, "profile", &pipeline.profile, &mut know).await?;
     super::checks::plan(loaded, &engine, parameters).await?;
+    super::alerts::plan(loaded, &engine, parameters).await?;
     if let Some(missing) = pipeline.land.export.iter().find(|name| !schemas.contains_key(*name)) {
         return Err(Error::configuration(format!("land.export: `{missing}` is not a table")));
     }
@@ -249,6 +283,20 @@ pub(super) fn computation(
     Ok(Some((computation, computation.settings(&table.settings, what)?)))
 }
 
+/// All records with what survivorship asks of them in SQL.
+pub(super) async fn golden_expressions(
+    engine: &Engine,
+    settings: &golden::Golden,
+) -> Result<datafusion::dataframe::DataFrame> {
+    let mut sql = "SELECT *".to_owned();
+    for (n, expression) in settings.expressions().iter().enumerate() {
+        sql.push_str(&format!(", ({expression}) AS {}", golden::expression_column(n)));
+    }
+    let frame = engine.sql(&(sql + " FROM records"), "golden.attributes").await?;
+    refuse_unstable(&frame, "golden.attributes")?;
+    Ok(frame)
+}
+
 /// The columns of `customers`, from those of `records`.
 fn customers(records: &Schema, settings: &golden::Golden) -> SchemaRef {
     let mut fields = vec![
@@ -259,6 +307,13 @@ fn customers(records: &Schema, settings: &golden::Golden) -> SchemaRef {
         let name = field.name();
         if !tables::RECORD_COLUMNS.contains(&name.as_str()) && !settings.exclude.contains(name) {
             fields.push(Field::new(name, field.data_type().clone(), true));
+        }
+    }
+    for (name, own) in &settings.attributes {
+        let column = own.columns.first().unwrap_or(name);
+        if let (Some(list), Ok(field)) = (&own.keep_all, records.field_with_name(column)) {
+            let item = Arc::new(Field::new("item", field.data_type().clone(), true));
+            fields.push(Field::new(list, DataType::List(item), true));
         }
     }
     fields.push(Field::new("member_count", DataType::Int32, false));

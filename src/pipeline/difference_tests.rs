@@ -13,11 +13,11 @@ async fn tables(engine: &Engine, named: &[(&str, &str)]) {
 }
 
 const PAIRS: &str = "SELECT * FROM (VALUES \
-    ('crm', 'a', 'crm', 'b', make_array(1.0, 9.0), 'merge', 'model', 'm2'), \
-    ('crm', 'b', 'pos', 'n', make_array(8.0, 2.0), 'merge', 'model', 'm2'), \
-    ('crm', 'c', 'crm', 'd', make_array(1.0, 2.0), 'merge', 'rule:city', 'm2'), \
-    ('crm', 'c', 'crm', 'e', make_array(1.0, 2.0), 'merge', 'rule:city', 'm2'), \
-    ('crm', 'd', 'crm', 'e', make_array(1.0, 2.0), 'review', 'model', 'm2')) \
+    ('crm', 'a', 'crm', 'b', make_array(1.0::DOUBLE, 9.0::DOUBLE), 'merge', 'model', 'm2'), \
+    ('crm', 'b', 'pos', 'n', make_array(8.0::DOUBLE, 2.0::DOUBLE), 'merge', 'model', 'm2'), \
+    ('crm', 'c', 'crm', 'd', make_array(1.0::DOUBLE, 2.0::DOUBLE), 'merge', 'rule:city', 'm2'), \
+    ('crm', 'c', 'crm', 'e', make_array(1.0::DOUBLE, 2.0::DOUBLE), 'merge', 'rule:city', 'm2'), \
+    ('crm', 'd', 'crm', 'e', make_array(1.0::DOUBLE, 2.0::DOUBLE), 'review', 'model', 'm2')) \
     t(source_l, record_id_l, source_r, record_id_r, weights, decision, decided_by, model_hash)";
 
 /// a and b become one; c, d and e become one; f and g part; h goes, n and o come; i moves to j.

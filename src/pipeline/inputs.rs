@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Store;
 use crate::error::{Error, Result};
 use crate::extract::{InputFile, Source};
+use crate::memory;
 
 /// One file of a day's exports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +37,9 @@ pub(super) async fn find(
     let paths = search(store, name, source, logical_date).await?;
     let mut inputs = Vec::new();
     for path in paths {
-        let bytes = store.get(&path).await?;
-        inputs.push(Input {
-            source: name.to_owned(),
-            path,
-            size: bytes.len() as u64,
-            blake3: blake3::hash(&bytes).to_hex().to_string(),
-        });
+        let (size, blake3) = store.hash(&path).await?;
+        let blake3 = blake3.to_hex().to_string();
+        inputs.push(Input { source: name.to_owned(), path, size, blake3 });
     }
     Ok(inputs)
 }
@@ -50,7 +47,9 @@ pub(super) async fn find(
 /// Reads the files of one source again, and makes sure they are those that were hashed.
 pub(super) async fn read(store: &Store, inputs: &[Input], source: &str) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
-    for input in inputs.iter().filter(|input| input.source == source) {
+    let of_source = || inputs.iter().filter(|input| input.source == source);
+    memory::need(of_source().map(|input| input.size).sum())?;
+    for input in of_source() {
         let bytes: Bytes = store.get(&input.path).await?;
         if blake3::hash(&bytes).to_hex().to_string() != input.blake3 {
             return Err(Error::retry(format!(

@@ -3,14 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use arrow::array::RecordBatch;
 use serde_json::json;
 
 use super::drift::DriftReport;
 use super::gate::GateReport;
+use super::pseudonyms;
 use super::run::Run;
+use crate::contract::Checker;
 use crate::engine::{Attempt, Done, StagedTable, WriteOptions};
 use crate::error::{Error, Result};
-use crate::land::{Draft, delta};
+use crate::keyed::HashKey;
+use crate::land::{Draft, Published, delta};
 use crate::tables::{self, Growth};
 
 /// Rewrites every staged table as the file that its Delta table will hold, and the plain exports.
@@ -21,7 +25,7 @@ pub(super) async fn stage(
 ) -> Result<serde_json::Value> {
     super::checks::run(run).await?;
     let (gate, drift) = gate(run, before).await?;
-    let mut warnings: Vec<String> = Vec::new();
+    let mut broken: Vec<String> = Vec::new();
     for table in landed(before) {
         let path = format!(
             "{}/{}-{}.parquet",
@@ -37,15 +41,51 @@ pub(super) async fn stage(
             row_group: row_group(table.file.rows),
             keep: true,
         };
-        let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
+        let contract = super::check::landed_contract(&run.loaded, &table.name)?;
+        let mut checker = contract.as_ref().map(|contract| Checker::new(contract, &table.sort));
+        // Held against its contract as it is written: a table may be larger than memory.
+        let mut inspect = |batch: &RecordBatch| match &mut checker {
+            Some(checker) => checker.batch(batch),
+            None => Ok(()),
+        };
+        let (file, schema) = run
+            .engine
+            .write_inspected(frame, &run.warehouse, &path, &options, &mut inspect)
+            .await?;
         attempt.add(StagedTable { file, schema, ..table.clone() });
+        for violation in checker.map(Checker::finish).unwrap_or_default() {
+            broken.push(format!(
+                "{}: {} rows break `{}` of `{}`",
+                table.name,
+                violation.count,
+                violation.rule.as_str(),
+                violation.column
+            ));
+        }
     }
-    for name in &run.loaded.pipeline.land.export {
+    if !broken.is_empty() {
+        return Err(Error::data(format!(
+            "landed tables break {} rules of their contracts: {}",
+            broken.len(),
+            broken.join("; ")
+        ))
+        .help("mend the SQL that makes the table, or its contract; nothing was published"));
+    }
+    let exports = &run.loaded.pipeline.land;
+    let plain = exports.export.iter().map(|name| (name, None));
+    let key = (!exports.pseudonymous.is_empty()).then(pseudonyms::key).transpose()?;
+    let tokens = exports.pseudonymous.iter().map(|name| (name, key.as_ref()));
+    for (name, key) in plain.chain(tokens) {
         let Some(table) = landed(before).find(|table| table.name == *name) else {
             return Err(Error::configuration(format!("land.export: `{name}` is not a table")));
         };
-        let path = format!("{}/exports/{name}.parquet", attempt.folder());
-        let frame = export(run, table, before).await?;
+        let mut frame = export(run, table, before).await?;
+        let mut to = name.clone();
+        if let Some(key) = key {
+            frame = pseudonymous(run, table, frame, key).await?;
+            to = format!("{}{name}", pseudonyms::PREFIX);
+        }
+        let path = format!("{}/exports/{to}.parquet", attempt.folder());
         let options = WriteOptions {
             sort: &table.sort,
             unique: false,
@@ -53,39 +93,14 @@ pub(super) async fn stage(
             keep: true,
         };
         let (file, schema) = run.engine.write(frame, &run.warehouse, &path, &options).await?;
-        attempt.add(StagedTable { file, schema, landed: false, ..table.clone() });
+        attempt.add(StagedTable { name: to, file, schema, landed: false, ..table.clone() });
     }
-    for table in landed(before) {
-        if let Some(contract) = super::check::landed_contract(&run.loaded, &table.name)? {
-            let frame = run
-                .engine
-                .parquet(run.staging.store(), std::slice::from_ref(&table.file.path))
-                .await?;
-            let batches = run.engine.collect(frame, &table.name).await?;
-            for violation in crate::contract::check(&batches, &contract)? {
-                warnings.push(format!(
-                    "{}: {} rows break `{}` of `{}`",
-                    table.name,
-                    violation.count,
-                    violation.rule.as_str(),
-                    violation.column
-                ));
-            }
-        }
-    }
-    if !warnings.is_empty() {
-        return Err(Error::data(format!(
-            "landed tables break {} rules of their contracts: {}",
-            warnings.len(),
-            warnings.join("; ")
-        ))
-        .help("mend the SQL that makes the table, or its contract; nothing was published"));
-    }
+    let (alerts, mut warnings) = super::alerts::run(run).await?;
     let drifted = drift.drifted.iter();
     warnings.extend(drifted.map(|one| format!("{}: {}", one.limit, one.what)));
     let past = gate.iter().flat_map(|gate| &gate.past);
     warnings.extend(past.map(|past| format!("accepted: {past}")));
-    Ok(json!({ "warnings": warnings, "gate": gate, "drift": drift }))
+    Ok(json!({ "warnings": warnings, "alerts": alerts, "gate": gate, "drift": drift }))
 }
 
 /// Compares the run with what readers have and with the run before. Past a limit it stops, unless
@@ -112,6 +127,27 @@ async fn gate(run: &Run, before: &[Done]) -> Result<(Option<GateReport>, DriftRe
     .detail("logical_date", run.identity.logical_date.clone().into())
     .detail("gate", json!(gate))
     .detail("drift", json!(drift)))
+}
+
+/// An export with tokens in the place of personal values.
+async fn pseudonymous(
+    run: &Run,
+    table: &StagedTable,
+    frame: datafusion::dataframe::DataFrame,
+    key: &HashKey,
+) -> Result<datafusion::dataframe::DataFrame> {
+    let what = format!("land.pseudonymous: {}", table.name);
+    let contract = super::check::landed_contract(&run.loaded, &table.name)?
+        .ok_or_else(|| Error::bug(format!("{what} has no contract")))?;
+    if frame.schema().field_with_unqualified_name("golden_id").is_err() {
+        return Err(Error::configuration(format!("{what} has no golden_id")).help(
+            "export tables of customers, or facts, which are given the golden id of their record",
+        ));
+    }
+    let schema = pseudonyms::schema(frame.schema().as_arrow(), &contract);
+    let rows = run.engine.collect(frame, &what).await?;
+    let rows = rows.iter().map(|batch| pseudonyms::tokens(batch, &contract, key));
+    run.engine.batches(schema, rows.collect::<Result<_>>()?)
 }
 
 /// A plain export: facts carry the golden id of their record.
@@ -258,15 +294,23 @@ pub(super) fn now() -> i64 {
         .map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(0))
 }
 
-/// Removes files that an attempt of this run landed and that were not published.
-pub(super) async fn clear_orphans(run: &Run, draft: &Draft) -> Result<()> {
+/// Removes files that attempts of this run landed and that are not what is published: those of this
+/// process's own draft, and where it published, those of every attempt before it. What is published
+/// may be another process's, of the same run.
+pub(super) async fn clear_orphans(
+    run: &Run,
+    draft: &Draft,
+    entry: &Published,
+    by_us: bool,
+) -> Result<()> {
     for commit in &draft.commits {
+        let Some(version) = entry.tables.get(&commit.table) else { continue };
+        let kept = delta::files(&run.warehouse, &commit.table, *version).await?;
         let prefix = format!("{}/{}-", delta::folder(&commit.table), run.identity.run_id);
         for listed in run.warehouse.list(&delta::folder(&commit.table)).await? {
-            if listed.path.starts_with(&prefix)
-                && run.first_publication
-                && !commit.files.iter().any(|file| file.path == listed.path)
-            {
+            let own = commit.files.iter().any(|file| file.path == listed.path);
+            let earlier = by_us && run.first_publication && listed.path.starts_with(&prefix);
+            if (own || earlier) && !kept.contains(&listed.path) {
                 run.warehouse.delete(&listed.path).await?;
             }
         }

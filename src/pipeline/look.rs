@@ -10,8 +10,9 @@ use jiff::civil::Date;
 
 use super::plan::Scratch;
 use super::run::{Request, prepare};
-use super::{STAGES, resolution, stages};
-use crate::config::{self, Loaded, suggestion};
+use super::sql::Parameters;
+use super::{STAGES, consent, resolution, stages};
+use crate::config::{self, Loaded, sql, suggestion};
 use crate::engine::{Engine, Options, Staging, Store};
 use crate::error::{Error, Result};
 use crate::land::{self, History, Published, delta};
@@ -56,8 +57,9 @@ impl Look {
     pub async fn open(request: &LookRequest) -> Result<Self> {
         let warehouse = Store::open(&request.warehouse)?;
         land::refuse_other_formats(&warehouse).await?;
-        let loaded =
+        let mut loaded =
             config::load(&request.pipeline, &request.sets, &|name| std::env::var(name).ok())?;
+        super::judged::apply_all(&mut loaded)?;
         super::check::contracts(&loaded)?;
         let history = History::read(&warehouse).await?;
         let name = &loaded.pipeline.name;
@@ -77,6 +79,7 @@ impl Look {
             };
             let frame = look.frame(tables::RECORDS).await?;
             look.engine.register(tables::RECORDS, frame)?;
+            look.link().await?;
             return Ok(look);
         }
         match request.date {
@@ -108,6 +111,7 @@ impl Look {
             stages: 0..=STAGES.len() - 1,
             run_id: None,
             cascade: false,
+            full: false,
             accept: false,
             engine: Options::default(),
         };
@@ -117,6 +121,8 @@ impl Look {
         let extract = stages::run("extract", &run, &[]).await?;
         let clean = stages::run("clean", &run, std::slice::from_ref(&extract)).await?;
         stages::register(&run, &clean).await?;
+        let consents = consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+        consent::link(&run.engine, &consents).await?;
         Ok(Self {
             loaded: run.loaded,
             logical_date: date.to_string(),
@@ -125,6 +131,20 @@ impl Look {
             warehouse,
             _scratch: Some(scratch),
         })
+    }
+
+    /// Names the published records that may be compared.
+    async fn link(&self) -> Result<()> {
+        let read = self.loaded.pipeline.consent.as_ref().map(|own| sql::check_sql(&own.sql));
+        let named = read.and_then(std::result::Result::ok).map(|read| read.tables);
+        for table in named.unwrap_or_default() {
+            if table.name != tables::RECORDS {
+                self.engine.register(&table.name, self.frame(&table.name).await?)?;
+            }
+        }
+        let parameters = Parameters::new(&self.loaded.pipeline, &self.logical_date);
+        let consents = consent::stated(&self.engine, &self.loaded, &parameters).await?;
+        consent::link(&self.engine, &consents).await.map(drop)
     }
 
     /// Where the records come from, in words.
@@ -170,12 +190,18 @@ impl Look {
     /// Where an expression cannot be evaluated.
     pub async fn columns(&self, kind: &str, expressions: &[String]) -> Result<Vec<ArrayRef>> {
         let what = format!("resolve.{kind}");
-        let frame = self.engine.sql(&resolution::sql(kind, expressions, &[]), &what).await?;
+        let frame = self
+            .engine
+            .sql(
+                &resolution::sql(resolution::records_of(&self.engine), kind, expressions, &[]),
+                &what,
+            )
+            .await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         Ok(batch.columns().iter().skip(2).map(Arc::clone).collect())
     }
 
-    async fn frame(&self, table: &str) -> Result<datafusion::dataframe::DataFrame> {
+    pub(super) async fn frame(&self, table: &str) -> Result<datafusion::dataframe::DataFrame> {
         let version = self.published.as_ref().and_then(|entry| entry.tables.get(table));
         let version = version.ok_or_else(|| {
             Error::data(format!("{}: `{table}` is not published", self.warehouse.url()))

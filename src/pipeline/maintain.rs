@@ -172,7 +172,7 @@ async fn compact(
 }
 
 /// The columns that sort a table.
-fn key(loaded: &Loaded, table: &str) -> Vec<String> {
+pub(super) fn key(loaded: &Loaded, table: &str) -> Vec<String> {
     if let Some(own) = tables::table(table) {
         return super::stages::owned(own.sort);
     }

@@ -4,17 +4,24 @@
 //! inputs and the configuration that changes results; each stage hands over through staging, so
 //! that a run killed anywhere is resumed by the same command; `land` publishes all tables at once.
 
+mod alerts;
+mod audit;
 mod candidates;
 mod check;
 mod checks;
 mod commands;
+mod consent;
 mod decided;
 pub mod dedupe;
 mod diff;
 mod difference;
 mod drift;
+mod explain;
+mod forget;
 mod gate;
+mod incremental;
 mod inputs;
+pub mod judged;
 mod landing;
 mod lineage;
 mod look;
@@ -22,20 +29,26 @@ mod maintain;
 mod models;
 mod plan;
 mod previous;
+mod pseudonyms;
 mod published;
 mod replay;
 mod resolution;
+mod review;
 mod rollback;
 mod run;
 mod sql;
 mod stages;
+mod steward;
 
+pub use audit::{Audited, Exported, check as check_audit, export as export_audit};
 pub use candidates::{Key, candidates};
 pub use check::{Checked, check};
 pub use commands::CommandResult;
 pub use diff::{Diff, DiffRequest, diff};
 pub use difference::{Cause, Cluster, Difference, Moved};
 pub use drift::{DriftReport, Drifted, Measures};
+pub use explain::{Compared, ComparedPair, PairScore, Records};
+pub use forget::{ForgetRequest, Who, forget};
 pub use gate::{GateReport, Past, lines};
 pub use inputs::Input;
 pub use look::{Look, LookRequest, model};
@@ -43,8 +56,10 @@ pub use maintain::{MaintainRequest, maintain};
 pub use plan::{KindPlan, Plan, SourcePlan, plan};
 pub use published::PublishedTables;
 pub use replay::{Rebuilt, Replay, ReplayRequest, replay};
+pub use review::{Review, review};
 pub use rollback::{RollbackRequest, rollback};
 pub use run::{Outcome, Request, RunResult, StageResult, outcome_of, run};
+pub use steward::{Desk, Steward};
 
 /// The stages, in order.
 pub const STAGES: &[&str] = &["extract", "clean", "resolve", "golden", "enrich", "profile", "land"];

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::run::Run;
 use crate::config::Loaded;
+use crate::engine::Store;
 use crate::error::{Error, Result};
-use crate::resolve::{Model, Resolve, Retrain};
+use crate::land::Published;
+use crate::resolve::{Model, Resolve, Resolved, Retrain};
 
 /// A kind's model as the manifest names it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,12 +25,22 @@ pub(super) struct Entry {
     /// What shaped the model.
     #[serde(default)]
     pub fingerprint: String,
+    /// What decided the kind's pairs and clusters, beside the records: see `incremental`.
+    #[serde(default)]
+    pub resolution: String,
     /// `trained`, `reused` or `given`.
     #[serde(default)]
     pub origin: String,
     /// Why.
     #[serde(default)]
     pub why: String,
+    /// The match probability from which pairs were merged; 0 where an earlier version wrote it.
+    #[serde(default)]
+    pub merge_threshold: f64,
+    /// The kind's `resolve` settings, with their defaults: an auditor can score any pair again
+    /// without the pipeline file. Null where an earlier version wrote it.
+    #[serde(default)]
+    pub settings: serde_json::Value,
 }
 
 /// Where a kind's model comes from.
@@ -69,18 +81,41 @@ pub(super) fn text(loaded: &Loaded, path: &str) -> Result<String> {
 
 /// The models that the predecessor's manifest names; none where it names none.
 pub(super) async fn earlier(run: &Run) -> Result<Vec<Entry>> {
+    match &run.predecessor {
+        Some(predecessor) => of_entry(&run.warehouse, predecessor).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The models that an entry's manifest names; none where it names none.
+pub(super) async fn of_entry(warehouse: &Store, entry: &Published) -> Result<Vec<Entry>> {
     #[derive(Deserialize)]
     struct Manifest {
         #[serde(default)]
         models: Vec<Entry>,
     }
-    let Some(predecessor) = &run.predecessor else { return Ok(Vec::new()) };
-    let bytes = run.warehouse.get(&predecessor.manifest).await?;
+    let bytes = warehouse.get(&entry.manifest).await?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|_| {
-        Error::data(format!("{}: damaged", run.warehouse.url_of(&predecessor.manifest)))
+        Error::data(format!("{}: damaged", warehouse.url_of(&entry.manifest)))
             .help("restore the file from a copy")
     })?;
     Ok(manifest.models)
+}
+
+/// A model that a manifest names.
+///
+/// # Errors
+/// Where it is not the one that was published.
+pub(super) async fn read(warehouse: &Store, entry: &Entry) -> Result<Model> {
+    let damaged = || {
+        Error::data(format!("{}: not the model that was published", warehouse.url_of(&entry.path)))
+            .help("restore the file from a copy, or train anew with training.retrain=always")
+    };
+    let bytes = warehouse.get(&entry.path).await?;
+    if blake3::hash(&bytes).to_hex().as_str() != entry.blake3 {
+        return Err(damaged());
+    }
+    Model::from_json(&String::from_utf8(bytes.to_vec()).map_err(|_| damaged())?)
 }
 
 /// Chooses a kind's model.
@@ -104,20 +139,8 @@ pub(super) async fn choose(
     if entry.fingerprint != settings.fingerprint() {
         return trained("the settings that shape it changed");
     }
-    let damaged = || {
-        Error::data(format!(
-            "{}: not the model that was published",
-            run.warehouse.url_of(&entry.path)
-        ))
-        .help("restore the file from a copy, or train anew with training.retrain=always")
-    };
-    let bytes = run.warehouse.get(&entry.path).await?;
-    if blake3::hash(&bytes).to_hex().as_str() != entry.blake3 {
-        return Err(damaged());
-    }
-    let model = Model::from_json(&String::from_utf8(bytes.to_vec()).map_err(|_| damaged())?)?;
     Ok(Choice {
-        model: Some(model),
+        model: Some(read(&run.warehouse, entry).await?),
         origin: "reused",
         why: "the settings that shape it are the same",
     })
@@ -130,16 +153,20 @@ pub(super) async fn keep(
     kind: &str,
     settings: &Resolve,
     choice: &Choice,
-    model: &Model,
+    resolved: &Resolved,
 ) -> Result<Entry> {
+    let model = &resolved.model;
     let text = model.to_json()?;
     let entry = Entry {
         kind: kind.to_owned(),
         path: format!("models/{}.json", model.hash()?),
         blake3: blake3::hash(text.as_bytes()).to_hex().to_string(),
         fingerprint: settings.fingerprint(),
+        resolution: String::new(),
         origin: choice.origin.to_owned(),
         why: choice.why.to_owned(),
+        merge_threshold: resolved.merge_threshold,
+        settings: run.loaded.hash_material["resolve"][kind].clone(),
     };
     if choice.origin != "reused" {
         // Where the run stages: a plan stages elsewhere, and leaves the warehouse as it is.

@@ -100,6 +100,8 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         .collect();
     let clean = stages::run("clean", &run, std::slice::from_ref(&extract)).await?;
     stages::register(&run, &clean).await?;
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    super::consent::link(&run.engine, &consents).await?;
     let mut kinds = Vec::new();
     for (kind, settings) in &run.loaded.pipeline.resolve {
         let input = resolution::input(&run, kind, settings).await?;

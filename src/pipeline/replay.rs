@@ -14,13 +14,12 @@ use arrow::row::{RowConverter, SortField};
 use serde::Serialize;
 
 use super::commands::named;
-use super::models::Entry as ModelEntry;
-use super::{resolution, stages};
+use super::{models, resolution, stages};
 use crate::config::{self, Loaded};
 use crate::engine::{Engine, Options, Store};
 use crate::error::{Error, Result};
 use crate::land::{self, History, Published, delta, manifest_of};
-use crate::resolve::{self, Model, RecordKey};
+use crate::resolve::{self, RecordKey};
 use crate::tables;
 
 /// What is to be replayed.
@@ -115,13 +114,19 @@ pub async fn replay(request: &ReplayRequest) -> Result<Replay> {
         pairs_compared_again: 0,
         tables: BTreeMap::new(),
     };
-    let models: Vec<ModelEntry> = serde_json::from_value(manifest["models"].clone())
-        .map_err(|_| Error::data(format!("{}: damaged", warehouse.url_of(&run.manifest))))?;
+    let stored = models::of_entry(&warehouse, run).await?;
     let mut clusters: Vec<Vec<RecordKey>> = Vec::new();
     let mut links = Vec::new();
+    let parameters = super::sql::Parameters::new(&loaded.pipeline, &run.logical_date);
+    let consents = super::consent::stated(&engine, &loaded, &parameters).await?;
+    let apart = super::consent::link(&engine, &consents).await?;
     for (kind, settings) in &loaded.pipeline.resolve {
         let input = resolution::input_of(&engine, kind, kind, settings).await?;
-        let model = model(&warehouse, &models, kind).await?;
+        let own = stored.iter().find(|entry| entry.kind == *kind).ok_or_else(|| {
+            Error::data(format!("the run's manifest names no model of `{kind}`"))
+                .help("replay with the pipeline file that the run was made with")
+        })?;
+        let model = models::read(&warehouse, own).await?;
         let options = resolve::Options { threads: engine.options().threads };
         let replayed = resolve::replay(&input, &model, &pairs, options)?;
         replay.pairs_logged += replayed.logged;
@@ -129,7 +134,8 @@ pub async fn replay(request: &ReplayRequest) -> Result<Replay> {
         clusters.extend(resolution::members(&input, &replayed.clusters));
         links.extend(replayed.links);
     }
-    let members = members(&engine, &warehouse, before, run, &clusters, &links).await?;
+    clusters.extend(apart.into_iter().map(|record| vec![record]));
+    let members = members(&engine, &warehouse, before, (run, entry), &clusters, &links).await?;
     let compare = Compare { engine: &engine, replay: &mut replay };
     rebuild(compare, &loaded, pairs, members).await?;
     Ok(replay)
@@ -200,31 +206,9 @@ async fn logged_pairs(
     let rows = last.values().map(|(_, row)| *row);
     let rows =
         UInt32Array::from_iter_values(rows.filter(|row| changes.value(*row as usize) != "removed"));
-    let columns: Vec<usize> = tables::scored_pairs()
-        .fields()
-        .iter()
-        .map(|field| schema.index_of(field.name()).map_err(|_| wrong()))
-        .collect::<Result<_>>()?;
-    let pairs = log.project(&columns).map_err(|_| wrong())?;
+    let pairs = stages::conform(&log, &tables::scored_pairs(), tables::MATCH_LOG)?;
     arrow::compute::take_record_batch(&pairs, &rows)
         .map_err(|_| Error::bug("match_log: a row that is not there"))
-}
-
-/// The model that a run stored.
-async fn model(warehouse: &Store, models: &[ModelEntry], kind: &str) -> Result<Model> {
-    let entry = models.iter().find(|entry| entry.kind == kind).ok_or_else(|| {
-        Error::data(format!("the run's manifest names no model of `{kind}`"))
-            .help("replay with the pipeline file that the run was made with")
-    })?;
-    let bytes = warehouse.get(&entry.path).await?;
-    let damaged = || {
-        Error::data(format!("{}: not the model that was published", warehouse.url_of(&entry.path)))
-            .help("restore the file from a copy")
-    };
-    if blake3::hash(&bytes).to_hex().as_str() != entry.blake3 {
-        return Err(damaged());
-    }
-    Model::from_json(&String::from_utf8(bytes.to_vec()).map_err(|_| damaged())?)
 }
 
 /// The members of golden ids, by the run before and the clusters.
@@ -232,7 +216,7 @@ async fn members(
     engine: &Engine,
     warehouse: &Store,
     before: Option<&Published>,
-    run: &Published,
+    (run, entry): (&Published, &Published),
     clusters: &[Vec<RecordKey>],
     links: &[resolve::Link],
 ) -> Result<RecordBatch> {
@@ -240,6 +224,9 @@ async fn members(
     let members = earlier(tables::ENTITY_MEMBERS, tables::entity_members()).await?;
     let events = earlier(tables::ENTITY_EVENTS, tables::entity_events()).await?;
     let redirects = earlier(tables::ID_REDIRECTS, tables::id_redirects()).await?;
+    let decisions =
+        stages::table_as(engine, warehouse, Some(entry), tables::DECISIONS, tables::decisions());
+    let decisions = resolve::Decisions::of_batch(&decisions.await?)?;
     let previous = before.map(|_| resolve::Previous {
         members: &members,
         events: &events,
@@ -253,6 +240,7 @@ async fn members(
         pipeline: &run.pipeline,
         run_id: &run.run_id,
         logical_date: resolution::days(date),
+        decisions: decisions.list(),
     };
     Ok(resolve::identify(&identify, clusters, previous.as_ref(), links)?.members)
 }
@@ -264,11 +252,16 @@ async fn rebuild(
     pairs: RecordBatch,
     members: RecordBatch,
 ) -> Result<()> {
+    let date = compare
+        .replay
+        .logical_date
+        .parse()
+        .map_err(|_| Error::data("runs/seq: a logical date that is not a date"))?;
     compare.table(tables::SCORED_PAIRS, vec![pairs]).await?;
     compare.table(tables::ENTITY_MEMBERS, vec![members.clone()]).await?;
     let engine = compare.engine;
     engine.register(tables::ENTITY_MEMBERS, engine.batches(members.schema(), vec![members])?)?;
-    let made = stages::golden(engine, loaded).await?;
+    let made = stages::golden(engine, loaded, date).await?;
     compare.table(tables::CUSTOMERS, made.customers).await?;
     let lineage = made.lineage.collect::<Result<Vec<_>>>()?;
     compare.table(tables::CUSTOMER_LINEAGE, lineage).await?;

@@ -9,11 +9,16 @@ use arrow::array::{
 use arrow::datatypes::DataType;
 use serde_json::json;
 
+use super::consent::LINKABLE;
+use super::incremental;
+use super::judged::Applied;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
+use crate::memory;
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
 
@@ -25,30 +30,66 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
     let mut links = Vec::new();
     let mut named = Vec::new();
     let mut quality: Vec<(RecordKey, resolve::ClusterQuality)> = Vec::new();
+    let decisions = resolve::Decisions::of_batch(&run.decisions)?;
+    refuse_contradictions(&decisions)?;
+    let mut told = 0;
+    let consents = super::consent::stated(&run.engine, &run.loaded, &run.parameters).await?;
+    let apart = super::consent::link(&run.engine, &consents).await?;
+    let apart_hash = incremental::apart_hash(&apart);
+    let mut kind_of: HashMap<&RecordKey, &str> = HashMap::new();
     let earlier_models = models::earlier(run).await?;
+    let work = memory::at("resolve, reading what the run before left");
+    let earlier = incremental::earlier(run).await?;
+    drop(work);
+    let mut extents = Vec::new();
+    let mut staying = resolve::Staying::new(&earlier.members, decisions.list())?;
     for (kind, settings) in &run.loaded.pipeline.resolve {
-        let input = input(run, kind, settings).await?;
+        let judged = Applied::to(kind, settings, &run.loaded.directory)?;
+        let settings: &resolve::Resolve = &judged.settings;
+        let work = memory::at(format!("resolve.{kind}, reading records"));
+        let (input, also) =
+            input_and(&run.engine, kind, kind, settings, &["content_hash".to_owned()]).await?;
+        drop(work);
+        let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
-        let resolved = resolve::resolve(&input, &[], choice.model.clone(), options)?;
+        let present = |key: &RecordKey| position(&input, key).is_some();
+        let own = resolve::standing(decisions.list(), &present);
+        let addressed = decisions.list().iter().flat_map(|own| [&own.a, &own.b]);
+        kind_of.extend(addressed.filter(|key| present(key)).map(|key| (key, kind.as_str())));
+        told += own.len();
+        let _work = memory::at(format!("resolve.{kind}, finding what changed"));
+        let earlier_run = (&earlier_models[..], apart_hash.as_str());
+        let changed = incremental::changed(run, &input, hash, &choice, earlier_run).await?;
+        let model = choice.model.clone();
+        let resolved = incremental::resolve(&input, changed, &earlier, &own, model, options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));
-        let own = members(&input, &resolved.clusters);
-        quality
-            .extend(resolved.quality.iter().map(|of| (own[of.cluster as usize][0].clone(), *of)));
-        clusters.extend(own);
-        named.push(models::keep(run, kind, settings, &choice, &resolved.model).await?);
+        let own = others(&input, &resolved.clusters, &staying.take(&resolved.extent));
+        quality.extend(
+            resolved.quality.iter().filter_map(|of| Some((own.get(&of.cluster)?[0].clone(), *of))),
+        );
+        clusters.extend(own.into_values());
+        let model = &resolved.model;
+        let known = judged.warnings(&model.hash()?);
+        warnings.extend(known.into_iter().map(|own| format!("{kind}: {own}")));
+        let mut entry = models::keep(run, kind, settings, &choice, &resolved).await?;
+        entry.resolution = incremental::decided_by(run, kind, settings, model, &apart_hash).await?;
+        named.push(entry);
         pairs.push(resolved.pairs);
         links.extend(resolved.links);
+        extents.push(resolved.extent);
     }
+    warnings.extend(idle(&decisions, &kind_of));
     unresolved_kinds(run).await?;
+    let without_consent = apart.len();
+    clusters.extend(apart.into_iter().map(|record| vec![record]));
 
-    let earlier_members = earlier_as(run, tables::ENTITY_MEMBERS, tables::entity_members()).await?;
     let earlier_events = earlier_as(run, tables::ENTITY_EVENTS, tables::entity_events()).await?;
     let earlier_redirects = earlier_as(run, tables::ID_REDIRECTS, tables::id_redirects()).await?;
     let previous = run.predecessor.as_ref().map(|_| resolve::Previous {
-        members: &earlier_members,
+        members: &earlier.members,
         events: &earlier_events,
         redirects: &earlier_redirects,
     });
@@ -56,18 +97,33 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         pipeline: &run.identity.pipeline,
         run_id: &run.identity.run_id,
         logical_date: days(run.date),
+        decisions: decisions.list(),
     };
-    let Identified { members, events, redirects, .. } =
-        resolve::identify(&identify, &clusters, previous.as_ref(), &links)?;
+    let _work = memory::at("resolve, giving golden ids");
+    let Identified { members, events, redirects, golden_ids: given } = match &previous {
+        Some(before) => resolve::identify_since(&identify, &clusters, &staying, before, &links)?,
+        None => resolve::identify(&identify, &clusters, None, &links)?,
+    };
     let schema = tables::scored_pairs();
     // Each kind's pairs are sorted; all of them together are not yet.
     let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
     let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
     let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
-    let pairs_before = earlier_as(run, tables::SCORED_PAIRS, Arc::clone(&schema)).await?;
-    let log = resolve::match_log(Some(&pairs_before), &pairs, &run.identity.run_id)?;
+    let _work = memory::at("resolve, making the match log");
+    let (before, now) =
+        incremental::log_of(&earlier.pairs, &pairs, &extents, earlier_models.len())?;
+    let log_run = resolve::LogRun {
+        run_id: &run.identity.run_id,
+        logical_date: days(run.date),
+        configuration: &run.identity.configuration,
+    };
+    let log = resolve::match_log(Some(&before), &now, &log_run)?;
+    drop((before, now));
     let entities = golden_ids(&members);
-    let quality = quality_table(&members, &quality)?;
+    let standing = decisions.list().iter().filter(|own| own.stands()).count();
+    let quality = quality_table(&clusters, &given, &quality)?;
+    let quality = staying.with(&earlier.quality, &quality)?;
+    let _work = memory::at("resolve, writing tables");
     hand_over(run, attempt, tables::SCORED_PAIRS, schema, vec![pairs]).await?;
     hand_over(run, attempt, tables::MATCH_LOG, tables::match_log(), vec![log]).await?;
     hand_over(run, attempt, tables::ENTITY_MEMBERS, tables::entity_members(), vec![members])
@@ -76,9 +132,62 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         .await?;
     hand_over(run, attempt, tables::ENTITY_EVENTS, tables::entity_events(), vec![events]).await?;
     hand_over(run, attempt, tables::ID_REDIRECTS, tables::id_redirects(), vec![redirects]).await?;
-    let decisions = vec![run.decisions.clone()];
-    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), decisions).await?;
-    Ok(json!({ "kinds": kinds, "entities": entities, "models": named, "warnings": warnings }))
+    hand_over(run, attempt, tables::DECISIONS, tables::decisions(), vec![run.decisions.clone()])
+        .await?;
+    Ok(json!({
+        "kinds": kinds,
+        "entities": entities,
+        "not_compared": without_consent,
+        "models": named,
+        "decisions": { "standing": standing, "pairs": told },
+        "warnings": warnings,
+    }))
+}
+
+/// Commands refuse a decision that contradicts others; a table that another writer changed may hold
+/// one all the same.
+fn refuse_contradictions(decisions: &resolve::Decisions) -> Result<()> {
+    let Some(found) = resolve::contradiction(decisions.list()) else { return Ok(()) };
+    let id = |place: usize| decisions.list()[place].id.clone();
+    let chain: Vec<String> = found.chain.iter().map(|place| id(*place)).collect();
+    Err(Error::data(format!(
+        "decisions: {} says that two records are different, and {} that they are the same",
+        id(found.different),
+        chain.join(", ")
+    ))
+    .help("withdraw one of them: simurgh decisions withdraw DECISION_ID"))
+}
+
+/// What a person should know of decisions that do nothing, or not all that they say.
+fn idle(decisions: &resolve::Decisions, kinds: &HashMap<&RecordKey, &str>) -> Vec<String> {
+    let (mut absent, mut crossing) = (0, 0);
+    for own in decisions.list().iter().filter(|own| own.stands()) {
+        match (kinds.get(&own.a), kinds.get(&own.b)) {
+            (Some(a), Some(b)) => crossing += usize::from(a != b && own.same),
+            _ => absent += 1,
+        }
+    }
+    let told = [
+        (absent, "decisions name a record that is not there; they hold for what is the same as it"),
+        (crossing, "decisions say that records of two kinds are the same, which nothing joins"),
+    ];
+    let told = told.into_iter().filter(|(count, _)| *count > 0);
+    told.map(|(count, what)| format!("{count} {what}")).collect()
+}
+
+/// The row of a record, if it is there: rows are sorted by key.
+fn position(input: &resolve::Input<'_>, key: &RecordKey) -> Option<usize> {
+    let (mut low, mut high) = (0, input.source.len());
+    while low < high {
+        let middle = low.midpoint(high);
+        let own = (input.source.value(middle), input.record_id.value(middle));
+        match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+            std::cmp::Ordering::Equal => return Some(middle),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of
@@ -91,19 +200,32 @@ pub(super) async fn input<'a>(
     input_of(&run.engine, kind, kind, settings).await
 }
 
-/// The same of the engine's table `records`: those of kind `of`, for the model of `kind`.
+/// The same of the engine's records: those of kind `of`, for the model of `kind`; where it was found
+/// out which of them may be linked, of those.
 pub(super) async fn input_of<'a>(
     engine: &Engine,
     of: &str,
     kind: &'a str,
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
+    Ok(input_and(engine, of, kind, settings, &[]).await?.0)
+}
+
+/// The same, with columns of `records` beside it.
+async fn input_and<'a>(
+    engine: &Engine,
+    of: &str,
+    kind: &'a str,
+    settings: &'a resolve::Resolve,
+    also: &[String],
+) -> Result<(resolve::Input<'a>, Vec<ArrayRef>)> {
     let what = format!("resolve.{kind}");
     let conditions = settings.conditions();
     let plan = plan_conditions(engine, kind, &conditions).await?;
     let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
     let expressions = settings.expressions();
-    let frame = engine.sql(&sql(of, &expressions, &read), &what).await?;
+    let wanted = [&read[..], also].concat();
+    let frame = engine.sql(&sql(records_of(engine), of, &expressions, &wanted), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
     let text = |index: usize| -> Result<StringArray> {
         let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
@@ -112,6 +234,7 @@ pub(super) async fn input_of<'a>(
     };
     let mut columns = batch.columns().iter().skip(2).map(Arc::clone);
     let evaluated = expressions.into_iter().zip(columns.by_ref()).collect();
+    let beside = batch.columns()[batch.num_columns() - also.len()..].to_vec();
     let conditions = match plan {
         None => None,
         Some(plan) => {
@@ -123,14 +246,16 @@ pub(super) async fn input_of<'a>(
             Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
         }
     };
-    Ok(resolve::Input {
+    let input = resolve::Input {
         kind,
         settings,
         source: text(0)?,
         record_id: text(1)?,
         expressions: evaluated,
         conditions,
-    })
+        hash_key: HashKey::of_process()?,
+    };
+    Ok((input, beside))
 }
 
 /// The plan of a kind's conditions on pairs; none where it has none.
@@ -188,12 +313,21 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
         "converged": resolved.converged,
         "iterations": resolved.iterations,
         "guards": guards,
+        "incremental": match &resolved.extent {
+            resolve::Extent::Changes(changes) => json!(changes.counts),
+            resolve::Extent::Everything(why) => json!({ "everything": why }),
+        },
     })
 }
 
-/// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
-pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
+/// The table of the records that are compared.
+pub(super) fn records_of(engine: &Engine) -> &'static str {
+    if engine.knows(LINKABLE) { LINKABLE } else { tables::RECORDS }
+}
+
+/// The SELECT that gives a kind's resolution input of a table: `source`, `record_id`, then the
+/// expressions as `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
+pub(super) fn sql(table: &str, kind: &str, expressions: &[String], columns: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
@@ -202,17 +336,27 @@ pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> Str
         sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
-    sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")
+    sql + &format!(" FROM {table} WHERE kind = '{kind}' ORDER BY source, record_id")
 }
 
 /// Records by cluster, clusters and members in row order.
 pub(super) fn members(input: &resolve::Input<'_>, clusters: &[u32]) -> Vec<Vec<RecordKey>> {
+    others(input, clusters, &[]).into_values().collect()
+}
+
+/// The same, by cluster, but for records whose entity stays.
+fn others(
+    input: &resolve::Input<'_>,
+    clusters: &[u32],
+    stays: &[bool],
+) -> BTreeMap<u32, Vec<RecordKey>> {
     let mut members: BTreeMap<u32, Vec<RecordKey>> = BTreeMap::new();
-    for (row, cluster) in clusters.iter().enumerate() {
+    let stays = |row: usize| stays.get(row).is_some_and(|stays| *stays);
+    for (row, cluster) in clusters.iter().enumerate().filter(|(row, _)| !stays(*row)) {
         let record = RecordKey::new(input.source.value(row), input.record_id.value(row));
         members.entry(*cluster).or_default().push(record);
     }
-    members.into_values().collect()
+    members
 }
 
 /// Records whose kind no `resolve` entry names would belong to nobody: that is an error.
@@ -234,22 +378,20 @@ async fn unresolved_kinds(run: &Run) -> Result<()> {
     Ok(())
 }
 
-/// `entity_quality`: each cluster, known by one of its records, under its golden id.
+/// `entity_quality`: each cluster, known by its first record, under its golden id.
 fn quality_table(
-    members: &RecordBatch,
+    clusters: &[Vec<RecordKey>],
+    golden_ids: &[String],
     quality: &[(RecordKey, resolve::ClusterQuality)],
 ) -> Result<RecordBatch> {
-    let text = |name: &str| {
-        let column = members.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
-        column.ok_or_else(|| Error::bug("entity_members lacks a column"))
-    };
-    let (ids, sources, records) = (text("golden_id")?, text("source")?, text("record_id")?);
-    let of: HashMap<(&str, &str), &str> = (0..members.num_rows())
-        .map(|row| ((sources.value(row), records.value(row)), ids.value(row)))
+    let of: HashMap<&RecordKey, &str> = clusters
+        .iter()
+        .zip(golden_ids)
+        .filter_map(|(records, id)| Some((records.first()?, id.as_str())))
         .collect();
     let mut rows = Vec::with_capacity(quality.len());
     for (record, own) in quality {
-        let id = of.get(&(record.source.as_str(), record.record_id.as_str()));
+        let id = of.get(record);
         rows.push((*id.ok_or_else(|| Error::bug("a record without a golden id"))?, own));
     }
     rows.sort_unstable_by_key(|(id, _)| *id);
@@ -265,6 +407,7 @@ fn quality_table(
         .map_err(|_| Error::bug("the quality of entities does not fit its table"))
 }
 
+/// How many there are: members are sorted by golden id.
 fn golden_ids(members: &RecordBatch) -> u64 {
     let Some(ids) = members
         .column_by_name("golden_id")
@@ -272,7 +415,7 @@ fn golden_ids(members: &RecordBatch) -> u64 {
     else {
         return 0;
     };
-    ids.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() as u64
+    (0..ids.len()).filter(|row| *row == 0 || ids.value(*row) != ids.value(row - 1)).count() as u64
 }
 
 pub(super) fn days(date: jiff::civil::Date) -> i32 {

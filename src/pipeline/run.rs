@@ -18,8 +18,9 @@ use crate::config::{self, Loaded};
 use crate::contract::Contract;
 use crate::engine::{Created, Done, Engine, Options, Staging, Store};
 use crate::error::{Error, Kind, Result};
+use crate::keyed::{self, HashKey};
 use crate::land::{self, History, Publication, Published};
-use crate::report;
+use crate::{memory, report};
 
 /// What a command asks for.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Request {
     pub run_id: Option<String>,
     /// Whether later dates that this run makes stale are run again.
     pub cascade: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
     /// Whether what is past the limits of `gate` and `drift` is published all the same.
     pub accept: bool,
     /// Threads and memory.
@@ -132,6 +135,9 @@ pub(super) struct Identity {
     /// The entry that changed the decisions last.
     #[serde(default)]
     pub decided: Option<u64>,
+    /// Which key values are hashed under; none where there is no key.
+    #[serde(default)]
+    pub hash_key: Option<String>,
 }
 
 /// What every stage needs.
@@ -156,6 +162,10 @@ pub(super) struct Run {
     pub decisions: RecordBatch,
     /// Whether no file of this run can be part of a published version yet.
     pub first_publication: bool,
+    /// Whether every pair is compared, and nothing is taken over from the run before.
+    pub full: bool,
+    /// Whether a command changed what the run before decided.
+    pub disturbed: bool,
 }
 
 /// Runs the stages asked for, and publishes where `land` is among them.
@@ -199,8 +209,13 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         Decided { hash: decided::hash(&decisions)?, at: history.decided(&loaded.pipeline.name) };
     let identity = match &request.run_id {
         Some(run_id) => known(&warehouse, run_id, &loaded, &history, date, &decided).await?,
-        None => identify(&inputs, &loaded, date, predecessor.as_ref(), decided).await?,
+        None => {
+            let erasures = super::forget::stop::fingerprint(&warehouse).await?;
+            identify(&inputs, &loaded, date, predecessor.as_ref(), decided, erasures).await?
+        }
     };
+    let disturbed =
+        predecessor.as_ref().is_some_and(|before| super::incremental::disturbed(&history, before));
     let staging = Staging::new(&warehouse, &identity.run_id);
     let first_publication = history.generations(&identity.run_id) == 0;
     let run = Run {
@@ -219,6 +234,8 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
         accept: request.accept,
         decisions,
         first_publication,
+        full: request.full,
+        disturbed,
     };
     Ok((run, history))
 }
@@ -446,8 +463,10 @@ async fn work(
     count_bytes(&mut result, run, &before);
     listener.complete(&job, &reads, &lineage::outputs(run, landed, &result.tables)).await;
     result.warnings.extend(listener.warnings());
-    report::write(&run.warehouse, &result.run_id, &result).await?;
-    landing::clear_orphans(run, &draft).await?;
+    if outcome == Outcome::Published {
+        report::write(&run.warehouse, &result.run_id, &result).await?;
+    }
+    landing::clear_orphans(run, &draft, &entry, outcome == Outcome::Published).await?;
     run.staging.clear().await?;
     Ok(result)
 }
@@ -469,6 +488,7 @@ async fn identify(
     date: Date,
     predecessor: Option<&Published>,
     decided: Decided,
+    erasures: Option<String>,
 ) -> Result<Identity> {
     let mut found = Vec::new();
     for (name, source) in &loaded.pipeline.sources {
@@ -485,6 +505,13 @@ async fn identify(
     if let Some(decisions) = &decided.hash {
         identity["decisions"] = decisions.as_str().into();
     }
+    let hash_key = hash_key()?;
+    if let Some(key) = &hash_key {
+        identity["hash_key"] = key.as_str().into();
+    }
+    if let Some(erasures) = erasures {
+        identity["erasures"] = erasures.into();
+    }
     let hash = blake3::hash(identity.to_string().as_bytes()).to_hex();
     Ok(Identity {
         run_id: hash[..32].to_owned(),
@@ -496,7 +523,13 @@ async fn identify(
         predecessor: predecessor.map(|entry| entry.seq),
         decisions: decided.hash,
         decided: decided.at,
+        hash_key,
     })
+}
+
+/// Which key this process has.
+fn hash_key() -> Result<Option<String>> {
+    Ok(HashKey::of_process()?.map(|key| key.id().to_owned()))
 }
 
 /// What stewards decided, as a run finds it.
@@ -533,6 +566,7 @@ async fn known(
                 predecessor: entry.predecessor,
                 decisions: decided.hash.clone(),
                 decided: decided.at,
+                hash_key: hash_key()?,
             },
             None => {
                 return Err(Error::usage(format!("run {run_id}: there is no such run"))
@@ -546,6 +580,13 @@ async fn known(
             "run {run_id}: it began with another configuration or date"
         ))
         .help("give the same pipeline, --set and --date as its first stage, or begin a new run"));
+    }
+    if identity.hash_key != hash_key()? {
+        return Err(Error::usage(format!(
+            "run {run_id}: it began under another {}, or none",
+            keyed::VARIABLE
+        ))
+        .help("give every stage of a run the same key, or begin a new run"));
     }
     if identity.decisions != decided.hash {
         return Err(Error::retry(format!(
@@ -592,7 +633,7 @@ fn base(entry: &Published, history: &History, outcome: Outcome, started: Instant
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows: entry.rows.clone(),
         warnings: Vec::new(),
         gate: None,
@@ -621,7 +662,7 @@ fn staged(run: &Run, stages: Vec<StageResult>, started: Instant) -> RunResult {
         seconds: started.elapsed().as_secs_f64(),
         bytes_read: 0,
         bytes_written: 0,
-        memory_peak_bytes: memory_peak(),
+        memory_peak_bytes: memory::peak(),
         rows,
         warnings: Vec::new(),
         stale: Vec::new(),
@@ -638,13 +679,6 @@ fn count_bytes(result: &mut RunResult, run: &Run, done: &[Done]) {
     result.bytes_read = run.identity.inputs.iter().map(|input| input.size).sum();
     result.bytes_written =
         done.iter().flat_map(|done| &done.tables).map(|table| table.file.bytes).sum();
-}
-
-/// The most memory that this process has held: what Linux says of it.
-fn memory_peak() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 /// Takes the counts and warnings out of the stages' reports.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
 use indexmap::IndexMap;
 use serde_json::json;
 
@@ -13,13 +13,14 @@ use crate::engine::{Attempt, Done, Engine, Store, refuse_unstable};
 use crate::error::{Error, Result};
 use crate::land::{Published, delta};
 use crate::tables::{self, Growth, SqlTables};
-use crate::{clean, extract, golden};
+use crate::{clean, extract, golden, memory};
 
 /// Runs one stage on what the ones before it handed over.
 pub(super) async fn run(name: &str, run: &Run, before: &[Done]) -> Result<Done> {
     for done in before {
         register(run, done).await?;
     }
+    let _work = memory::at(format!("stage {name}"));
     let mut attempt = run.staging.attempt(name, run.identity.predecessor);
     let report = match name {
         "extract" => extract_stage(run, &mut attempt).await?,
@@ -102,9 +103,14 @@ pub(super) fn conform(
         .fields()
         .iter()
         .map(|field| {
-            let column = batch.column_by_name(field.name()).ok_or_else(|| {
-                Error::data(format!("{table}: column `{}` is missing", field.name()))
-            })?;
+            let Some(column) = batch.column_by_name(field.name()) else {
+                // The run before may be of a version that did not have it.
+                if field.is_nullable() {
+                    return Ok(new_null_array(field.data_type(), batch.num_rows()));
+                }
+                let what = format!("{table}: column `{}` is missing", field.name());
+                return Err(Error::data(what));
+            };
             arrow::compute::cast(column, field.data_type()).map_err(|_| {
                 Error::data(format!("{table}: column `{}` has another type", field.name()))
             })
@@ -141,15 +147,22 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
     let mut sources = serde_json::Map::new();
     let mut warnings: Vec<String> = Vec::new();
     let mut quarantine = Vec::new();
+    let forgotten = super::forget::stop::Stop::read(&run.warehouse).await?;
     for (name, source) in &run.loaded.pipeline.sources {
         let contract = run
             .contracts
             .get(name)
             .ok_or_else(|| Error::bug(format!("source `{name}` has no contract")))?;
+        let _work = memory::at(format!("extract, reading source `{name}`"));
         let files = inputs::read(&run.inputs, &run.identity.inputs, name).await?;
-        let today = extract::read(name, source, contract, &files)?;
+        let mut today = extract::read(name, source, contract, &files)?;
+        let (kept_out, values_kept_out) = match &forgotten {
+            Some(forgotten) => forgotten.apply(&run.engine, source, &mut today).await?,
+            None => (0, 0),
+        };
         let table = format!("raw_{name}");
         let previous = earlier(run, &table).await?;
+        let _work = memory::at(format!("extract, comparing source `{name}` with the run before"));
         let applied = extract::apply(name, source, &contract.key(), previous.as_deref(), &today)?;
         quarantine.push(extract::quarantine_batch(&run.identity.run_id, name, &today.quarantine)?);
         sources.insert(
@@ -159,6 +172,8 @@ async fn extract_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::V
                 "rows_read": today.rows_read,
                 "rows_accepted": today.rows_accepted,
                 "rows_quarantined": today.rows_quarantined,
+                "rows_of_the_forgotten": kept_out,
+                "values_of_the_forgotten": values_kept_out,
                 "added": applied.added,
                 "changed": applied.changed,
                 "removed": applied.removed,
@@ -208,6 +223,7 @@ async fn sql_stage(
         if let Some((computation, settings)) = super::check::computation(table, &what)? {
             let sorted = run.engine.sorted(frame, computation.key())?;
             let input = run.engine.collect_one(sorted, &what).await?;
+            let _work = memory::at(format!("{what}, computing"));
             let made = computation.run(&input, &settings, &what)?;
             let findings = made.findings.iter().map(|(name, value)| (*name, *value));
             computed.insert(name.clone(), json!(findings.collect::<IndexMap<_, _>>()));
@@ -222,23 +238,47 @@ async fn sql_stage(
     Ok(json!({ "computed": computed, "warnings": warnings }))
 }
 
-/// Golden customers of the tables `records` and `entity_members`.
-pub(super) async fn golden(engine: &Engine, loaded: &Loaded) -> Result<golden::GoldenTables> {
-    let records = engine.sql("SELECT * FROM records", "records").await?;
+/// Golden customers of the tables `records` and `entity_members`; consents are read of the facts.
+pub(super) async fn golden(
+    engine: &Engine,
+    loaded: &Loaded,
+    date: jiff::civil::Date,
+) -> Result<golden::GoldenTables> {
+    let settings = &loaded.pipeline.golden;
+    let records = super::check::golden_expressions(engine, settings).await?;
     let records = engine.collect(records, "records").await?;
     let members = engine
         .sql("SELECT * FROM entity_members ORDER BY golden_id, source, record_id", "members")
         .await?;
     let members = engine.collect(members, "members").await?;
-    golden::survive(&records, &members, &loaded.pipeline.golden)
+    let overrides = match &settings.overrides {
+        Some(file) => golden::overrides(&super::check::overrides_text(loaded, file)?, file)?,
+        None => Vec::new(),
+    };
+    let parameters = super::sql::Parameters::new(&loaded.pipeline, &date.to_string());
+    let consents = super::consent::stated(engine, loaded, &parameters).await?;
+    let _work = memory::at("golden, choosing what survives");
+    golden::survive(&golden::Material {
+        records: &records,
+        members: &members,
+        settings,
+        logical_date: super::resolution::days(date),
+        overrides: &overrides,
+        consents: &consents,
+    })
 }
 
 async fn golden_stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json::Value> {
-    let made = golden(&run.engine, &run.loaded).await?;
+    let made = golden(&run.engine, &run.loaded, run.date).await?;
     let rows = made.customers.iter().map(RecordBatch::num_rows).sum::<usize>();
-    if let Some(first) = made.customers.first() {
-        let schema = first.schema();
-        hand_over(run, attempt, tables::CUSTOMERS, schema, made.customers).await?;
+    let mut tables_made = vec![(tables::CUSTOMERS.to_owned(), made.customers)];
+    let purposes = made.purposes.into_iter();
+    tables_made.extend(purposes.map(|(purpose, rows)| (tables::customers_for(purpose), rows)));
+    for (name, batches) in tables_made {
+        if let Some(first) = batches.first() {
+            let schema = first.schema();
+            hand_over(run, attempt, &name, schema, batches).await?;
+        }
     }
     hand_over(
         run,

@@ -17,6 +17,9 @@ pub use dictionary::markdown;
 pub use lineage::{Dataset, Facets, Job, Lineage};
 pub use progress::{Progress, set_quiet};
 
+/// How often results are written until they are one process's.
+const ATTEMPTS: usize = 10;
+
 /// The version of `run_results.json`; its schema is `schemas/run_results.schema.json`.
 const VERSION: u32 = 1;
 
@@ -33,9 +36,25 @@ pub async fn write(warehouse: &Store, run_id: &str, result: &impl Serialize) -> 
         .map_err(|source| Error::bug("run results cannot be written").because(source))?;
     let files = [("report.html", html::page(&json)?), ("run_results.json", text + "\n")];
     // The results, which say that all are there, come last.
-    warehouse.put(&format!("{folder}/{RESULT_SUMS}"), sums(&files)).await?;
-    for (name, content) in files {
-        warehouse.put(&format!("{folder}/{name}"), content).await?;
+    let sums = (RESULT_SUMS, sums(&files));
+    let all: Vec<(String, String)> = std::iter::once(sums)
+        .chain(files)
+        .map(|(name, content)| (format!("{folder}/{name}"), content))
+        .collect();
+    for _ in 0..ATTEMPTS {
+        for (path, content) in &all {
+            warehouse.put(path, content.clone()).await?;
+        }
+        // Another process of the same run may write its own between: whoever writes last finds all
+        // of them its own.
+        let mut whole = true;
+        for (path, content) in &all {
+            let there = warehouse.get_if_exists(path).await?;
+            whole &= there.is_some_and(|there| there == content.as_bytes());
+        }
+        if whole {
+            break;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::columns::{Columns, Keys, MISSING};
 use super::kernel::parallel;
@@ -54,6 +54,28 @@ pub(crate) struct RuleBlocks {
     membership: Membership,
     /// Where a row stands in a bounded group.
     positions: FxHashMap<(u32, u32), u32>,
+    /// Groups whose pairs of unchanged rows may be others than they were: see [`Since`].
+    again: FxHashSet<u32>,
+}
+
+/// What changed since these rows were last divided into blocks. Rows past those at hand are as they
+/// were then and are gone: they are in no group, and tell which blocks were past their bound.
+pub(crate) struct Since<'a> {
+    /// The rows that were there and are gone.
+    pub(crate) gone: usize,
+    /// By row at hand, whether it is new or has other values.
+    pub(crate) changed: &'a [bool],
+}
+
+impl Since<'_> {
+    /// The rows that a block held then, of those that it holds now or that are gone from it; `None`
+    /// where they are the same.
+    fn before(&self, block: &[u32]) -> Option<Vec<u32>> {
+        let rows = self.changed.len();
+        let same = |row: &&u32| self.changed.get(**row as usize).is_none_or(|changed| !changed);
+        let touched = |row: &u32| *row as usize >= rows || self.changed[*row as usize];
+        block.iter().any(touched).then(|| block.iter().filter(same).copied().collect())
+    }
 }
 
 /// A rule as it is asked for.
@@ -70,13 +92,19 @@ pub(crate) struct RuleKeys<'a> {
 
 impl RuleBlocks {
     /// Groups `rows` records by a rule's keys.
-    fn new(rule: &RuleKeys<'_>, columns: &Columns<'_>, rows: usize) -> Result<Self> {
+    fn new(
+        rule: &RuleKeys<'_>,
+        columns: &Columns<'_>,
+        rows: usize,
+        since: Option<&Since<'_>>,
+    ) -> Result<Self> {
         let keys: Vec<Keys> =
             rule.keys.iter().map(|key| columns.keys(key)).collect::<Result<_>>()?;
         let refine: Vec<_> =
             rule.refine.iter().map(|key| columns.text(key, Arc::clone)).collect::<Result<_>>()?;
         let refine: Vec<&[u32]> = refine.iter().map(|own| &own.codes[..]).collect();
-        let (starts, members) = group(&keys.iter().collect::<Vec<_>>(), rows);
+        let all = rows + since.map_or(0, |since| since.gone);
+        let (starts, members) = group(&keys.iter().collect::<Vec<_>>(), all);
         let window = (rule.max_block as usize).max(2);
         let mut blocks = Self {
             name: rule.name.to_owned(),
@@ -95,14 +123,23 @@ impl RuleBlocks {
             bounded: Vec::new(),
             membership: Membership::One,
             positions: FxHashMap::default(),
+            again: FxHashSet::default(),
         };
         for bounds in starts.windows(2) {
-            let block = &members[bounds[0]..bounds[1]];
+            let both = &members[bounds[0]..bounds[1]];
+            let block = &both[..both.partition_point(|row| (*row as usize) < rows)];
+            if block.len() < 2 {
+                continue;
+            }
             blocks.report.largest_block = blocks.report.largest_block.max(block.len() as u64);
             if block.len() > window && !refine.is_empty() {
                 blocks.report.refined_blocks += 1;
             }
-            blocks.divide(block, &refine, 0);
+            let before = match since {
+                Some(since) if both.len() > window => since.before(both),
+                _ => None,
+            };
+            blocks.divide(block, before.as_deref(), &refine, 0);
         }
         if keys.iter().any(|key| matches!(key, Keys::Many { .. })) {
             blocks.membership = blocks.rows_to_groups(rows);
@@ -111,23 +148,37 @@ impl RuleBlocks {
     }
 
     /// Takes a block in, divided by the refine keys from `depth` on while it is past the bound.
-    /// Records whose refine key is null are one part of their own.
-    fn divide(&mut self, block: &[u32], refine: &[&[u32]], depth: usize) {
+    /// Records whose refine key is null are one part of their own. `before` are the rows that it
+    /// held when it was last divided; none where it was whole then, or has not changed: so that
+    /// all its pairs of unchanged rows are known.
+    fn divide(&mut self, block: &[u32], before: Option<&[u32]>, refine: &[&[u32]], depth: usize) {
         if block.len() < 2 {
             return;
         }
+        let before = before.filter(|own| own.len() > self.window);
         if block.len() > self.window && depth < refine.len() {
-            let mut sorted = block.to_vec();
-            sorted.sort_by_key(|row| (refine[depth][*row as usize], *row));
-            for part in
-                sorted.chunk_by(|a, b| refine[depth][*a as usize] == refine[depth][*b as usize])
-            {
-                self.divide(part, refine, depth + 1);
+            let code = |row: &u32| refine[depth][*row as usize];
+            let by_code = |rows: &[u32]| {
+                let mut sorted = rows.to_vec();
+                sorted.sort_by_key(|row| (code(row), *row));
+                sorted
+            };
+            let before = before.map(by_code);
+            for part in by_code(block).chunk_by(|a, b| code(a) == code(b)) {
+                let same = before.as_ref().map(|own| {
+                    let start = own.partition_point(|row| code(row) < code(&part[0]));
+                    let end = own.partition_point(|row| code(row) <= code(&part[0]));
+                    &own[start..end]
+                });
+                self.divide(part, same, refine, depth + 1);
             }
             return;
         }
         let group = self.bounded.len() as u32;
         let bounded = block.len() > self.window;
+        if before.is_some_and(|own| own != block) {
+            self.again.insert(group);
+        }
         self.members.extend_from_slice(block);
         self.starts.push(self.members.len());
         self.bounded.push(bounded);
@@ -183,6 +234,17 @@ impl RuleBlocks {
     /// How many rows after a row it is paired with: all, or the window's width.
     pub(crate) fn reach(&self, group: u32) -> usize {
         if self.bounded[group as usize] { self.window - 1 } else { usize::MAX }
+    }
+
+    /// Groups that must be walked whole again, in no order: they, or the block that they are of,
+    /// were past the bound and are not what they were.
+    pub(crate) fn again(&self) -> impl Iterator<Item = u32> {
+        self.again.iter().copied()
+    }
+
+    /// Whether a group must be walked whole again.
+    pub(crate) fn is_again(&self, group: u32) -> bool {
+        self.again.contains(&group)
     }
 
     /// Whether a group is past its bound.
@@ -278,7 +340,19 @@ impl Blocks {
         rows: usize,
         threads: usize,
     ) -> Result<Self> {
-        let one = |place: usize| RuleBlocks::new(&rules[place], columns, rows);
+        Self::since(rules, columns, rows, None, threads)
+    }
+
+    /// The same, with what changed since rows were last grouped: `columns` hold the rows that are
+    /// gone after those at hand.
+    pub(crate) fn since(
+        rules: &[RuleKeys<'_>],
+        columns: &Columns<'_>,
+        rows: usize,
+        since: Option<&Since<'_>>,
+        threads: usize,
+    ) -> Result<Self> {
+        let one = |place: usize| RuleBlocks::new(&rules[place], columns, rows, since);
         let rules = parallel(rules.len(), threads, || (), |(), place| one(place))?;
         let rules: Vec<RuleBlocks> = rules.into_iter().collect::<Result<_>>()?;
         let mut table = vec![MISSING; rows * rules.len()];
@@ -304,7 +378,7 @@ impl Blocks {
     }
 
     /// The groups of a row by one rule, ascending.
-    fn groups(&self, rule: usize, row: u32) -> &[u32] {
+    pub(crate) fn groups(&self, rule: usize, row: u32) -> &[u32] {
         match &self.rules[rule].membership {
             Membership::Many { starts, groups } => {
                 &groups[starts[row as usize]..starts[row as usize + 1]]
@@ -371,11 +445,24 @@ impl Blocks {
         self.rules.iter().map(|rule| rule.report.pairs).sum()
     }
 
-    /// The first rule whose keys a pair shares in a whole block, or in a window of a bounded one.
-    pub(crate) fn first_rule(&self, l: u32, r: u32) -> Option<u16> {
+    /// The rule and the group that emit a pair: the first rule whose keys it shares in a whole
+    /// block, or in a window of a bounded one.
+    pub(crate) fn emitter(&self, l: u32, r: u32) -> Option<(u16, u32)> {
+        if self.plain {
+            let mut shared = self.row(l).iter().zip(self.row(r));
+            let first = shared.position(|(l, r)| l == r && *l != MISSING)?;
+            return Some((first as u16, self.row(l)[first]));
+        }
         let first = |bounded| {
-            (0..self.rules.len()).position(|rule| self.emitting(rule, l, r, bounded).is_some())
+            (0..self.rules.len()).find_map(|rule| {
+                self.emitting(rule, l, r, bounded).map(|group| (rule as u16, group))
+            })
         };
-        first(false).or_else(|| first(true)).map(|place| place as u16)
+        first(false).or_else(|| first(true))
+    }
+
+    /// The rule that emits a pair.
+    pub(crate) fn first_rule(&self, l: u32, r: u32) -> Option<u16> {
+        self.emitter(l, r).map(|(rule, _)| rule)
     }
 }

@@ -254,10 +254,107 @@ pub fn threshold(strata: &[Stratum], target: f64) -> (Option<f64>, Option<f64>) 
     (least(|own| own.low), least(|own| own.value))
 }
 
+/// Judged pairs of about one probability, and how often they are the same.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Bin {
+    /// The least probability in it.
+    pub from: f64,
+    /// The least probability above it; the last bin holds 1 too.
+    pub to: f64,
+    /// Pairs judged.
+    pub judged: u64,
+    /// Of those, the same.
+    pub same: u64,
+    /// The mean of their match probabilities: the share that the model expects.
+    pub expected: f64,
+    /// The share that is the same, with its interval of 95 percent.
+    pub share: Estimate,
+    /// Whether the expected share is within the interval.
+    pub fits: bool,
+}
+
+/// How a model's probabilities fit what people say.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Calibration {
+    /// Pairs judged.
+    pub judged: u64,
+    /// Of those, the same.
+    pub same: u64,
+    /// How many the model expects to be the same.
+    pub expected: f64,
+    /// The mean squared distance of probability and verdict (Brier 1950): 0 is the best.
+    pub brier: f64,
+    /// By probability, ascending; those in which nobody judged a pair are left out.
+    pub bins: Vec<Bin>,
+}
+
+/// Where the bins of [`calibration`] begin: narrower at the ends, where a model is sure.
+const BINS: &[f64] = &[0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99];
+
+/// Compares match probabilities with verdicts. Pairs may have been chosen by their probability, as
+/// doubtful ones are, and the bins still hold: within one, nothing but the probability chose.
+pub fn calibration(judged: &[(f64, bool)]) -> Calibration {
+    // In one order, so that sums of floats do not depend on that of the file.
+    let mut judged = judged.to_vec();
+    judged.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let same = |own: &[(f64, bool)]| own.iter().filter(|(_, same)| *same).count() as u64;
+    let mean = |own: &[(f64, bool)]| own.iter().map(|(p, _)| p).sum::<f64>() / own.len() as f64;
+    let ends = BINS.iter().skip(1).copied().chain([f64::INFINITY]);
+    let mut bins = Vec::new();
+    for (from, to) in BINS.iter().copied().zip(ends) {
+        let own: Vec<(f64, bool)> =
+            judged.iter().copied().filter(|(p, _)| *p >= from && *p < to).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let (k, n, expected) = (same(&own), own.len() as u64, mean(&own));
+        let (low, high) = wilson(k as f64, n as f64);
+        bins.push(Bin {
+            from,
+            to: to.min(1.0),
+            judged: n,
+            same: k,
+            expected,
+            share: Estimate { value: k as f64 / n as f64, low, high },
+            fits: low <= expected && expected <= high,
+        });
+    }
+    let distance = |(p, same): &(f64, bool)| (p - f64::from(u8::from(*same))).powi(2);
+    Calibration {
+        judged: judged.len() as u64,
+        same: same(&judged),
+        expected: judged.iter().map(|(p, _)| p).sum(),
+        brier: judged.iter().map(distance).sum::<f64>() / judged.len().max(1) as f64,
+        bins,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::SplitMix64;
+
+    #[test]
+    fn probabilities_that_are_right_fit_and_those_that_are_not_do_not() {
+        let mut random = SplitMix64::new(11);
+        let mut judged = Vec::new();
+        for _ in 0..4000 {
+            let p = random.uniform();
+            judged.push((p, random.uniform() < p));
+        }
+        let found = calibration(&judged);
+        assert_eq!((found.judged, found.bins.len()), (4000, 8));
+        assert!(found.bins.iter().filter(|bin| bin.fits).count() >= 7, "{found:#?}");
+        assert!((found.expected - found.same as f64).abs() < 120.0);
+        // Of a uniform p the expected squared distance is 1/6.
+        assert!((found.brier - 1.0 / 6.0).abs() < 0.02, "{}", found.brier);
+        let wrong: Vec<(f64, bool)> = judged.iter().map(|(p, same)| (p.sqrt(), *same)).collect();
+        let wrong = calibration(&wrong);
+        assert!(wrong.bins.iter().filter(|bin| !bin.fits).count() >= 4, "{wrong:#?}");
+        judged.reverse();
+        assert_eq!(calibration(&judged), found, "whatever the order");
+        assert_eq!(calibration(&[(1.0, true)]).bins[0].to, 1.0);
+    }
 
     #[test]
     fn wilson_bounds_are_those_of_the_textbook() {

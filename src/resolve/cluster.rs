@@ -205,12 +205,12 @@ impl<'a> Forest<'a> {
         if strength == Strength::Steward {
             return None;
         }
-        for left in &self.signatures[small as usize] {
-            for right in &self.signatures[large as usize] {
-                if let Some(place) = self.guards.rules.separates(*left, *right) {
-                    return Some(Refusal::Rule(place));
-                }
-            }
+        // The first rule in the settings, whatever order signatures are in.
+        let (left, right) = (&self.signatures[small as usize], &self.signatures[large as usize]);
+        let both = left.iter().flat_map(|left| right.iter().map(move |right| (*left, *right)));
+        let apart = both.filter_map(|(left, right)| self.guards.rules.separates(left, right)).min();
+        if let Some(place) = apart {
+            return Some(Refusal::Rule(place));
         }
         let twice = &self.sources[large as usize];
         if let Some(source) = self.sources[small as usize].iter().find(|s| twice.contains(s)) {

@@ -63,6 +63,29 @@ impl Dictionary {
         Ok(plain)
     }
 
+    /// Codes an array as it is, blank texts too, but for rows that say nothing anywhere: for what is
+    /// asked of rows and not of values.
+    pub(crate) fn exact(array: &ArrayRef, what: &str, silent: &[bool]) -> Result<Self> {
+        let text = as_text(array, what)?;
+        let mut known = Texts::default();
+        let codes = text.iter().enumerate().map(|(row, value)| match value {
+            Some(value) if !silent.get(row).is_some_and(|silent| *silent) => known.number(value),
+            _ => MISSING,
+        });
+        Ok(Self { codes: codes.collect(), values: known.values })
+    }
+
+    /// By row, whether all of these columns are null or blank.
+    pub(crate) fn silent(columns: &[(String, ArrayRef)]) -> Result<Vec<bool>> {
+        let mut silent = vec![true; columns.first().map_or(0, |own| own.1.len())];
+        for (what, array) in columns {
+            for (value, silent) in as_text(array, what)?.iter().zip(&mut silent) {
+                *silent &= value.is_none_or(|value| value.trim().is_empty());
+            }
+        }
+        Ok(silent)
+    }
+
     /// The same column after `normalise`, which is called once for each distinct value and gives
     /// `None` for a value that says nothing. What it leaves blank is missing.
     pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {

@@ -7,11 +7,16 @@
 //! name, of the cluster's smallest (source, record_id) and the least n that gives an id never used.
 //!
 //! **Claims.** An id claims each cluster that holds one of its records; each id gets one cluster
-//! and each cluster one id, taken in this order: ids in use before ids that were retired or merged
-//! away, the older id (the date of its birth, then its text), the larger overlap, the smallest
-//! (source, record_id). An id out of use claims by the records it held when it went, which its last
-//! event names in `cause`: so a record that comes back, or a merge that is undone, brings its id
-//! back.
+//! and each cluster one id, taken in this order: what a steward chose, the latest choice first; ids
+//! in use before ids that were retired or merged away, the older id (the date of its birth, then its
+//! text), the larger overlap, the smallest (source, record_id). An id out of use claims by the
+//! records it held when it went, which its last event names in `cause`: so a record that comes back,
+//! or a merge that is undone, brings its id back.
+//!
+//! **Ids that only a decision knows.** A run of the same date takes the place of the one whose ids a
+//! steward saw, and builds on what was before both. An id that a decision names and no earlier run
+//! does was seen there: it claims by the records that the decision names, and is redirected where
+//! these went to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +25,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Date32Array, RecordBatch, StringArr
 use arrow::datatypes::Date32Type;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::decisions::Decision;
 use super::record::RecordKey;
 use super::redirect::{Redirect, redirects};
 use super::run::Link;
@@ -35,6 +41,8 @@ pub struct IdentifyRun<'a> {
     pub run_id: &'a str,
     /// Its logical date, in days since 1970-01-01.
     pub logical_date: i32,
+    /// What stewards decided; only what stands counts.
+    pub decisions: &'a [Decision],
 }
 
 /// What the predecessor left.
@@ -79,6 +87,8 @@ struct History<'a> {
     gone: BTreeMap<&'a str, Vec<RecordKey>>,
     /// Every id ever used.
     used: FxHashSet<&'a str>,
+    /// Ids that decisions alone name, with the records that they name of them, sorted.
+    named: BTreeMap<&'a str, Vec<Key<'a>>>,
     redirects: Vec<Redirect>,
 }
 
@@ -158,6 +168,21 @@ impl<'a> History<'a> {
         Ok(())
     }
 
+    fn read_decisions(&mut self, run: &IdentifyRun<'a>) {
+        for own in run.decisions.iter().filter(|own| own.stands()) {
+            for (id, key) in [(&own.golden_id_a, &own.a), (&own.golden_id_b, &own.b)] {
+                if let Some(id) = id.as_deref().filter(|id| !self.used.contains(id)) {
+                    self.born.insert(id, run.logical_date);
+                    self.named.entry(id).or_default().push((&key.source, &key.record_id));
+                }
+            }
+        }
+        for records in self.named.values_mut() {
+            records.sort_unstable();
+            records.dedup();
+        }
+    }
+
     fn born(&self, id: &str) -> i32 {
         self.born.get(id).copied().unwrap_or(i32::MIN)
     }
@@ -166,6 +191,8 @@ impl<'a> History<'a> {
 /// A claim of an id on a cluster; the order of claims is that of the fields.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Claim<'a> {
+    /// When a steward chose it, the latest first; those that nobody chose come after.
+    chosen: std::cmp::Reverse<Option<i64>>,
     out_of_use: bool,
     born: i32,
     id: &'a str,
@@ -197,7 +224,35 @@ pub fn identify(
     previous: Option<&Previous<'_>>,
     links: &[Link],
 ) -> Result<Identified> {
-    let history = previous.map_or_else(|| Ok(History::default()), History::read)?;
+    identify_among(run, clusters, previous, links, &|_| false)
+}
+
+/// The records of every id out of use of which one comes back: it is among `clusters` and was not
+/// there.
+pub(super) fn returning(
+    previous: &Previous<'_>,
+    clusters: &[Vec<RecordKey>],
+) -> Result<FxHashSet<RecordKey>> {
+    let history = History::read(previous)?;
+    let new = |key: &&RecordKey| {
+        !history.members.contains_key(&(key.source.as_str(), key.record_id.as_str()))
+    };
+    let new: FxHashSet<&RecordKey> = clusters.iter().flatten().filter(new).collect();
+    let back = history.gone.values().filter(|own| own.iter().any(|key| new.contains(key)));
+    Ok(back.flatten().cloned().collect())
+}
+
+/// The same where `stays` says which ids are of entities that are neither among `clusters` nor in
+/// the earlier tables: they are in use, before and after.
+pub(super) fn identify_among(
+    run: &IdentifyRun<'_>,
+    clusters: &[Vec<RecordKey>],
+    previous: Option<&Previous<'_>>,
+    links: &[Link],
+    stays: &dyn Fn(&str) -> bool,
+) -> Result<Identified> {
+    let mut history = previous.map_or_else(|| Ok(History::default()), History::read)?;
+    history.read_decisions(run);
     let clusters: Vec<Vec<Key<'_>>> = clusters
         .iter()
         .map(|cluster| {
@@ -215,8 +270,8 @@ pub fn identify(
         .enumerate()
         .flat_map(|(number, keys)| keys.iter().map(move |key| (*key, number)))
         .collect();
-    let claimed = settle(&history, &clusters, &place);
-    let golden_ids = name(run, &history, &clusters, &claimed);
+    let claimed = settle(run, &history, &clusters, &place);
+    let golden_ids = name(run, &history, &clusters, &claimed, stays);
     let state =
         State { run, history: &history, clusters: &clusters, place: &place, ids: &golden_ids };
     let events = state.events(links);
@@ -225,7 +280,9 @@ pub fn identify(
         .filter(|event| event.event == "merged")
         .filter_map(|event| Some((event.golden_id.as_str(), event.other.as_deref()?)))
         .collect();
-    let live: FxHashSet<&str> = golden_ids.iter().map(String::as_str).collect();
+    let mut live: FxHashSet<&str> = golden_ids.iter().map(String::as_str).collect();
+    let ends = history.redirects.iter().flat_map(|own| [own.old.as_str(), own.new.as_str()]);
+    live.extend(ends.filter(|id| stays(id)));
     let redirects = redirects(&history.redirects, &live, &merged, run.logical_date, run.run_id);
     Ok(Identified {
         members: state.members()?,
@@ -237,17 +294,20 @@ pub fn identify(
 
 /// The id that each cluster keeps or gets back.
 fn settle<'a>(
+    run: &IdentifyRun<'a>,
     history: &'a History<'a>,
     clusters: &[Vec<Key<'a>>],
     place: &FxHashMap<Key<'a>, usize>,
 ) -> Vec<Option<&'a str>> {
     let mut claims = Vec::new();
+    let mut choices = choices(run, place);
     let mut claim = |id: &'a str, out_of_use: bool, records: &mut dyn Iterator<Item = Key<'a>>| {
         let mut overlaps: BTreeMap<usize, usize> = BTreeMap::new();
         for cluster in records.filter_map(|key| place.get(&key)) {
             *overlaps.entry(*cluster).or_default() += 1;
         }
         claims.extend(overlaps.into_iter().map(|(cluster, overlap)| Claim {
+            chosen: std::cmp::Reverse(choices.remove(&(id, cluster))),
             out_of_use,
             born: history.born(id),
             id,
@@ -266,6 +326,19 @@ fn settle<'a>(
             &mut records.iter().map(|key| (key.source.as_str(), key.record_id.as_str())),
         );
     }
+    for (id, records) in &history.named {
+        claim(id, true, &mut records.iter().copied());
+    }
+    // A steward may choose an id none of whose records is in the cluster any more.
+    claims.extend(choices.into_iter().map(|((id, cluster), at)| Claim {
+        chosen: std::cmp::Reverse(Some(at)),
+        out_of_use: true,
+        born: history.born(id),
+        id,
+        overlap: std::cmp::Reverse(0),
+        smallest: clusters[cluster][0],
+        cluster,
+    }));
     claims.sort_unstable();
     let mut kept: Vec<Option<&str>> = vec![None; clusters.len()];
     let mut settled: FxHashSet<&str> = FxHashSet::default();
@@ -277,14 +350,36 @@ fn settle<'a>(
     kept
 }
 
+/// Which id a steward chose for which cluster, and when last: of a decision that two records are the
+/// same, either says which cluster it is.
+fn choices<'a>(
+    run: &IdentifyRun<'a>,
+    place: &FxHashMap<Key<'a>, usize>,
+) -> BTreeMap<(&'a str, usize), i64> {
+    let mut choices = BTreeMap::new();
+    for own in run.decisions.iter().filter(|own| own.stands()) {
+        let Some(id) = own.keep_golden_id.as_deref() else { continue };
+        let cluster =
+            |key: &'a RecordKey| place.get(&(key.source.as_str(), key.record_id.as_str())).copied();
+        let of = cluster(&own.a).or_else(|| cluster(&own.b).filter(|_| own.same));
+        if let Some(cluster) = of {
+            let last = choices.entry((id, cluster)).or_insert(own.at);
+            *last = own.at.max(*last);
+        }
+    }
+    choices
+}
+
 /// The ids of all clusters, new ones for those that kept none.
 fn name(
     run: &IdentifyRun<'_>,
     history: &History<'_>,
     clusters: &[Vec<Key<'_>>],
     kept: &[Option<&str>],
+    stays: &dyn Fn(&str) -> bool,
 ) -> Vec<String> {
-    let mut given: FxHashSet<String> = FxHashSet::default();
+    let used = |id: &str| history.used.contains(id) || stays(id);
+    let mut given: FxHashSet<String> = kept.iter().flatten().map(|id| (*id).to_owned()).collect();
     let key = blake3::derive_key("simurgh golden id 1", run.pipeline.as_bytes());
     clusters
         .iter()
@@ -294,7 +389,7 @@ fn name(
             // No other cluster has this smallest record, so that the order of clusters is nothing.
             None => (0u64..)
                 .map(|n| golden_id(&key, records[0], n))
-                .find(|id| !history.used.contains(id.as_str()) && given.insert(id.clone()))
+                .find(|id| !used(id) && given.insert(id.clone()))
                 .unwrap_or_default(),
         })
         .collect()
@@ -348,6 +443,11 @@ impl State<'_> {
         }
         for (id, records) in &self.history.current {
             if !live.contains_key(id) {
+                events.push(self.departure(id, records, &links_of));
+            }
+        }
+        for (id, records) in self.history.named.iter().filter(|(id, _)| !live.contains_key(*id)) {
+            if records.iter().any(|key| self.place.contains_key(key)) {
                 events.push(self.departure(id, records, &links_of));
             }
         }

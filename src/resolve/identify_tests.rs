@@ -10,6 +10,7 @@ struct Story {
     events: RecordBatch,
     redirects: RecordBatch,
     day: i32,
+    decisions: Vec<Decision>,
     /// The id of each record.
     now: BTreeMap<u8, String>,
     today: Vec<(String, String, Option<String>)>,
@@ -22,6 +23,7 @@ impl Story {
             events: RecordBatch::new_empty(tables::entity_events()),
             redirects: RecordBatch::new_empty(tables::id_redirects()),
             day: 20_000,
+            decisions: Vec::new(),
             now: BTreeMap::new(),
             today: Vec::new(),
         }
@@ -34,7 +36,12 @@ impl Story {
     fn day(&mut self, clusters: &[Vec<u8>]) -> &mut Self {
         self.day += 1;
         let run_id = format!("run{}", self.day);
-        let run = IdentifyRun { pipeline: "test", run_id: &run_id, logical_date: self.day };
+        let run = IdentifyRun {
+            pipeline: "test",
+            run_id: &run_id,
+            logical_date: self.day,
+            decisions: &self.decisions,
+        };
         let keys: Vec<Vec<RecordKey>> =
             clusters.iter().map(|own| own.iter().map(|r| Self::key(*r)).collect()).collect();
         let found = {
@@ -160,6 +167,72 @@ fn records_that_come_back_bring_their_id_back() {
     assert_eq!((story.happened(&id), story.open().get(&id)), (vec!["merged"], Some(&story.id(3))));
 }
 
+/// A decision about two records, whose golden ids were these; the younger of two merged is kept.
+fn decision(at: i64, (a, b): (u8, u8), ids: (&str, &str), same: bool, keep: &str) -> Decision {
+    Decision {
+        id: format!("d{at}"),
+        a: Story::key(a),
+        b: Story::key(b),
+        same,
+        by: "lea".to_owned(),
+        at,
+        why: None,
+        withdrawn_at: None,
+        withdrawn_by: None,
+        golden_id_a: Some(ids.0.to_owned()),
+        golden_id_b: Some(ids.1.to_owned()),
+        keep_golden_id: Some(keep.to_owned()),
+    }
+}
+
+#[test]
+fn the_stewards_choice_goes_before_the_older_id_and_its_undoing_brings_both_back() {
+    let mut story = Story::new();
+    story.day(&[vec![1]]).day(&[vec![1], vec![2, 4]]);
+    let (older, younger) = (story.id(1), story.id(2));
+    story.decisions = vec![decision(1, (2, 1), (&younger, &older), true, &younger)];
+    story.day(&[vec![1, 2, 4]]);
+    assert_eq!((story.id(1), story.happened(&older)), (younger.clone(), vec!["merged"]));
+    assert_eq!(story.open(), BTreeMap::from([(older.clone(), younger.clone())]));
+    story.decisions[0].withdrawn_at = Some(2);
+    story.day(&[vec![1], vec![2, 4]]);
+    assert_eq!((story.id(1), story.id(2)), (older.clone(), younger));
+    assert_eq!(story.happened(&older), ["restored"]);
+    assert!(story.open().is_empty());
+}
+
+#[test]
+fn a_record_that_is_parted_leaves_the_id_to_those_that_the_steward_chose() {
+    let mut story = Story::new();
+    story.day(&[vec![1, 2, 3]]);
+    let id = story.id(1);
+    // By the rule the larger part would keep it.
+    story.decisions = vec![
+        decision(1, (1, 2), (&id, &id), false, &id),
+        decision(1, (1, 3), (&id, &id), false, &id),
+    ];
+    story.day(&[vec![1], vec![2, 3]]);
+    assert_eq!((story.id(1), story.happened(&story.id(2))), (id, vec!["split"]));
+}
+
+#[test]
+fn a_run_of_the_same_date_redirects_the_id_that_only_the_decision_knows() {
+    let mut story = Story::new();
+    story.day(&[vec![1], vec![2]]);
+    let (first, second) = (story.id(1), story.id(2));
+    // The same day again, from what was before it: nothing.
+    let mut again = Story::new();
+    again.decisions = vec![decision(1, (2, 1), (&second, &first), true, &second)];
+    again.day(&[vec![1, 2]]);
+    assert_eq!((again.id(1), again.happened(&first)), (second.clone(), vec!["merged"]));
+    assert_eq!(again.open(), BTreeMap::from([(first.clone(), second.clone())]));
+    again.day(&[vec![1, 2]]);
+    assert!(again.today.is_empty(), "told once");
+    again.decisions[0].withdrawn_at = Some(2);
+    again.day(&[vec![1], vec![2]]);
+    assert_eq!((again.id(1), again.id(2)), (first, second));
+}
+
 #[test]
 fn since_run_is_kept_while_a_record_stays() {
     let mut story = Story::new();
@@ -227,5 +300,169 @@ proptest! {
         story.day(&last);
         prop_assert_eq!(&story.now, &ids);
         prop_assert!(story.today.is_empty(), "a day without change has no events");
+    }
+}
+
+/// The rules of ids and events, in the plainest words, over sets of records.
+#[derive(Default)]
+struct Oracle {
+    /// Ids in use, with their records.
+    current: BTreeMap<String, BTreeSet<u8>>,
+    /// Ids out of use, with the records they held when they went.
+    gone: BTreeMap<String, BTreeSet<u8>>,
+    /// The day on which each id was first used.
+    born: BTreeMap<String, i32>,
+    /// Where each id led last.
+    leads: BTreeMap<String, String>,
+    /// Ids out of use that lead to one in use.
+    redirected: BTreeSet<String>,
+}
+
+type Happened = BTreeSet<(String, &'static str, Option<String>)>;
+
+impl Oracle {
+    /// Who gets which id: one claim after another, the best first.
+    fn kept(&self, clusters: &[Vec<u8>]) -> Vec<Option<String>> {
+        let mut kept: Vec<Option<String>> = vec![None; clusters.len()];
+        let mut open: Vec<(bool, &String, &BTreeSet<u8>)> = self
+            .current
+            .iter()
+            .map(|(id, records)| (false, id, records))
+            .chain(self.gone.iter().map(|(id, records)| (true, id, records)))
+            .collect();
+        // In use before out of use, the older before the younger, then by the id's text.
+        open.sort_by_key(|(out, id, _)| (*out, self.born[*id], (*id).clone()));
+        for (_, id, records) in open {
+            let overlap = |own: &[u8]| own.iter().filter(|record| records.contains(record)).count();
+            let smallest = |own: &[u8]| own.iter().map(|record| Story::key(*record)).min().unwrap();
+            let mut best: Option<usize> = None;
+            for place in 0..clusters.len() {
+                if kept[place].is_some() || overlap(&clusters[place]) == 0 {
+                    continue;
+                }
+                let better = best.is_none_or(|best| {
+                    let (own, other) = (&clusters[place], &clusters[best]);
+                    overlap(own) > overlap(other)
+                        || overlap(own) == overlap(other) && smallest(own) < smallest(other)
+                });
+                if better {
+                    best = Some(place);
+                }
+            }
+            if let Some(place) = best {
+                kept[place] = Some(id.clone());
+            }
+        }
+        kept
+    }
+
+    /// What happens on a day whose clusters have these ids.
+    fn happened(&self, clusters: &[Vec<u8>], ids: &[String]) -> Happened {
+        let mut happened = Happened::new();
+        let was_in = |record: &u8| {
+            self.current.iter().find(|(_, records)| records.contains(record)).map(|(id, _)| id)
+        };
+        let largest_part = |records: &BTreeSet<u8>| {
+            let overlap = |own: &[u8]| own.iter().filter(|record| records.contains(record)).count();
+            let smallest = |own: &[u8]| own.iter().map(|record| Story::key(*record)).min();
+            let there = (0..clusters.len()).filter(|place| overlap(&clusters[*place]) > 0);
+            there
+                .max_by_key(|place| {
+                    let own = &clusters[*place];
+                    (overlap(own), std::cmp::Reverse(smallest(own)))
+                })
+                .map(|place| ids[place].clone())
+        };
+        for (own, id) in clusters.iter().zip(ids) {
+            let mut say = |event, other| {
+                happened.insert((id.clone(), event, other));
+            };
+            if let Some(before) = self.current.get(id) {
+                if own.iter().any(|record| !before.contains(record)) {
+                    say("grown", None);
+                }
+                if before.iter().any(|record| !own.contains(record)) {
+                    say("shrunk", None);
+                }
+            } else if self.gone.contains_key(id) {
+                say("restored", None);
+            } else {
+                let origins: BTreeSet<&String> = own.iter().filter_map(was_in).collect();
+                if origins.is_empty() {
+                    say("created", None);
+                }
+                origins.into_iter().for_each(|other| say("split", Some(other.clone())));
+            }
+        }
+        for (id, records) in self.current.iter().filter(|(id, _)| !ids.contains(id)) {
+            let heir = largest_part(records);
+            happened.insert((id.clone(), if heir.is_some() { "merged" } else { "retired" }, heir));
+        }
+        for (id, records) in self.gone.iter().filter(|(id, _)| !ids.contains(id)) {
+            let back = |record: &u8| {
+                was_in(record).is_none() && clusters.iter().any(|own| own.contains(record))
+            };
+            if records.iter().any(back) && !self.redirected.contains(id) {
+                happened.insert((id.clone(), "merged", largest_part(records)));
+            }
+        }
+        happened
+    }
+
+    fn live(&mut self, day: i32, clusters: &[Vec<u8>], ids: &[String], happened: &Happened) {
+        let now: BTreeMap<String, BTreeSet<u8>> = ids
+            .iter()
+            .cloned()
+            .zip(clusters.iter().map(|own| own.iter().copied().collect()))
+            .collect();
+        let before = std::mem::replace(&mut self.current, now);
+        self.gone.extend(before.into_iter().filter(|(id, _)| !ids.contains(id)));
+        self.gone.retain(|id, _| !ids.contains(id));
+        for id in ids {
+            self.born.entry(id.clone()).or_insert(day);
+        }
+        let merged: BTreeMap<&String, &String> = happened
+            .iter()
+            .filter(|own| own.1 == "merged")
+            .filter_map(|own| Some((&own.0, own.2.as_ref()?)))
+            .collect();
+        let before = self.leads.clone();
+        for (id, target) in &before {
+            if let (false, Some(heir)) = (ids.contains(id), merged.get(target)) {
+                self.leads.insert(id.clone(), (*heir).clone());
+            }
+        }
+        self.leads.extend(merged.iter().map(|(id, heir)| ((*id).clone(), (*heir).clone())));
+        let open = self.leads.iter().filter(|(id, to)| !ids.contains(id) && ids.contains(to));
+        self.redirected = open.map(|(id, _)| id.clone()).collect();
+    }
+}
+
+proptest! {
+    #[test]
+    fn ids_and_events_are_those_of_the_plain_rules(
+        days in prop::collection::vec(prop::collection::vec(0u8..9, 10), 1..8),
+    ) {
+        let (mut story, mut oracle) = (Story::new(), Oracle::default());
+        for labels in &days {
+            let clusters = partition(labels);
+            story.day(&clusters);
+            let ids: Vec<String> = clusters.iter().map(|own| story.id(own[0])).collect();
+            for (kept, id) in oracle.kept(&clusters).iter().zip(&ids) {
+                match kept {
+                    Some(kept) => prop_assert_eq!(kept, id),
+                    None => prop_assert!(!oracle.born.contains_key(id), "a new entity has a new id"),
+                }
+            }
+            let expected = oracle.happened(&clusters, &ids);
+            let told: BTreeSet<(String, String, Option<String>)> = story.today.iter().cloned().collect();
+            let expected_text: BTreeSet<_> = expected
+                .iter()
+                .map(|(id, event, other)| (id.clone(), (*event).to_owned(), other.clone()))
+                .collect();
+            prop_assert_eq!(told.len(), story.today.len(), "no event twice");
+            prop_assert_eq!(told, expected_text);
+            oracle.live(story.day, &clusters, &ids, &expected);
+        }
     }
 }

@@ -13,9 +13,9 @@ use super::columns::{Dictionary, Keys};
 use super::compare::{Scratch, UNKNOWN, level_of};
 use super::kernel::{Chunk, walk};
 use super::model::{Model, Scorer, Weight, fixed, float, probability};
-use super::record::RecordKey;
+use super::record::{RecordKey, StewardDecision};
 use super::run::{Input, Options, Ready, column, prepare};
-use super::settings::Verdict;
+use super::settings::{LinkType, Verdict};
 use crate::error::Result;
 
 /// What a pair's match weight is made of: the prior, each comparison, and what other classes than
@@ -47,6 +47,30 @@ pub struct Part {
     pub level: Option<String>,
     /// Its weight, with the adjustment for rare and common values.
     pub weight: f64,
+    /// The part of it that rare and common values make.
+    pub term_frequency: f64,
+}
+
+/// Whether one blocking rule brings a pair together, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PairBlocking {
+    /// The rule.
+    pub rule: String,
+    /// Whether it does.
+    pub together: bool,
+    /// Its keys, each with what the pair has of it.
+    pub keys: Vec<KeyLook>,
+    /// Where all keys are shared and the rule does not bring the pair together: what parts it.
+    pub parted: Option<String>,
+}
+
+/// What a pair has of one blocking key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyLook {
+    /// The key's SQL.
+    pub key: String,
+    /// `same`, `different`, `unknown of a`, `unknown of b` or `unknown of both`.
+    pub state: &'static str,
 }
 
 /// A block of one rule.
@@ -146,13 +170,22 @@ impl<'a> Inspector<'a> {
         Ok(self.ready.trained()?.0)
     }
 
+    /// Trains a model whose m is counted from labelled pairs.
+    ///
+    /// # Errors
+    /// As [`super::train_from_labels`].
+    pub fn train_from_labels(&self, labels: &[StewardDecision]) -> Result<Model> {
+        self.ready.trained_from_labels(labels)
+    }
+
     /// Brings a model to the records.
     ///
     /// # Errors
     /// Where it is not a model of these comparisons.
     pub fn scoring<'b>(&'b self, model: &'b Model) -> Result<Scoring<'b>> {
-        model.check(self.ready.input.kind, &self.ready.comparisons)?;
-        let scorer = Scorer::new(model, &self.ready.comparisons, false);
+        let input = self.ready.input;
+        model.check(input.kind, &self.ready.comparisons, input.hash_key.as_ref())?;
+        let scorer = Scorer::new(model, &self.ready.comparisons, false, input.hash_key.as_ref());
         Ok(Scoring { ready: &self.ready, model, scorer })
     }
 
@@ -221,6 +254,63 @@ impl<'a> Inspector<'a> {
         })
     }
 
+    /// Why two records are not compared, whatever they say: the settings rule it out.
+    pub fn skipped(&self, l: u32, r: u32) -> Option<String> {
+        let settings = self.ready.input.settings;
+        if !self.ready.skip(l, r) {
+            return None;
+        }
+        let source = self.key(l).source;
+        Some(match (source == self.key(r).source, settings.link) {
+            (true, LinkType::LinkOnly) => {
+                format!("both are of `{source}`, and link_only compares two sources only")
+            }
+            (true, _) => format!("both are of `{source}`, which is duplicate_free"),
+            (false, _) => "they are of two sources, and dedupe_only compares one only".to_owned(),
+        })
+    }
+
+    /// Of each blocking rule, merge rules after them, whether it brings a pair together.
+    ///
+    /// # Errors
+    /// Where a key has no text form.
+    pub fn pair_blocking(&self, a: u32, b: u32) -> Result<Vec<PairBlocking>> {
+        let settings = self.ready.input.settings;
+        let asked = settings.blocking.iter().map(|rule| (&rule.keys[..], &rule.refine[..]));
+        let merging = settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+        let implied = merging.filter(|rule| !rule.same.is_empty());
+        let implied = implied.map(|rule| (&rule.same[..], &[][..]));
+        let blocks = &self.ready.blocks;
+        let mut looked = Vec::new();
+        for (place, ((keys, refine), arrays)) in asked.chain(implied).zip(self.keys()?).enumerate()
+        {
+            let states: Vec<KeyLook> = keys
+                .iter()
+                .zip(&arrays.keys)
+                .map(|(key, codes)| KeyLook { key: key.clone(), state: state(codes, a, b) })
+                .collect();
+            let together = blocks.holds(place, a.min(b), a.max(b));
+            let shared = states.iter().all(|own| own.state == "same");
+            let parted = (shared && !together).then(|| {
+                let differs = |(_, codes): &(&String, &Vec<u32>)| {
+                    codes[a as usize] != codes[b as usize]
+                };
+                let bound = arrays.bound;
+                match refine.iter().zip(&arrays.refine).find(differs) {
+                    Some((key, _)) => format!(
+                        "their block has more than max_block, {bound} records, and is divided by `{key}`, in which they differ"
+                    ),
+                    None => format!(
+                        "their block has more than max_block, {bound} records, and is compared in windows of so many, and they are farther apart in it"
+                    ),
+                }
+            });
+            let rule = blocks.rules[place].name.clone();
+            looked.push(PairBlocking { rule, together, keys: states, parted });
+        }
+        Ok(looked)
+    }
+
     /// Rows without a key for any blocking rule.
     fn no_key(&self) -> Result<Vec<u32>> {
         let rules = self.keys()?;
@@ -255,6 +345,18 @@ impl<'a> Inspector<'a> {
                 })
             })
             .collect()
+    }
+}
+
+/// What two rows have of a key.
+fn state(codes: &Keys, a: u32, b: u32) -> &'static str {
+    let (a, b) = (codes.of(a as usize), codes.of(b as usize));
+    match (a.is_empty(), b.is_empty()) {
+        (true, true) => "unknown of both",
+        (true, false) => "unknown of a",
+        (false, true) => "unknown of b",
+        (false, false) if a.iter().any(|code| b.contains(code)) => "same",
+        (false, false) => "different",
     }
 }
 
@@ -317,6 +419,7 @@ impl Scoring<'_> {
         let pattern = self.ready.comparisons.pattern(l, r);
         let weight = self.scorer.weight(pattern, l, r, Weight::MIN);
         let weights = self.scorer.weights(pattern, l, r);
+        let weights = weights.zip(self.scorer.term_weights(pattern, l, r));
         let parts: Vec<Part> = self
             .ready
             .comparisons
@@ -324,13 +427,14 @@ impl Scoring<'_> {
             .iter()
             .zip(weights)
             .enumerate()
-            .map(|(place, (own, weight))| Part {
+            .map(|(place, (own, (weight, term_frequency)))| Part {
                 comparison: own.name.clone(),
                 level: match level_of(pattern, place) {
                     UNKNOWN => None,
                     level => own.levels.get(usize::from(level) - 1).cloned(),
                 },
                 weight,
+                term_frequency,
             })
             .collect();
         let sum: Weight = parts.iter().map(|part| fixed(part.weight)).sum();

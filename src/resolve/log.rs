@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Date32Array, RecordBatch, StringArray};
 use arrow::compute::interleave;
 use arrow::row::{RowConverter, SortField};
 
@@ -28,13 +28,24 @@ fn sorted(keys: &[&StringArray], rows: usize) -> Vec<usize> {
     order
 }
 
+/// The run that a log is of.
+#[derive(Debug, Clone, Copy)]
+pub struct LogRun<'a> {
+    /// The run.
+    pub run_id: &'a str,
+    /// Its logical date, in days since 1970-01-01.
+    pub logical_date: i32,
+    /// The hash of its configuration.
+    pub configuration: &'a str,
+}
+
 /// Compares the pairs of the run before with those of this one, both as `tables::scored_pairs()`
 /// in any order. Gives `tables::match_log()`, sorted by key: rows as they are now, and removed
 /// ones as they were. A pair is changed where any column but its key is.
 pub fn match_log(
     previous: Option<&RecordBatch>,
     now: &RecordBatch,
-    run_id: &str,
+    run: &LogRun<'_>,
 ) -> Result<RecordBatch> {
     let bug = |_| Error::bug("the match log could not be made of two tables of scored pairs");
     let nothing = RecordBatch::new_empty(tables::scored_pairs());
@@ -85,7 +96,9 @@ pub fn match_log(
             interleave(&both, &rows).map_err(bug)
         })
         .collect::<Result<_>>()?;
-    columns.push(Arc::new(StringArray::from(vec![run_id; rows.len()])));
+    columns.push(Arc::new(StringArray::from(vec![run.run_id; rows.len()])));
     columns.push(Arc::new(StringArray::from(changes)));
+    columns.push(Arc::new(Date32Array::from(vec![run.logical_date; rows.len()])));
+    columns.push(Arc::new(StringArray::from(vec![run.configuration; rows.len()])));
     RecordBatch::try_new(tables::match_log(), columns).map_err(bug)
 }

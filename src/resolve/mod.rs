@@ -17,12 +17,17 @@
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
-//! | `identify`, `redirect` | golden ids through time |
+//! | `run/` | the same of what changed since an earlier run |
+//! | `identify`, `redirect`, `staying` | golden ids through time |
+//! | `decisions` | what stewards decided, and what contradicts it
+//! | `pairs` | the evidence of a scored pair, as columns
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
 //! | `inspect` | the same blocking, training and scoring, looked at pair by pair |
+//! | `near` | the records that share a blocking key with some
 //! | `difference` | what lies between two models |
 //! | `clerical` | pairs for a person to judge, and what the verdicts say of all |
+//! | `doubt` | pairs that a person's verdict would tell most about
 //! | `evaluate` | precision and recall against a truth |
 
 mod block;
@@ -32,7 +37,9 @@ mod cluster;
 mod columns;
 mod compare;
 mod conditions;
+mod decisions;
 mod difference;
+mod doubt;
 mod evaluate;
 mod evidence;
 mod fold;
@@ -42,6 +49,8 @@ mod intern;
 mod kernel;
 mod log;
 mod model;
+mod near;
+mod pairs;
 mod propose;
 mod quality;
 mod record;
@@ -51,28 +60,37 @@ mod run;
 mod sample;
 mod settings;
 mod similarity;
+mod staying;
 mod train;
 
 pub use block::BlockingReport;
 pub use clerical::{
-    Draw, Estimate, Stratum, allocate, precision, recall, size_for, strata, stratum_of, threshold,
+    Bin, Calibration, Draw, Estimate, Stratum, allocate, calibration, precision, recall, size_for,
+    strata, stratum_of, threshold,
 };
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
+pub use decisions::{Contradiction, Decision, Decisions, NewDecision, contradiction, standing};
 pub use difference::{LevelMove, ModelDifference};
+pub use doubt::{Doubt, Doubtful, doubtful};
 pub use evaluate::{CurvePoint, Evaluation, Score, WeightCounts, curve, evaluate};
 pub use identify::{Identified, IdentifyRun, Previous, identify};
-pub use inspect::{Block, Blocking, Inspector, Part, RuleBlocking, Scoring, Unlinkable, Waterfall};
-pub use log::match_log;
+pub use inspect::{
+    Block, Blocking, Inspector, KeyLook, PairBlocking, Part, RuleBlocking, Scoring, Unlinkable,
+    Waterfall,
+};
+pub use log::{LogRun, match_log};
 pub use model::{
     Candidate, Classes, ComparisonModel, Dependence, LargestMove, LevelModel, Model, TermFrequency,
     TrainingReport,
 };
+pub use near::near;
 pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{
-    GuardReport, Input, Link, Options, Replayed, Resolved, estimate, replay, resolve,
-    train_from_labels,
+    Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Input, Link, Options, Replayed,
+    Resolved, Unchanged, estimate, replay, resolve, resolve_since, train_from_labels,
 };
 pub use settings::*;
+pub use staying::{Staying, identify_since};

@@ -28,6 +28,7 @@ use super::columns::MISSING;
 use super::compare::{Comparisons, Terms, UNKNOWN, level_of};
 use super::settings::Thresholds;
 use crate::error::{Error, Result};
+use crate::keyed::{self, HashKey};
 
 /// One, in fixed point.
 const ONE: f64 = (1u64 << 20) as f64;
@@ -82,7 +83,7 @@ pub struct Classes {
     pub same: f64,
     /// Different entities that share a home or a firm; 0 in a model without that class.
     pub household: f64,
-    /// Different entities that share a name; 0 in a model without that class.
+    /// Different entities that share a name or are called alike; 0 in a model without that class.
     pub namesake: f64,
     /// Different entities that agree by chance.
     pub coincidence: f64,
@@ -119,7 +120,7 @@ pub struct LevelModel {
     pub u: f64,
     /// Its probability among pairs of one household.
     pub household: Option<f64>,
-    /// Its probability among pairs of namesakes.
+    /// Its probability among pairs of namesakes or look-alikes.
     pub namesake: Option<f64>,
     /// log2(m / u), a multiple of 2^-20.
     pub weight: f64,
@@ -143,8 +144,12 @@ pub struct TermFrequency {
     pub floor: u32,
     /// The frequency given to every value that is not listed: the mean over records of theirs.
     pub unlisted: f64,
-    /// Records by value, a value being 128 bits of BLAKE3 as hex, keyed by context.
+    /// Records by value, a value being 128 bits as hex of HMAC-SHA256 where `key` names a key, else
+    /// of BLAKE3: whoever holds the file can then try whether a value is common.
     pub counts: BTreeMap<String, u32>,
+    /// Which key the values are hashed under, as `HashKey::id` tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// How a model was trained.
@@ -203,11 +208,13 @@ pub struct Candidate {
 }
 
 /// How two comparisons depend on each other within a class, over the pairs that know both, weighted
-/// by their probability in the class. The model takes them for independent.
+/// by their probability in the class. The model takes them for independent. Of coincidence: over
+/// random pairs that agree on nothing else; the shares are those at any level but the loosest, and
+/// `bits` is by how much a pair that agrees on both weighs too much.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dependence {
-    /// The class: `same`, `household` or `namesake`.
+    /// The class: `same`, `household`, `namesake` or `coincidence`.
     pub class: String,
     /// One comparison.
     pub left: String,
@@ -222,6 +229,25 @@ pub struct Dependence {
     /// The mutual information of the two levels, in bits: about what the match weight of a pair is
     /// wrong by, on average, for having both.
     pub bits: f64,
+}
+
+impl TrainingReport {
+    /// What a person should know of how the model was trained.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let by_chance = self.dependence.iter().filter(|own| own.class == "coincidence");
+        let told = |own: &Dependence| {
+            format!(
+                "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they \
+                 should: a pair that agrees on both weighs about {:.1} bits too much; make one \
+                 comparison of them, such as type address of a street and its city, or leave one out",
+                own.left,
+                own.right,
+                own.bits.exp2(),
+                own.bits
+            )
+        };
+        by_chance.map(told).collect()
+    }
 }
 
 impl std::fmt::Display for LargestMove {
@@ -248,11 +274,11 @@ impl TermFrequency {
     const CAP: Weight = 10 << 20;
 
     /// Counts the values of one part of a comparison.
-    pub(crate) fn of(terms: &Terms) -> Self {
+    pub(crate) fn of(terms: &Terms, key: Option<&HashKey>) -> Self {
         let mut counts = BTreeMap::new();
         for (term, count) in terms.counts.iter().enumerate() {
             if *count >= Self::FLOOR {
-                counts.insert(terms.hash(term as u32), *count);
+                counts.insert(terms.hash(term as u32, key), *count);
             }
         }
         let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
@@ -276,19 +302,21 @@ impl TermFrequency {
             floor: Self::FLOOR,
             unlisted: mean(1, Self::FLOOR - 1),
             counts,
+            key: key.map(|key| key.id().to_owned()),
         }
     }
 
     /// What agreement on the part adds for each code of the comparison: log2(average / frequency).
     /// A frozen model may list a value that is rare here, so that only of a model of these very
     /// records (`own`) the count decides.
-    fn adjustments(&self, terms: &Terms, own: bool) -> Vec<Weight> {
+    fn adjustments(&self, terms: &Terms, own: bool, key: Option<&HashKey>) -> Vec<Weight> {
+        let key = key.filter(|_| self.key.is_some());
         let adjust =
             |frequency: f64| fixed((self.average / frequency).log2()).clamp(-Self::CAP, Self::CAP);
         let unlisted = adjust(self.unlisted);
         let listed = |term: usize, count: u32| match own {
             true => (count >= self.floor).then_some(count),
-            false => self.counts.get(&terms.hash(term as u32)).copied(),
+            false => self.counts.get(&terms.hash(term as u32, key)).copied(),
         };
         let by_term: Vec<Weight> = terms
             .counts
@@ -376,7 +404,12 @@ impl Model {
     }
 
     /// Whether the model is of these comparisons, level by level.
-    pub(crate) fn check(&self, kind: &str, comparisons: &Comparisons) -> Result<()> {
+    pub(crate) fn check(
+        &self,
+        kind: &str,
+        comparisons: &Comparisons,
+        key: Option<&HashKey>,
+    ) -> Result<()> {
         let wrong = |what: String| {
             Err(Error::configuration(format!("the model does not fit the pipeline: {what}"))
                 .help("train it again, or set the comparisons as they were"))
@@ -399,7 +432,27 @@ impl Model {
                 return wrong(format!("comparison `{}` differs", asked.name));
             }
         }
+        let other = |own: &TermFrequency| match (&own.key, key) {
+            (None, _) => false,
+            (Some(own), key) => key.is_none_or(|key| key.id() != own),
+        };
+        if self.term_frequencies().any(other) {
+            return Err(Error::configuration(format!(
+                "the model's term frequencies are hashed under another key than {} holds",
+                keyed::VARIABLE
+            ))
+            .help("set the key that it was trained under, or train it again"));
+        }
         Ok(())
+    }
+
+    fn term_frequencies(&self) -> impl Iterator<Item = &TermFrequency> {
+        self.comparisons.iter().flat_map(|own| own.term_frequency.iter().flatten())
+    }
+
+    /// Whether a value of its term frequencies is under a plain hash.
+    pub(crate) fn plain_terms(&self) -> bool {
+        self.term_frequencies().any(|own| own.key.is_none() && !own.counts.is_empty())
     }
 }
 
@@ -433,7 +486,12 @@ pub(crate) struct Scorer<'a> {
 
 impl<'a> Scorer<'a> {
     /// Brings a model to the records; `own` where it was trained on these very records.
-    pub(crate) fn new(model: &Model, comparisons: &'a Comparisons, own: bool) -> Self {
+    pub(crate) fn new(
+        model: &Model,
+        comparisons: &'a Comparisons,
+        own: bool,
+        key: Option<&HashKey>,
+    ) -> Self {
         let by_level = |weight: &dyn Fn(&LevelModel) -> f64| {
             let of = |comparison: &ComparisonModel| {
                 std::iter::once(0)
@@ -448,7 +506,7 @@ impl<'a> Scorer<'a> {
             .zip(&comparisons.list)
             .map(|(model, comparison)| {
                 let parts = model.term_frequency.iter().flatten().zip(&comparison.terms);
-                parts.map(|(part, terms)| part.adjustments(terms, own)).collect()
+                parts.map(|(part, terms)| part.adjustments(terms, own, key)).collect()
             })
             .collect();
         let household = model.household_prior_weight.map(|prior| Other {
@@ -554,6 +612,19 @@ impl<'a> Scorer<'a> {
         let adjusted = best.iter().flatten().map(|own| own.adjustment).sum();
         let level = |place: usize| best[place].map_or(UNKNOWN, |own| own.level);
         self.prior + total - self.penalty(adjusted, level)
+    }
+
+    /// log2 of the prior odds.
+    pub(crate) fn prior(&self) -> Weight {
+        self.prior
+    }
+
+    /// What the values add to each comparison's weight, in order: the term-frequency part of it.
+    pub(crate) fn term_weights(&self, pattern: u64, l: u32, r: u32) -> impl Iterator<Item = f64> {
+        (0..self.weights.len()).map(move |comparison| match level_of(pattern, comparison) {
+            UNKNOWN => 0.0,
+            level => float(self.adjustment(comparison, level, l, r)),
+        })
     }
 
     /// The weight of each comparison with its adjustment, in order.

@@ -89,7 +89,7 @@ impl Rules {
             asked = Some(Asked::new(conditions));
             // What a condition reads tells records apart.
             for (name, array) in conditions.columns(condition)? {
-                columns.push(Dictionary::plain(&list_as_text(&array), &name)?.codes);
+                columns.push(Dictionary::exact(&list_as_text(&array), &name, &[])?.codes);
             }
         }
         let mut rules = Self {

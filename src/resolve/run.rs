@@ -16,24 +16,34 @@ use arrow::compute::take;
 use arrow::datatypes::{DataType, Field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::block::{BlockingReport, Blocks, RuleKeys};
+use super::block::{BlockingReport, Blocks, RuleKeys, Since};
 use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
 use super::columns::{Columns, MISSING};
 use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
 use super::conditions::{PairConditions, compiled};
 use super::kernel::{Chunk, Pair, parallel, walk};
 use super::model::{Best, Model, Scorer, Weight, fixed, float, probability};
+use super::pairs::{Effects, evidence};
 use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
+use crate::memory;
 use crate::random::mix;
 use crate::tables;
 
+mod incremental;
+mod output;
+mod part;
+mod partition;
 mod replay;
+mod taken;
+mod walk;
 
+pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
 pub use replay::{Replayed, replay};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
@@ -50,6 +60,8 @@ pub struct Input<'a> {
     pub expressions: HashMap<String, ArrayRef>,
     /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
     pub conditions: Option<Arc<dyn PairConditions>>,
+    /// The key under which values are hashed; without it none is, but for common ones in a model.
+    pub hash_key: Option<HashKey>,
 }
 
 /// How to compute; never what.
@@ -109,12 +121,18 @@ pub struct Resolved {
     pub iterations: u32,
     /// What a person should look at.
     pub warnings: Vec<String>,
+    /// How much of the records was looked at: all of them, or what changed. `links`, `guards` and
+    /// `pairs_compared` are of what was looked at; all else is the same.
+    pub extent: Extent,
 }
 
 /// Pairs that are held with their levels, at most, so that none is compared twice: 16 bytes each.
 /// Where there are more, training compares a fixed share of them that stands for all, and scoring
 /// compares each again.
 const HELD_PAIRS: u64 = 1 << 25;
+
+/// Bytes of a held pair, and of what its columns are larger than they need to be.
+const HELD_BYTES: u64 = 24;
 
 /// Pairs that such a share holds, about.
 const TRAINING_PAIRS: u64 = 1 << 22;
@@ -175,12 +193,12 @@ fn counts(held: &[Compared]) -> Counts {
 
 /// A pair to be written.
 #[derive(Clone, Copy)]
-struct Scored {
-    l: u32,
-    r: u32,
+pub(super) struct Scored {
+    pub(super) l: u32,
+    pub(super) r: u32,
     rule: u16,
-    pattern: u64,
-    weight: Weight,
+    pub(super) pattern: u64,
+    pub(super) weight: Weight,
     decision: &'static str,
     by: By,
 }
@@ -260,18 +278,22 @@ fn check_sorted(input: &Input<'_>) -> Result<usize> {
 /// Expressions that blocking and comparisons read.
 fn columns<'a>(input: &'a Input<'a>, compare: bool, threads: usize) -> Result<Columns<'a>> {
     let settings = input.settings;
-    let blocking = settings.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
-    let merging = settings.rules.iter().filter(|rule| rule.then == Verdict::Merge);
     let compared = settings.comparisons.iter().filter(|_| compare).flat_map(|own| &own.columns);
-    let all = blocking.chain(merging.flat_map(|rule| &rule.same)).chain(compared);
-    let all: Vec<&str> = all.map(String::as_str).collect();
+    let mut all = settings.blocking_expressions();
+    all.extend(compared.map(String::as_str));
     for sql in &all {
         column(input, sql)?;
     }
     Columns::new(&input.expressions, &all, threads)
 }
 
-fn blocks(input: &Input<'_>, columns: &Columns<'_>, rows: usize, threads: usize) -> Result<Blocks> {
+fn blocks(
+    input: &Input<'_>,
+    columns: &Columns<'_>,
+    rows: usize,
+    since: Option<&Since<'_>>,
+    threads: usize,
+) -> Result<Blocks> {
     let asked = input.settings.blocking.iter().map(|rule| RuleKeys {
         name: &rule.name,
         keys: &rule.keys,
@@ -285,7 +307,7 @@ fn blocks(input: &Input<'_>, columns: &Columns<'_>, rows: usize, threads: usize)
         refine: &[],
         max_block: MERGE_BLOCK,
     });
-    Blocks::new(&asked.chain(implied).collect::<Vec<_>>(), columns, rows, threads)
+    Blocks::since(&asked.chain(implied).collect::<Vec<_>>(), columns, rows, since, threads)
 }
 
 /// The bound of the blocks that a merge rule makes: windows chain what is past it.
@@ -298,7 +320,7 @@ const MERGE_BLOCK: u32 = 500;
 pub fn estimate(input: &Input<'_>) -> Result<Vec<BlockingReport>> {
     let rows = check_sorted(input)?;
     let columns = columns(input, false, 1)?;
-    Ok(blocks(input, &columns, rows, 1)?.rules.into_iter().map(|rule| rule.report).collect())
+    Ok(blocks(input, &columns, rows, None, 1)?.rules.into_iter().map(|rule| rule.report).collect())
 }
 
 pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Ready<'a>> {
@@ -311,8 +333,11 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         )));
     }
     let threads = options.threads;
+    // A code a row for each column, and a place in the blocks of each rule, at the least.
+    let places = input.expressions.len() + 2 * (settings.blocking.len() + settings.rules.len());
+    memory::need(4 * rows as u64 * places as u64)?;
     let columns = columns(input, true, threads)?;
-    let blocks = blocks(input, &columns, rows, threads)?;
+    let blocks = blocks(input, &columns, rows, None, threads)?;
     let conditions = input.conditions.as_ref();
     let of_conditions = |own: &ComparisonSettings| -> Result<Comparison> {
         let arrays: Vec<&ArrayRef> =
@@ -392,9 +417,13 @@ impl Ready<'_> {
         )
     }
 
-    /// Counts the levels of a share of pairs that depends on nothing but rows.
+    /// Counts the levels of a share of pairs that stands for all.
     fn share(&self) -> Result<Counts> {
-        let share = self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1);
+        self.counted(self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1))
+    }
+
+    /// Counts the levels of one in `share` pairs; which ones depends on nothing but rows.
+    fn counted(&self, share: u64) -> Result<Counts> {
         let drawn = |l: u32, r: u32| mix(u64::from(l) << 32 | u64::from(r)).is_multiple_of(share);
         let parts = walk(
             &self.blocks,
@@ -415,9 +444,26 @@ impl Ready<'_> {
         if self.blocks.pairs() > HELD_PAIRS {
             return Ok((self.train(&self.share()?, None)?, None));
         }
+        // Without room for them, pairs are counted now and compared again when they are scored: the
+        // counts, and so the model, are the same.
+        if !memory::has_room(self.blocks.pairs() * HELD_BYTES) {
+            return Ok((self.train(&self.counted(1)?, None)?, None));
+        }
         let held = self.compare()?;
         self.comparisons.check()?;
         Ok((self.train(&counts(&held), None)?, Some(held)))
+    }
+
+    /// Trains with m counted from labelled pairs: see [`train_from_labels`].
+    pub(super) fn trained_from_labels(&self, labels: &[StewardDecision]) -> Result<Model> {
+        let labelled = self.labelled(labels);
+        if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
+            return Err(Error::data("no labelled pair of one entity is among the records")
+                .help("m is counted from pairs that are the same: label some"));
+        }
+        let model = self.train(&self.share()?, Some(labelled))?;
+        self.comparisons.check()?;
+        Ok(model)
     }
 
     /// Trains on these counts; `labelled` are pairs of one entity, where m is to be counted.
@@ -429,6 +475,7 @@ impl Ready<'_> {
             rows: self.rows as u32,
             skip: if self.skips() { Some(&skip) } else { None },
             labelled,
+            key: self.input.hash_key.as_ref(),
             merged_by_rules: self.merged_by_rules()?,
             threads: self.threads,
         };
@@ -471,7 +518,7 @@ impl Ready<'_> {
     /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
     /// the least above it from which pairs are right as often as that, by their probabilities.
     fn merge_weight(&self, scored: &[Scored]) -> Weight {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let merge = least_weight(thresholds.merge);
         let Some(precision) = thresholds.precision else { return merge };
         let own = scored.iter().filter(|pair| pair.by == By::Model && pair.weight >= merge);
@@ -495,7 +542,7 @@ impl Ready<'_> {
         weight: Weight,
         rule: Option<(usize, Verdict)>,
     ) -> Scored {
-        let thresholds = self.input.settings.thresholds;
+        let thresholds = &self.input.settings.thresholds;
         let likely = probability(weight);
         let (decision, by) = match rule {
             Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
@@ -505,6 +552,13 @@ impl Ready<'_> {
             None => ("separate", By::Model),
         };
         Scored { l: pair.l, r: pair.r, rule: pair.rule, pattern, weight, decision, by }
+    }
+
+    /// What is decided of one pair, however little it weighs.
+    fn decide_pair(&self, scorer: &Scorer<'_>, pair: Pair) -> Scored {
+        let pattern = self.comparisons.pattern(pair.l, pair.r);
+        let weight = scorer.weight(pattern, pair.l, pair.r, Weight::MIN);
+        self.decide(pair, pattern, weight, self.rules.decide(pair.l, pair.r))
     }
 
     /// Scores pairs; keeps those at or above review and those that a rule merged. A rule's
@@ -599,13 +653,25 @@ impl Ready<'_> {
                 |pair| pair.weight,
             );
         }
-        let mut best: Vec<Option<Best>> = vec![None; self.comparisons.list.len()];
+        let list = &self.comparisons.list;
+        let mut best: Vec<Option<Best>> = vec![None; list.len()];
+        // Where both groups have a whole name, an initial or half a name speaks for neither: it
+        // would match a brother's as well.
+        let any = |rows: &[u32], place: usize| {
+            rows.iter().take(GROUP_ROWS).any(|row| list[place].is_whole_name(*row))
+        };
+        let whole: Vec<bool> =
+            (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
                     .pair(*l, *r)
                     .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
+                    let names = |row: u32| list[place].is_whole_name(row);
+                    if whole[place] && !(names(*l) && names(*r)) {
+                        continue;
+                    }
                     let own = scorer.best(pattern, place, *l, *r);
                     if own > *best {
                         *best = own;
@@ -651,22 +717,21 @@ impl Ready<'_> {
                 (Some(a), Some(b)) if a != b => {
                     decided.insert((a.min(b), a.max(b)), place);
                 }
+                // Both may be of another kind.
+                (None, None) => {}
                 _ => unknown += 1,
             }
         }
         if unknown > 0 {
             warnings.push(format!(
-                "{unknown} decisions name a record that is not among those of kind `{}`",
+                "{unknown} decisions are of a record of kind `{}` and one that is not of it",
                 self.input.kind
             ));
         }
         let there: FxHashSet<(u32, u32)> = scored.iter().map(|pair| (pair.l, pair.r)).collect();
         for (l, r) in decided.keys().filter(|pair| !there.contains(pair)) {
-            let pattern = self.comparisons.pattern(*l, *r);
-            let weight = scorer.weight(pattern, *l, *r, Weight::MIN);
             let rule = self.blocks.first_rule(*l, *r).unwrap_or(u16::MAX);
-            let decided = self.rules.decide(*l, *r);
-            scored.push(self.decide(Pair { l: *l, r: *r, rule }, pattern, weight, decided));
+            scored.push(self.decide_pair(scorer, Pair { l: *l, r: *r, rule }));
         }
         scored.sort_unstable_by_key(|pair| (pair.l, pair.r));
         let mut different = Vec::new();
@@ -726,7 +791,13 @@ impl Ready<'_> {
             l: self.key(edge.l),
             r: self.key(edge.r),
         };
+        let refused = clusters.refused.iter();
+        let effects = Effects::new(
+            joined.iter().copied(),
+            refused.map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
+        );
         Grouped {
+            effects,
             links: clusters.joined.iter().map(link).collect(),
             guards: clusters.refused.iter().map(guard).collect(),
             clusters: clusters.of_row,
@@ -740,6 +811,7 @@ impl Ready<'_> {
         scorer: &Scorer<'_>,
         hash: &str,
         names: &Names<'_>,
+        effects: &Effects,
     ) -> Result<RecordBatch> {
         let key = |array: &StringArray, row: &dyn Fn(&Scored) -> u32| -> Result<ArrayRef> {
             let rows = UInt32Array::from_iter_values(scored.iter().map(row));
@@ -762,7 +834,7 @@ impl Ready<'_> {
             Arc::new(Float64Array::from_iter_values(scored.iter().map(of)))
         };
         let (source, record_id) = (&self.input.source, &self.input.record_id);
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             key(source, &|pair| pair.l)?,
             key(record_id, &|pair| pair.l)?,
             key(source, &|pair| pair.r)?,
@@ -782,6 +854,7 @@ impl Ready<'_> {
             }),
             texts(scored, |_| Cow::Borrowed(hash)),
         ];
+        columns.extend(evidence(self, scored, scorer, effects)?);
         RecordBatch::try_new(tables::scored_pairs(), columns)
             .map_err(|_| Error::bug("scored pairs do not fit their table"))
     }
@@ -791,12 +864,23 @@ fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRe
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
 
+/// What is told where a model is older than the key.
+const PLAIN_TERMS: &str = "there is a SIMURGH_HASH_KEY, and the model, which was trained without one, \
+    lists common values under plain hashes; train it again with --set \
+    resolve.KIND.training.retrain=always";
+
+/// Whether a model lists values under plain hashes although there is a key.
+fn plain_terms(input: &Input<'_>, model: &Model) -> bool {
+    input.hash_key.is_some() && model.plain_terms()
+}
+
 /// What came of merged pairs.
 struct Grouped {
     clusters: Vec<u32>,
     quality: Vec<ClusterQuality>,
     links: Vec<Link>,
     guards: Vec<GuardReport>,
+    effects: Effects,
 }
 
 /// Names of rules and stewards.
@@ -828,6 +912,35 @@ impl Names<'_> {
     }
 }
 
+/// Says at which step a resolution is.
+fn working(kind: &str, step: &str) -> memory::Work {
+    memory::at(format!("resolve.{kind}, {step}"))
+}
+
+/// What a person should know of a model and of blocks.
+fn notes(model: &Model, blocks: &Blocks, plain_terms: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if plain_terms {
+        warnings.push(PLAIN_TERMS.to_owned());
+    }
+    if !model.training.converged {
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
+    }
+    for rule in blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
+        warnings.push(format!(
+            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
+             windows only; add refine keys",
+            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
+        ));
+    }
+    warnings
+}
+
 /// Resolves the records of one kind: blocks, trains where no model is given, scores, clusters.
 ///
 /// # Errors
@@ -839,32 +952,26 @@ pub fn resolve(
     model: Option<Model>,
     options: Options,
 ) -> Result<Resolved> {
+    let work = working(input.kind, "coding columns and blocking");
     let ready = prepare(input, options)?;
-    let mut warnings = Vec::new();
+    drop(work);
+    let work = working(input.kind, "training");
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
-            model.check(input.kind, &ready.comparisons)?;
+            model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
             (model, None)
         }
         None => ready.trained()?,
     };
-    if !model.training.converged {
-        let moves = model.training.largest_move.as_ref();
-        warnings.push(format!(
-            "training did not converge in {} iterations; what still moved most was {}",
-            model.training.iterations,
-            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-        ));
+    drop(work);
+    let work = working(input.kind, "scoring pairs");
+    let mut warnings = Vec::new();
+    if trained {
+        warnings.extend(model.training.warnings());
     }
-    for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
-        warnings.push(format!(
-            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
-             windows only; add refine keys",
-            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
-        ));
-    }
-    let scorer = Scorer::new(&model, &ready.comparisons, trained);
+    warnings.extend(notes(&model, &ready.blocks, !trained && plain_terms(input, &model)));
+    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
     let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
     let merge = ready.merge_weight(&scored);
     for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
@@ -874,10 +981,13 @@ pub fn resolve(
     }
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let names = Names { settings: input.settings, decisions };
+    drop(work);
+    let _work = working(input.kind, "clustering");
     let grouped = ready.group(&scorer, &scored, &different, merge, &names);
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
+    let _work = working(input.kind, "putting pairs together");
+    let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names, &grouped.effects)?;
     Ok(Resolved {
         pairs,
         links: grouped.links,
@@ -891,6 +1001,7 @@ pub fn resolve(
         iterations: model.training.iterations,
         model,
         warnings,
+        extent: Extent::Everything("nothing was asked of an earlier run"),
     })
 }
 
@@ -905,15 +1016,7 @@ pub fn train_from_labels(
     labels: &[StewardDecision],
     options: Options,
 ) -> Result<Model> {
-    let ready = prepare(input, options)?;
-    let labelled = ready.labelled(labels);
-    if labelled.iter().all(|levels| levels[1..].iter().all(|count| *count == 0)) {
-        return Err(Error::data("no labelled pair of one entity is among the records")
-            .help("m is counted from pairs that are the same: label some"));
-    }
-    let model = ready.train(&ready.share()?, Some(labelled))?;
-    ready.comparisons.check()?;
-    Ok(model)
+    prepare(input, options)?.trained_from_labels(labels)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use arrow::datatypes::Float64Type;
 
 use super::*;
 use crate::random::SplitMix64;
-use crate::resolve::match_log;
 use crate::resolve::settings::*;
+use crate::resolve::{LogRun, match_log};
 
 const GIVEN: &[&str] =
     &["ana", "luis", "omar", "sara", "john", "mary", "reza", "lena", "ivan", "noor", "kofi", "mei"];
@@ -14,7 +14,7 @@ const GIVEN: &[&str] =
 const FAMILY: &[&str] =
     &["diaz", "hass", "smit", "karim", "okoy", "ross", "novak", "hadd", "lind", "bauer"];
 
-fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
+pub(in crate::resolve) fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     BlockingRule {
         name: name.to_owned(),
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
@@ -23,7 +23,7 @@ fn blocking(name: &str, keys: &[&str]) -> BlockingRule {
     }
 }
 
-fn comparison(
+pub(in crate::resolve) fn comparison(
     name: &str,
     kind: &str,
     columns: &[&str],
@@ -100,12 +100,17 @@ pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]])
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
         conditions: None,
+        hash_key: None,
     }
 }
 
 fn run(settings: &Resolve, decisions: &[StewardDecision], threads: usize) -> Resolved {
     let rows = people();
     resolve(&input(settings, &rows), decisions, None, Options { threads }).unwrap()
+}
+
+fn log_of(before: Option<&RecordBatch>, now: &RecordBatch, run_id: &str) -> RecordBatch {
+    match_log(before, now, &LogRun { run_id, logical_date: 20_000, configuration: "c" }).unwrap()
 }
 
 fn text<'a>(batch: &'a RecordBatch, name: &str) -> Vec<&'a str> {
@@ -132,6 +137,25 @@ fn any_number_of_threads_gives_the_same() {
         assert_eq!((&other.pairs, &other.clusters), (&one.pairs, &one.clusters));
         assert_eq!(other.model.hash().unwrap(), one.model.hash().unwrap());
     }
+}
+
+/// Whether pairs are held is a matter of memory alone.
+#[test]
+fn pairs_that_are_not_held_give_the_same_model_and_pairs() {
+    let settings = settings();
+    let input = input(&settings, &people());
+    let ready = prepare(&input, Options { threads: 2 }).unwrap();
+    let (held_model, held) = ready.trained().unwrap();
+    let counted_model = ready.train(&ready.counted(1).unwrap(), None).unwrap();
+    assert_eq!(held_model.hash().unwrap(), counted_model.hash().unwrap());
+    let scorer = Scorer::new(&held_model, &ready.comparisons, true, None);
+    let (with, compared) = ready.score(&scorer, held).unwrap();
+    let (without, compared_again) = ready.score(&scorer, None).unwrap();
+    let of = |scored: &[Scored]| -> Vec<_> {
+        scored.iter().map(|pair| (pair.l, pair.r, pair.rule, pair.pattern, pair.weight)).collect()
+    };
+    assert!(!with.is_empty());
+    assert_eq!((of(&with), compared), (of(&without), compared_again));
 }
 
 #[test]
@@ -241,7 +265,7 @@ fn stewards_overrule_the_model_and_unknown_records_are_told() {
     let decisions = [decision(&b, &a, false), decision(&a, &nobody, true)];
     let found = run(&settings(), &decisions, 2);
     assert_eq!(found.warnings.len(), 1);
-    let log = match_log(Some(&first.pairs), &found.pairs, "run2").unwrap();
+    let log = log_of(Some(&first.pairs), &found.pairs, "run2");
     assert_eq!(text(&log, "change"), ["changed"]);
     assert_eq!(text(&log, "decided_by"), ["steward:lea"]);
     assert_eq!(text(&log, "decision"), ["separate"]);
@@ -329,9 +353,9 @@ fn a_link_type_bounds_what_is_compared_and_joined() {
 fn the_match_log_tells_added_and_removed_pairs() {
     let found = run(&settings(), &[], 2);
     let rows = found.pairs.num_rows();
-    let log = match_log(None, &found.pairs, "run1").unwrap();
+    let log = log_of(None, &found.pairs, "run1");
     assert_eq!(text(&log, "change"), vec!["added"; rows]);
-    let log = match_log(Some(&found.pairs), &found.pairs.slice(1, rows - 1), "run2").unwrap();
+    let log = log_of(Some(&found.pairs), &found.pairs.slice(1, rows - 1), "run2");
     assert_eq!((text(&log, "change"), text(&log, "run_id")), (vec!["removed"], vec!["run2"]));
     assert_eq!(text(&log, "record_id_l")[0], text(&found.pairs, "record_id_l")[0]);
 }
@@ -379,4 +403,81 @@ fn probabilities_that_are_given_are_not_trained() {
     let rows = people();
     let refused = resolve(&input(&given, &rows), &[], None, Options { threads: 1 });
     assert_eq!(refused.map(|_| ()).unwrap_err().kind(), crate::error::Kind::Configuration);
+}
+
+#[test]
+fn a_model_trained_on_counts_is_the_one_trained_on_stored_pairs() {
+    let (rows, settings) = (people(), settings());
+    let input = input(&settings, &rows);
+    let ready = prepare(&input, Options { threads: 2 }).unwrap();
+    let (stored, held) = ready.trained().unwrap();
+    assert!(held.is_some(), "few pairs are stored");
+    assert_eq!(ready.train(&ready.share().unwrap(), None).unwrap(), stored);
+}
+
+/// Places to eat in five towns, each with streets of its own; a few are listed twice.
+fn places() -> Vec<[String; 6]> {
+    let mut random = SplitMix64::new(11);
+    let mut pick = |count: usize| (random.next() % count as u64) as usize;
+    let mut rows = Vec::new();
+    for place in 0..400 {
+        let word = |at: usize| format!("{}{}", FAMILY[at % 10], FAMILY[at / 10 % 10]);
+        let name = format!("{} {}", word(pick(100)), word(pick(100)));
+        let (town, street, number) = (pick(5), pick(6), 1 + pick(90));
+        for copy in 0..=usize::from(place % 20 == 0) {
+            rows.push([
+                "guide".to_owned(),
+                format!("{place:04}{copy}"),
+                if copy == 1 { name.replacen('a', "e", 1) } else { name.clone() },
+                format!("{number} {}", word(town * 10 + street)),
+                format!("{} town", FAMILY[town]),
+                String::new(),
+            ]);
+        }
+    }
+    rows
+}
+
+#[test]
+fn neighbours_are_not_taken_for_one_entity() {
+    let mut settings = settings();
+    settings.blocking = vec![blocking("town", &["born"])];
+    settings.comparisons = vec![
+        comparison("name", "free_text", &["given"], false),
+        comparison("street", "jaro_winkler", &["family"], false),
+        comparison("town", "exact", &["born"], false),
+    ];
+    let rows = places();
+    let found = resolve(&input(&settings, &rows), &[], None, Options { threads: 2 }).unwrap();
+    let ids: Vec<String> = found.clusters.iter().map(u32::to_string).collect();
+    let truth: Vec<&str> = rows.iter().map(|row| &row[1][..4]).collect();
+    let scores = crate::resolve::evaluate(ids.iter().map(String::as_str).zip(truth));
+    assert!(scores.pairwise.precision > 0.9, "{scores:?}");
+}
+
+#[test]
+fn comparisons_that_agree_together_by_chance_are_told() {
+    let mut settings = settings();
+    settings.comparisons = vec![
+        comparison("given", "exact", &["given"], false),
+        comparison("again", "exact", &["given"], false),
+        comparison("born", "date", &["born"], false),
+    ];
+    let found = run(&settings, &[], 2);
+    let told = "`given` and `again` agree together by chance";
+    assert!(found.warnings.iter().any(|own| own.contains(told)), "{:?}", found.warnings);
+}
+
+/// Of two groups that have whole names, initials speak for neither.
+#[test]
+fn a_whole_name_is_neither_an_initial_nor_half_of_one() {
+    let names = [("Ali", "Hassan"), ("A", "Hassan"), ("Ahmad", "Hassan"), ("Ali", "Hassan")];
+    let array = |of: fn(&(&str, &str)) -> String| -> ArrayRef {
+        Arc::new(names.iter().map(|own| Some(of(own))).collect::<StringArray>())
+    };
+    let (given, family) = (array(|own| own.0.to_owned()), array(|own| own.1.to_owned()));
+    let settings = comparison("name", "person_name", &["given", "family"], false);
+    let own = Comparison::new(&settings, &[&given, &family]).unwrap();
+    let whole: Vec<bool> = (0..4).map(|row| own.is_whole_name(row)).collect();
+    assert_eq!(whole, [true, false, true, true]);
 }

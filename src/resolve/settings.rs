@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::compare::ComparisonKind;
 
 /// How the records of one kind (`person`, `organisation`) are resolved.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
     /// Which pairs are looked at: a pair that agrees on all keys of any one rule.
@@ -15,7 +15,7 @@ pub struct Resolve {
     /// How a pair is compared.
     pub comparisons: Vec<ComparisonSettings>,
     /// Deterministic rules beside the model, in order of precedence; the first that holds decides.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
     /// The model's training.
     #[serde(default)]
@@ -27,12 +27,12 @@ pub struct Resolve {
     #[serde(default)]
     pub link: LinkType,
     /// Sources known to hold each entity at most once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duplicate_free: Vec<String>,
 }
 
 /// Which pairs of records are compared, by their sources.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkType {
     /// Within each source only: duplicates are found, sources are not linked.
@@ -63,6 +63,23 @@ impl Resolve {
             &self.duplicate_free,
         );
         blake3::hash(format!("{parts:?}").as_bytes()).to_hex().to_string()
+    }
+
+    /// All that decides which pairs are compared and merged and which records are together, beside
+    /// the records and the model; as text.
+    pub fn decisive(&self) -> String {
+        let Self { blocking, comparisons, rules, training: _, thresholds, link, duplicate_free } =
+            self;
+        format!("{:?}", (blocking, comparisons, rules, thresholds, link, duplicate_free))
+    }
+
+    /// Every SQL expression that blocking reads, each once, those of merge rules too.
+    pub fn blocking_expressions(&self) -> Vec<&str> {
+        let blocking = self.blocking.iter().flat_map(|rule| rule.keys.iter().chain(&rule.refine));
+        let merging = self.rules.iter().filter(|rule| rule.then == Verdict::Merge);
+        let all: indexmap::IndexSet<&str> =
+            blocking.chain(merging.flat_map(|rule| &rule.same)).map(String::as_str).collect();
+        all.into_iter().collect()
     }
 
     /// Every SQL expression that resolution reads, each once, in order: blocking keys and refine
@@ -102,7 +119,7 @@ impl Resolve {
 }
 
 /// Pairs of records that agree on every key are compared.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockingRule {
     /// The rule's name, in the match log and in reports.
@@ -110,7 +127,7 @@ pub struct BlockingRule {
     /// SQL expressions over `records`. A null key makes no pair; a list makes a pair for each common element.
     pub keys: Vec<String>,
     /// SQL expressions by which a block past `max_block` is divided further.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refine: Vec<String>,
     /// The largest number of records that a block may hold.
     #[serde(default = "max_block")]
@@ -122,7 +139,7 @@ fn max_block() -> u32 {
 }
 
 /// One comparison of a pair of records, with its levels.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComparisonSettings {
     /// The comparison's name, in the match log and in reports.
@@ -131,12 +148,12 @@ pub struct ComparisonSettings {
     #[serde(rename = "type")]
     pub kind: String,
     /// SQL expressions over `records`, as many as the kind takes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// Where the kind takes thresholds: that of each level, from strict to loose. A similarity
     /// falls, a distance rises; a distance of time or length may name its unit, as `1 month`. Of
     /// the type `sql`: a condition for each level.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels: Vec<Level>,
     /// Whether agreement on a rare value weighs more than on a common one.
     #[serde(default)]
@@ -144,7 +161,7 @@ pub struct ComparisonSettings {
 }
 
 /// What a pair must reach to be at a level.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Level {
     /// A threshold, in the unit of the kind's own levels.
@@ -191,7 +208,7 @@ impl From<f64> for Level {
 }
 
 /// A deterministic rule over a pair of records.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// The rule's name: `decided_by` is `rule:NAME`.
@@ -215,7 +232,7 @@ pub struct Rule {
 }
 
 /// What a deterministic rule decides of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The records are the same entity. Such a rule with `same` keys is a blocking rule too.
@@ -225,7 +242,7 @@ pub enum Verdict {
 }
 
 /// When the model is trained again, and the predecessor's no longer used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Retrain {
     /// In every run.
@@ -236,7 +253,7 @@ pub enum Retrain {
 }
 
 /// How the model is trained.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
     /// When a run trains anew and does not use its predecessor's model.
@@ -250,12 +267,16 @@ pub struct Training {
     /// EM has converged when no probability moves by more than this.
     pub tolerance: f64,
     /// A trained model to use in place of training: a model file, relative to the pipeline file.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// m and u probabilities that are given and not trained, by comparison name.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub given: IndexMap<String, GivenProbabilities>,
     /// The probability that two records drawn at random are of one entity, where it is known and not trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prior: Option<f64>,
     /// The share of pairs of one entity that the `merge` rules find, where it is known: the prior follows from their number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rules_recall: Option<f64>,
 }
 
@@ -276,7 +297,7 @@ impl Default for Training {
 }
 
 /// Probabilities of a comparison's levels, from strict to loose, the last for all else.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GivenProbabilities {
     /// The probability of each level among pairs of one entity; trained where it is not given.
@@ -288,19 +309,22 @@ pub struct GivenProbabilities {
 }
 
 /// The match probabilities at which pairs are merged or put to review.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Thresholds {
     /// Pairs at or above are merged. The default merges what is likelier one entity than not.
     pub merge: f64,
     /// Pairs at or above, and under `merge`, are put to review; those under are separate.
     pub review: f64,
-    /// The least precision of merged pairs, as the model expects it: where the pairs at or above `merge` fall short, `merge` is raised until they do not.
+    /// The least precision of merged pairs, as the model expects it or the judged `sample` shows: where the pairs at or above `merge` fall short, `merge` is raised until they do not.
     pub precision: Option<f64>,
+    /// Pairs that a person judged, by which `precision` is kept: a file that `simurgh sample` wrote, its column `verdict` filled in, relative to the pipeline file.
+    #[serde(skip_serializing)]
+    pub sample: Option<String>,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { merge: 0.5, review: 0.2, precision: None }
+        Self { merge: 0.5, review: 0.2, precision: None, sample: None }
     }
 }

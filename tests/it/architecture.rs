@@ -6,27 +6,30 @@ use std::path::{Path, PathBuf};
 /// What the files of a module may name of the crate, beside the module itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("clean", &["error", "functions", "tables"]),
-    ("config", &["clean", "error", "extract", "golden", "land", "resolve", "tables"]),
+    ("config", &["clean", "consent", "error", "extract", "golden", "land", "resolve", "tables"]),
+    ("consent", &["error", "tables"]),
     ("contract", &["error", "tables"]),
-    ("engine", &["error", "functions", "tables"]),
+    ("engine", &["error", "functions", "memory", "tables"]),
     ("error", &[]),
-    ("extract", &["contract", "error", "limit", "tables"]),
+    ("extract", &["contract", "error", "limit", "memory", "tables"]),
     ("functions", &["error", "random"]),
-    ("golden", &["error", "tables"]),
+    ("golden", &["consent", "error", "tables"]),
     ("infer", &["error", "functions"]),
+    ("keyed", &["error"]),
     ("land", &["engine", "error", "limit", "tables"]),
     ("limit", &[]),
+    ("memory", &["error"]),
     (
         "pipeline",
         &[
-            "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "land",
-            "profile", "report", "resolve", "tables",
+            "clean", "config", "consent", "contract", "engine", "error", "extract", "golden",
+            "infer", "keyed", "land", "limit", "memory", "profile", "report", "resolve", "tables",
         ],
     ),
     ("profile", &["error", "random"]),
     ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "random", "tables"]),
+    ("resolve", &["error", "functions", "keyed", "memory", "random", "tables"]),
     ("tables", &["error"]),
 ];
 

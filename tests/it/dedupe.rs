@@ -67,6 +67,20 @@ fn ndjson(path: &Path, rows: &[[String; 6]]) {
     std::fs::write(path, rows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n").unwrap();
 }
 
+fn xlsx(path: &Path, rows: &[[String; 6]]) {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    for (column, name) in (0..).zip(HEADER.split(',')) {
+        sheet.write_string(0, column, name).unwrap();
+    }
+    for (place, row) in (1..).zip(rows) {
+        for (column, value) in (0..).zip(row) {
+            sheet.write_string(place, column, value).unwrap();
+        }
+    }
+    book.save(path).unwrap();
+}
+
 /// The partition that was written: sets of ids.
 fn partition(out: &Path) -> BTreeSet<BTreeSet<String>> {
     let file = File::open(out.join("clusters.parquet")).unwrap();
@@ -94,6 +108,7 @@ fn format_order_and_threads_do_not_change_clusters_and_labels_are_never_seen() {
     csv(Path::new(&at("people.csv")), &rows);
     csv(Path::new(&at("turned.csv")), &turned);
     ndjson(Path::new(&at("people.ndjson")), &rows);
+    xlsx(Path::new(&at("people.xlsx")), &rows);
     let run = |file: &str, out: &str, more: &[&str]| {
         let mut arguments = vec!["dedupe", file, "--out", out];
         arguments.extend(more);
@@ -108,6 +123,7 @@ fn format_order_and_threads_do_not_change_clusters_and_labels_are_never_seen() {
     let labels = ["--labels", "entity", "--threads", "2"];
     assert_eq!(run(&at("turned.csv"), &at("b"), &labels).1, first);
     assert_eq!(run(&at("people.ndjson"), &at("c"), &labels).1, first);
+    assert_eq!(run(&at("people.xlsx"), &at("f"), &labels).1, first);
     assert_eq!(run(&at("people.csv"), &at("d"), &["--exclude", "entity"]).1, first);
     for name in
         ["clusters.parquet", "pairs.parquet", "golden.parquet", "model.json", "pipeline.yaml"]
@@ -156,4 +172,91 @@ fn too_little_is_said_and_not_guessed() {
     let unknown = simurgh(&["dedupe", &file, "--out", &out, "--id", "nmae"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean `name`?"));
+}
+
+#[test]
+fn files_that_hold_each_entity_once_are_linked_one_to_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for row in rows() {
+        if !seen.insert(row[5].clone()) {
+            continue;
+        }
+        let with = |mark: &str, slip: bool| {
+            let mut own = row.clone();
+            own[0] = format!("{mark}{}", row[0]);
+            if slip {
+                own[2] = own[2].replacen('a', "e", 1);
+            }
+            own
+        };
+        left.push(with("a", false));
+        right.push(with("b", true));
+        if right.len() % 10 == 0 {
+            // Somebody else who could be the same: one of the two is taken, never both.
+            let mut twin = with("t", false);
+            twin[4] = String::new();
+            right.push(twin);
+        }
+    }
+    csv(Path::new(&at("a.csv")), &left);
+    csv(Path::new(&at("b.csv")), &right);
+    let arguments =
+        ["dedupe", &at("a.csv"), &at("b.csv"), "--link-only", "--id", "key", "--exclude", "entity"];
+    let out = at("out");
+    let output = simurgh(&[&arguments[..], &["--out", &out]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(last_line(&output)["duplicate_free"], serde_json::json!(["a", "b"]));
+    let clusters = partition(Path::new(&out));
+    let linked = clusters.iter().filter(|own| own.len() == 2).count();
+    assert!(linked >= 90, "{linked}");
+    for cluster in clusters {
+        let of_left = cluster.iter().filter(|id| id.starts_with('a')).count();
+        assert!(of_left <= 1 && cluster.len() - of_left <= 1, "{cluster:?}");
+    }
+}
+
+#[test]
+fn settings_of_splink_resolve_files_and_are_kept_as_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let lines: Vec<String> = rows()
+        .iter()
+        .map(|[id, given, family, born, mail, entity]| {
+            format!("{id},{given},{family},{born},Leeds,{mail},{entity}")
+        })
+        .collect();
+    let text =
+        format!("unique_id,first_name,surname,dob,city,email,cluster\n{}\n", lines.join("\n"));
+    std::fs::write(at("people.csv"), text).unwrap();
+    let saved = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/splink/trained_people.json");
+    let run = |more: &[&str]| {
+        let file = at("people.csv");
+        simurgh(&[&["dedupe", &file, "--labels", "cluster", "--out"][..], more].concat())
+    };
+    let first = run(&[&at("a"), "--splink", saved]);
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let found = last_line(&first);
+    assert_eq!(found["id"], "unique_id", "Splink's name of the id is known");
+    assert!(found["evaluation"]["pairwise"]["f1"].as_f64().unwrap() > 0.9, "{found}");
+    // Its m, u and prior are the model's, untrained.
+    let model = std::fs::read_to_string(format!("{}/model.json", at("a"))).unwrap();
+    let model: serde_json::Value = serde_json::from_str(&model).unwrap();
+    let m = model["comparisons"][0]["levels"][0]["m"].as_f64().unwrap();
+    assert!((m - 0.4912466312213135).abs() < 1e-6, "{m}");
+    let settings = format!("{}/settings.yaml", at("a"));
+    let again = run(&[&at("b"), "--id", "unique_id", "--settings", &settings]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(partition(Path::new(&at("a"))), partition(Path::new(&at("b"))));
+
+    let strange = std::fs::read_to_string(saved)
+        .unwrap()
+        .replace("jaro_winkler_similarity(", "somebodys_similarity(");
+    std::fs::write(at("strange.json"), strange).unwrap();
+    let refused = run(&[&at("c"), "--splink", &at("strange.json")]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{error}");
+    assert!(error.contains("somebodys_similarity") && error.contains("first_name"), "{error}");
 }

@@ -1,5 +1,6 @@
-//! A proxy before the S3 server that breaks one request, and the walk: a run for every request
-//! that changes something and every way to break it, each of which must end in the same tables.
+//! A proxy before the S3 server that breaks one request, or many, and the walk: a run for every
+//! request that changes something and every way to break it, each of which must end in the same
+//! tables. `storm` has the runs that meet broken answers all the way.
 //!
 //! The proxy forwards the `Host` header as it came, so that the client's signature stays valid.
 
@@ -9,12 +10,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Either, Full};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1 as client;
+use hyper::header::{CONTENT_LENGTH, HeaderMap};
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
@@ -22,7 +25,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-use crate::program::{Project, UP_TO_LAND};
+use crate::program::{Project, Seeded, UP_TO_LAND};
 use crate::s3::{S3Server, listen, mutates};
 use crate::store::{Place, Store};
 use crate::warehouse::Warehouse;
@@ -43,6 +46,25 @@ pub(crate) enum Fault {
     Refused503,
 }
 
+/// What is wrong with many requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weather {
+    /// One in five is refused with 503.
+    Busy,
+    /// One in five loses its connection, before or after the store applies it.
+    Resets,
+    /// Answers come at 1 KB a second.
+    Slow,
+    /// One answer in five states its length, and breaks off half-way.
+    Torn,
+    /// One answer in five is half of it, ends in good order and states the half's length.
+    Short,
+    /// A list is given as it was when it was first asked for.
+    StaleLists,
+    /// After so many requests the credentials have expired.
+    Expired(u64),
+}
+
 /// Every fault.
 const FAULTS: [Fault; 5] = [
     Fault::AppliedThenCut,
@@ -59,11 +81,44 @@ pub(crate) struct Proxy {
     _runtime: Runtime,
 }
 
-#[derive(Default)]
 struct State {
     mutations: u64,
     armed: Option<(u64, Fault)>,
     delay: Duration,
+    weather: Option<Weather>,
+    /// All requests since the weather changed, and those of them that met it.
+    requests: u64,
+    broken: u64,
+    seeded: Seeded,
+    /// The first answer to each list, by what was asked.
+    lists: BTreeMap<String, (StatusCode, HeaderMap, Bytes)>,
+    seen: Vec<Seen>,
+}
+
+/// A request that changes something.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: Method,
+    /// The path and what is asked of it.
+    pub(crate) uri: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            mutations: 0,
+            armed: None,
+            delay: Duration::ZERO,
+            weather: None,
+            requests: 0,
+            broken: 0,
+            seeded: Seeded(20_261_125),
+            lists: BTreeMap::new(),
+            seen: Vec::new(),
+        }
+    }
 }
 
 impl Proxy {
@@ -92,6 +147,24 @@ impl Proxy {
         self.state.lock().unwrap().delay = delay;
     }
 
+    /// Breaks many requests from here on, or none.
+    pub(crate) fn weather(&self, weather: Option<Weather>, seed: u64) {
+        let mut state = self.state.lock().unwrap();
+        let armed = state.armed;
+        *state = State { weather, armed, seeded: Seeded(seed), ..State::default() };
+    }
+
+    /// How many requests came since the weather changed, and how many of them met it.
+    pub(crate) fn met(&self) -> (u64, u64) {
+        let state = self.state.lock().unwrap();
+        (state.requests, state.broken)
+    }
+
+    /// Every request that changed something since the weather did.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state.lock().unwrap().seen.clone()
+    }
+
     /// How many requests that change something came since `arm`.
     pub(crate) fn mutations(&self) -> u64 {
         self.state.lock().unwrap().mutations
@@ -115,7 +188,7 @@ impl State {
     }
 }
 
-type Answer = Response<Either<Incoming, Full<Bytes>>>;
+type Answer = Response<UnsyncBoxBody<Bytes, Cut>>;
 
 /// An error given to hyper breaks the connection without an answer.
 #[derive(Debug)]
@@ -157,7 +230,7 @@ async fn answer(
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let forward = || forward(Request::from_parts(head.clone(), body.clone()), upstream);
     match fault {
-        None => forward().await,
+        None => weathered(&head, &body, state, forward).await,
         Some(Fault::AppliedThenCut) => drained(forward().await?).await.and(Err(Cut)),
         Some(Fault::AppliedThen500) => {
             drained(forward().await?).await?;
@@ -178,7 +251,107 @@ async fn forward(request: Request<Bytes>, upstream: SocketAddr) -> Result<Answer
         client::handshake(TokioIo::new(socket)).await.map_err(|_| Cut)?;
     tokio::spawn(connection);
     let answer = sender.send_request(request.map(Full::new)).await.map_err(|_| Cut)?;
-    Ok(answer.map(Either::Left))
+    Ok(answer.map(|body| body.map_err(|_| Cut).boxed_unsync()))
+}
+
+/// Forwards a request through the weather.
+async fn weathered<F: Future<Output = Result<Answer, Cut>>>(
+    head: &hyper::http::request::Parts,
+    body: &Bytes,
+    state: &Mutex<State>,
+    forward: impl Fn() -> F,
+) -> Result<Answer, Cut> {
+    let query = head.uri.query().unwrap_or_default();
+    let list =
+        (head.method == Method::GET && query.contains("list-type")).then(|| head.uri.to_string());
+    let (met, after) = {
+        let mut state = state.lock().unwrap();
+        state.requests += 1;
+        if mutates(&head.method) {
+            let (method, headers) = (head.method.clone(), head.headers.clone());
+            let uri = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            state.seen.push(Seen { method, uri, headers, body: body.clone() });
+        }
+        let one_in_five = state.seeded.below(5) == 0;
+        let met = state.weather.filter(|weather| match weather {
+            Weather::Busy | Weather::Resets => one_in_five,
+            Weather::Torn | Weather::Short => one_in_five && head.method == Method::GET,
+            Weather::Slow => true,
+            Weather::StaleLists => list.is_some(),
+            Weather::Expired(after) => state.requests > *after,
+        });
+        state.broken += u64::from(met.is_some());
+        (met, state.seeded.below(2) == 0)
+    };
+    match met {
+        None => forward().await,
+        Some(Weather::Busy) => Ok(error(StatusCode::SERVICE_UNAVAILABLE)),
+        Some(Weather::Resets) if after => drained(forward().await?).await.and(Err(Cut)),
+        Some(Weather::Resets) => Err(Cut),
+        Some(Weather::Expired(_)) => {
+            let text = "<?xml version=\"1.0\"?><Error><Code>ExpiredToken</Code>\
+                        <Message>The provided token has expired.</Message></Error>";
+            let mut answer = Response::new(whole(text.into()));
+            *answer.status_mut() = StatusCode::BAD_REQUEST;
+            Ok(answer)
+        }
+        Some(Weather::StaleLists) => {
+            let asked = list.unwrap_or_default();
+            let known = state.lock().unwrap().lists.get(&asked).cloned();
+            let (status, headers, body) = match known {
+                Some(known) => known,
+                None => {
+                    let (parts, body) = collected(forward().await?).await?;
+                    let fresh = (parts.status, parts.headers, body);
+                    state.lock().unwrap().lists.insert(asked, fresh.clone());
+                    fresh
+                }
+            };
+            let mut answer = Response::new(whole(body));
+            (*answer.status_mut(), *answer.headers_mut()) = (status, headers);
+            Ok(answer)
+        }
+        Some(weather) => {
+            let (mut parts, body) = collected(forward().await?).await?;
+            let half = body.slice(..body.len() / 2);
+            let body = match weather {
+                _ if body.len() < 2 => whole(body),
+                Weather::Short => {
+                    parts.headers.insert(CONTENT_LENGTH, half.len().into());
+                    whole(half)
+                }
+                Weather::Torn => {
+                    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+                    let parts = [Ok(Frame::data(half)), Err(Cut)];
+                    BodyExt::boxed_unsync(StreamBody::new(futures::stream::iter(parts)))
+                }
+                _ => slow(body),
+            };
+            Ok(Response::from_parts(parts, body))
+        }
+    }
+}
+
+fn whole(body: Bytes) -> UnsyncBoxBody<Bytes, Cut> {
+    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body at 1 KB a second.
+fn slow(body: Bytes) -> UnsyncBoxBody<Bytes, Cut> {
+    let frames = futures::stream::unfold(body, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let part = rest.split_to(rest.len().min(102));
+        Some((Ok(Frame::data(part)), rest))
+    });
+    BodyExt::boxed_unsync(StreamBody::new(Box::pin(frames)))
+}
+
+async fn collected(answer: Answer) -> Result<(hyper::http::response::Parts, Bytes), Cut> {
+    let (parts, body) = answer.into_parts();
+    Ok((parts, body.collect().await?.to_bytes()))
 }
 
 async fn drained(answer: Answer) -> Result<(), Cut> {
@@ -186,8 +359,7 @@ async fn drained(answer: Answer) -> Result<(), Cut> {
 }
 
 fn error(status: StatusCode) -> Answer {
-    let empty: Full<Bytes> = Full::default();
-    let mut answer = Response::new(Either::Right(empty));
+    let mut answer = Response::new(whole(Bytes::new()));
     *answer.status_mut() = status;
     answer
 }

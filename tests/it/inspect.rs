@@ -56,6 +56,12 @@ fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
     };
     assert_eq!(diff("b/person.json"), "same");
 
+    let (text, labelled) =
+        say(&project, &place, &["train", PIPELINE, "--labels", TRUTH, "--out", "labelled/"]);
+    assert!(text.contains("m counted from"), "{text}");
+    assert!(labelled["models"]["person"]["labelled_pairs"].as_u64().unwrap() > 10);
+    assert_eq!(diff("labelled/person.json"), "different");
+
     let (text, evaluated) = say(
         &project,
         &place,
@@ -85,4 +91,34 @@ fn resolution_is_looked_at_from_blocking_to_judged_pairs() {
     let (_, found) = say(&project, &place, &["evaluate", PIPELINE, "--sample", "sample.csv"]);
     assert_eq!(found["judged"].as_u64().unwrap() as usize, judged.len() - 1);
     assert!(found["strata"][0]["precision"]["value"] == 1.0);
+
+    // The judged pairs train, and choose the threshold of a run.
+    let arguments = ["train", PIPELINE, "--kind", "person", "--labels", "sample.csv"];
+    let (_, trained) = say(&project, &place, &[&arguments[..], &["--out", "j.json"]].concat());
+    assert!(trained["models"]["person"]["labelled_pairs"].as_u64().unwrap() > 0);
+    let run = [
+        "run",
+        PIPELINE,
+        "--date",
+        date,
+        "--set",
+        "resolve.person.thresholds.precision=0.9",
+        "--set",
+        "resolve.person.thresholds.sample=../sample.csv",
+    ];
+    assert_eq!(say(&project, &place, &run).1["outcome"], "published");
+    let different: Vec<String> = drawn
+        .lines()
+        .enumerate()
+        .map(|(place, line)| match place {
+            0 => line.to_owned(),
+            _ => format!("{line}different"),
+        })
+        .collect();
+    std::fs::write(project.folder().join("sample.csv"), different.join("\n")).unwrap();
+    let mut command = project.command(&place);
+    let output = command.env("SIMURGH_WAREHOUSE", &place.uri).args(run).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("no threshold of the judged sample"), "{error}");
 }

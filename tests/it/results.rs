@@ -12,6 +12,33 @@ fn value_of(metrics: &str, name: &str) -> Option<f64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
+/// An alert stops nothing, and what it says stands in the results; one without rows says nothing.
+#[test]
+fn alerts_stand_in_the_results() {
+    let project = Project::tiny();
+    let pipeline = project.folder().join("pipelines/tiny.yaml");
+    let mut text = std::fs::read_to_string(&pipeline).unwrap();
+    text.push_str(
+        "alerts:\n  - name: crowded\n    sql: SELECT count(*) AS customers, 'all' AS whose FROM customers\n  \
+         - name: quiet\n    sql: SELECT 1 AS never WHERE false\n",
+    );
+    std::fs::write(&pipeline, text).unwrap();
+    let store = Store::disk();
+    let place = store.place();
+    let ran = project.run(&place, &project.dates()[0], &[]).expect(0, "published");
+    let path = Path::new(&place.uri).join("runs").join(ran.run_id()).join("run_results.json");
+    let results: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let land = results["stages"].as_array().unwrap().iter().find(|stage| stage["stage"] == "land");
+    let alerts = land.unwrap()["report"]["alerts"].as_array().unwrap();
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0]["alert"], "crowded");
+    assert_eq!(alerts[0]["count"], 1);
+    let row = &alerts[0]["rows"][0];
+    assert_eq!((&row["customers"], row["whose"].as_str()), (&results["entities"], Some("all")));
+    let warnings = results["warnings"].to_string();
+    assert!(warnings.contains("alert `crowded`: 1 rows") && !warnings.contains("quiet"));
+}
+
 #[test]
 fn results_keep_their_schema_and_metrics_say_the_same() {
     let project = Project::tiny();

@@ -102,6 +102,11 @@ impl Warehouse {
         }
     }
 
+    /// A hash of a table's columns and rows at a version, whatever the rows' order.
+    pub(crate) fn hash_at(&self, name: &str, version: u64) -> String {
+        hash(&self.batches(name, version), &[])
+    }
+
     /// The rows of a published table, by column name, as text; null is empty.
     pub(crate) fn rows(&self, name: &str) -> Vec<BTreeMap<String, String>> {
         self.rows_at(name, self.versions()[name])
@@ -117,8 +122,19 @@ impl Warehouse {
 
     /// The rows of a table at a version, by column name, as text; null is empty.
     pub(crate) fn rows_at(&self, name: &str, version: u64) -> Vec<BTreeMap<String, String>> {
+        Self::texts(self.batches(name, version))
+    }
+
+    /// The rows of one Parquet file.
+    pub(crate) fn rows_of(file: &Path) -> Vec<BTreeMap<String, String>> {
+        let file = fs::File::open(file).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
+        Self::texts(reader.map(Result::unwrap).collect())
+    }
+
+    fn texts(batches: Vec<RecordBatch>) -> Vec<BTreeMap<String, String>> {
         let mut rows = Vec::new();
-        for batch in self.batches(name, version) {
+        for batch in batches {
             let columns = formatters(&batch, &[]);
             rows.extend((0..batch.num_rows()).map(|row| {
                 let cell = |(name, format): &(String, ArrayFormatter<'_>)| {

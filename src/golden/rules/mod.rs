@@ -4,11 +4,13 @@
 //! recency, then by the priority of their source, then by (source, record_id): a total order, so
 //! that a winner never depends on the order of rows. Knows nothing of columns' names or of tables.
 
+mod expression;
 mod longest;
 mod most_complete;
 mod most_frequent;
 mod most_recent;
 mod source_priority;
+pub(super) mod trust;
 
 use std::borrow::Cow;
 
@@ -36,11 +38,13 @@ pub(crate) type Reason = Cow<'static, str>;
 
 /// Every survivorship rule, sorted by name.
 pub const RULES: &[Rule] = &[
+    expression::RULE,
     longest::RULE,
     most_complete::RULE,
     most_frequent::RULE,
     most_recent::RULE,
     source_priority::RULE,
+    trust::RULE,
 ];
 
 /// The rule of this name.
@@ -80,6 +84,9 @@ pub(crate) struct Candidates<'a> {
     pub(crate) recency: &'a [i64],
     /// The rank of each record's source, 0 the most trusted.
     pub(crate) source_rank: &'a [u32],
+    /// What the settings make of each record for this attribute, where the rule asks for it: its
+    /// trust, the rank of its expression. Else empty.
+    pub(crate) measure: &'a [i64],
 }
 
 impl Candidates<'_> {

@@ -79,6 +79,7 @@ fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
         record_id: input.record_id.clone(),
         expressions: input.expressions.clone(),
         conditions: input.conditions.clone(),
+        hash_key: input.hash_key.clone(),
     }
 }
 
@@ -128,7 +129,8 @@ fn within_budget(
     for place in cheap {
         let (own, pairs) = (&inferred.proposal.candidates[place], reports[place].pairs);
         let known = chosen.iter().any(|other| other.keys == own.keys);
-        if known || pairs == 0 || pairs > rows as u64 * CHEAP || spent + pairs > budget(rows) {
+        let most = (rows as u64 * CHEAP).max(CHEAP_ANYHOW);
+        if known || pairs == 0 || pairs > most || spent + pairs > budget(rows) {
             continue;
         }
         spent += pairs;
@@ -148,6 +150,10 @@ fn within_budget(
 
 /// Pairs a record, at most, of a rule that is taken because it costs little.
 const CHEAP: u64 = 30;
+
+/// Pairs of such a rule, at most, however few the records are: a second's work. The evidence sees
+/// columns, and where one column holds all there is, such as a product's title, it sees no match.
+const CHEAP_ANYHOW: u64 = 1_000_000;
 
 /// Rules, at most.
 const RULES: usize = 12;

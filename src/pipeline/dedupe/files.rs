@@ -32,6 +32,10 @@ pub struct Roles<'a> {
     pub id: Option<&'a str>,
     /// The column that names a record's source.
     pub source: Option<&'a str>,
+    /// What identifies a record where every file has it and nothing was named.
+    pub usual_id: Option<&'a str>,
+    /// What names a record's source where every file has it and nothing was named.
+    pub usual_source: Option<&'a str>,
     /// The column of true entities, for evaluation alone.
     pub labels: Option<&'a str>,
     /// Columns that are not looked at.
@@ -102,6 +106,13 @@ pub(super) fn read(files: &[PathBuf], roles: &Roles<'_>) -> Result<(PathBuf, Vec
         names.push(name);
         inputs.push(input);
     }
+    let everywhere =
+        |name: &&str| columns_of.iter().all(|own| own.names.iter().any(|known| known == name));
+    let roles = &Roles {
+        id: roles.id.or(roles.usual_id.filter(everywhere)),
+        source: roles.source.or(roles.usual_source.filter(everywhere)),
+        ..*roles
+    };
     let all: Vec<&str> =
         columns_of.iter().flat_map(|columns| columns.names.iter().map(String::as_str)).collect();
     let named = [("--id", roles.id), ("--source", roles.source), ("--labels", roles.labels)];

@@ -6,11 +6,13 @@
 //! | file | knows |
 //! |---|---|
 //! | `files` | files as sources |
+//! | `imported` | settings that Splink saved |
 //! | `choose` | blocking rules within a budget of pairs; sources that are free of duplicates |
 //! | `output` | the files that are written |
 
 mod choose;
 mod files;
+mod imported;
 mod output;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::golden::Golden;
 use crate::infer::{self, Chosen, Column, Meaning, Proposal, SourceFile, Understood, Written};
 use crate::report::Progress;
-use crate::resolve::{self, BlockingReport, Evaluation, Resolve};
+use crate::resolve::{self, BlockingReport, Evaluation, LinkType, Resolve};
 use crate::{clean, tables};
 use files::Table;
 
@@ -46,6 +48,8 @@ pub struct Request<'a> {
     pub link_only: bool,
     /// A pipeline file, or a file with a `resolve` section over the files' own columns.
     pub settings: Option<&'a Path>,
+    /// Settings that Splink saved, in place of ours.
+    pub splink: Option<&'a Path>,
     /// How the engine runs.
     pub options: Options,
 }
@@ -103,7 +107,13 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         progress.say(next);
     };
     progress.say("reading the files");
-    let (folder, mut tables) = files::read(request.files, &request.roles)?;
+    let imported = request.splink.map(imported::read).transpose()?;
+    let roles = Roles {
+        usual_id: imported.as_ref().map(|own| own.unique_id.as_str()),
+        usual_source: imported.as_ref().map(|own| own.source.as_str()),
+        ..request.roles
+    };
+    let (folder, mut tables) = files::read(request.files, &roles)?;
     let rows: usize = tables.iter().map(|table| table.rows.num_rows()).sum();
     if rows < 2 {
         return Err(Error::data(format!("there is {rows} record: nothing can be a duplicate"))
@@ -118,13 +128,20 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         engine.register(&format!("raw_{}", table.file.name), frame)?;
     }
     let mut work = Work { request, engine, tables, folder, progress: &progress };
-    let (plan, inferred) = match request.settings {
-        Some(settings) => (work.given(settings)?, None),
-        None => {
+    let (mut plan, inferred) = match (request.settings, &imported) {
+        (_, Some(imported)) => {
+            warnings.extend(imported.notes.iter().cloned());
+            (work.as_they_are("record", imported.resolve.clone())?, None)
+        }
+        (Some(settings), None) => (work.given(settings)?, None),
+        (None, None) => {
             let (plan, inferred) = work.inferred(&mut warnings).await?;
             (plan, Some(inferred))
         }
     };
+    if request.link_only {
+        plan.settings.link = LinkType::LinkOnly;
+    }
     phase("understand", "preparing records");
     work.records(&plan).await?;
     let settings = &plan.settings;
@@ -141,6 +158,9 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let ids = output::ids(links, &input.record_id);
     output::write(&work, &input, &resolved, &ids, text.as_deref(), inferred.as_ref(), &plan.golden)
         .await?;
+    if imported.is_some() {
+        output::put(request.out, "settings.yaml", &imported::settings(&plan.kind, settings)?)?;
+    }
     phase("write", "done");
     let mut sizes: FxHashMap<u32, usize> = FxHashMap::default();
     for cluster in &resolved.clusters {
@@ -153,7 +173,7 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let evaluation = work.evaluation(&input, &resolved.clusters);
     let (understood, proposal, id) = match inferred {
         Some(own) => (own.understood, Some(own.proposal), own.id),
-        None => (Vec::new(), None, request.roles.id.map(str::to_owned)),
+        None => (Vec::new(), None, work.tables.first().and_then(|own| own.file.id.clone())),
     };
     Ok(Found {
         rows,
@@ -199,7 +219,8 @@ struct Plan {
 
 impl Plan {
     /// The first kind of a pipeline.
-    fn of(loaded: Loaded) -> Result<Self> {
+    fn of(mut loaded: Loaded) -> Result<Self> {
+        super::judged::apply_all(&mut loaded)?;
         let pipeline = loaded.pipeline;
         let parameters = Parameters::new(&pipeline, "1970-01-01");
         let mappings = pipeline.records.iter().map(|mapping| {
@@ -337,10 +358,15 @@ impl Work<'_> {
             return Plan::of(config::load(settings, &[], &|name| std::env::var(name).ok())?);
         }
         let (kind, settings) = config::resolution(settings)?;
+        self.as_they_are(&kind, settings)
+    }
+
+    /// Settings over the files' own columns.
+    fn as_they_are(&self, kind: &str, settings: Resolve) -> Result<Plan> {
         let golden = serde_json::from_value(serde_json::json!({"default_rule": "most_frequent"}))
             .map_err(|_| Error::bug("survivorship of its defaults cannot be made"))?;
         let mappings = self.tables.iter().flat_map(|table| as_they_are(&table.file)).collect();
-        Ok(Plan { mappings, of: "record".to_owned(), kind, settings, golden })
+        Ok(Plan { mappings, of: "record".to_owned(), kind: kind.to_owned(), settings, golden })
     }
 
     /// Makes the table `records` of the raw tables.

@@ -57,7 +57,14 @@ pub(super) async fn write(
     let members = members(input, &golden_ids)?;
     let frame = work.engine.sql("SELECT * FROM records", tables::RECORDS).await?;
     let records = work.engine.collect(frame, tables::RECORDS).await?;
-    let golden = golden::survive(&records, &[members], settings)?;
+    let golden = golden::survive(&golden::Material {
+        records: &records,
+        members: &[members],
+        settings,
+        logical_date: 0,
+        overrides: &[],
+        consents: &crate::consent::Consents::default(),
+    })?;
     parquet(out, "golden.parquet", customers(&golden.customers, inferred)?)
 }
 
@@ -147,7 +154,7 @@ fn parquet(out: &Path, name: &str, batch: RecordBatch) -> Result<()> {
     Ok(())
 }
 
-fn put(out: &Path, name: &str, text: &str) -> Result<()> {
+pub(super) fn put(out: &Path, name: &str, text: &str) -> Result<()> {
     let path = out.join(name);
     std::fs::write(&path, text).map_err(|error| unwritable(&path, error))
 }

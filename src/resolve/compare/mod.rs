@@ -29,11 +29,13 @@ mod phone;
 mod postcode;
 mod sql;
 mod street_address;
+mod terms;
 mod tokens;
 
 use std::sync::{Arc, Mutex};
 
 pub(crate) use list_overlap::as_text as list_as_text;
+pub(crate) use terms::{Part, TermText, Terms, agreement};
 
 use super::columns::{Columns, Dictionary, MISSING, Tuples};
 use super::kernel::parallel;
@@ -76,55 +78,6 @@ pub(crate) trait Comparator: Send + Sync {
     fn agreed(&self, level: u8) -> u8 {
         u8::from(level == 1)
     }
-}
-
-/// The text of a term, in the form by which it agrees.
-pub(crate) type TermText = Box<dyn Fn(u32) -> String + Send + Sync>;
-
-/// One part of a comparison's values, of which frequencies are counted.
-pub(crate) struct Part {
-    /// The term of each of the comparison's codes, `MISSING` for none.
-    pub(crate) codes: Vec<u32>,
-    /// The text of each term, made only where it is asked for.
-    pub(crate) text: TermText,
-}
-
-/// How often the terms of a part are.
-pub(crate) struct Terms {
-    /// The term of each of the comparison's codes, `MISSING` for none.
-    pub(crate) codes: Vec<u32>,
-    /// How many records hold each term.
-    pub(crate) counts: Vec<u32>,
-    text: TermText,
-}
-
-impl Terms {
-    fn new(part: Part, tuples: &Tuples) -> Self {
-        let size = part.codes.iter().filter(|term| **term != MISSING).max();
-        let mut counts = vec![0; size.map_or(0, |term| *term as usize + 1)];
-        for (term, count) in part.codes.iter().zip(&tuples.counts) {
-            if *term != MISSING {
-                counts[*term as usize] += count;
-            }
-        }
-        Self { codes: part.codes, counts, text: part.text }
-    }
-
-    /// A hash of a term that does not depend on codes: 128 bits of BLAKE3 as hex.
-    pub(crate) fn hash(&self, term: u32) -> String {
-        let mut hasher = blake3::Hasher::new_derive_key("simurgh term frequency 2");
-        hasher.update((self.text)(term).as_bytes());
-        hasher.finalize().to_hex()[..32].to_owned()
-    }
-}
-
-/// The probability that two of the records that hold values so often hold one and the same; half
-/// a pair stands for agreement never seen. `None` where no two can be drawn.
-pub(crate) fn agreement(counts: &[u32]) -> Option<f64> {
-    let records: f64 = counts.iter().map(|count| f64::from(*count)).sum();
-    let agreeing: f64 =
-        counts.iter().map(|count| f64::from(*count) * (f64::from(*count) - 1.0)).sum();
-    (records > 1.0).then(|| (agreeing + 1.0) / (records * (records - 1.0) + 2.0))
 }
 
 /// Makes a comparator of the distinct values and the thresholds.
@@ -451,6 +404,12 @@ impl Comparison {
         known && usize::from(self.comparator.level(l, r)) == self.levels.len()
     }
 
+    /// Whether a row has a whole name of a person, neither an initial nor half of one.
+    pub(crate) fn is_whole_name(&self, row: u32) -> bool {
+        let code = self.tuples.codes[row as usize];
+        self.kind == "person_name" && code != MISSING && self.own_level[code as usize] == 1
+    }
+
     /// The levels of pairs of known values, by their codes.
     pub(crate) fn code_levels(&self, l: &[u32], r: &[u32], levels: &mut [u8]) {
         self.comparator.levels(l, r, levels);
@@ -567,91 +526,6 @@ pub(crate) fn as_is(_: usize, text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! One pair of values through a kind of comparison.
-
-    use std::sync::Arc;
-
-    use arrow::array::{ArrayRef, StringArray};
-
-    use super::*;
-
-    /// The name of the level of two values, each with one text a column; both ways round.
-    pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
-        level_at(kind, &[], l, r)
-    }
-
-    /// The same with thresholds of its own.
-    pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
-        let arrays: Vec<ArrayRef> = l
-            .iter()
-            .zip(r)
-            .map(|(l, r)| Arc::new(StringArray::from(vec![*l, *r])) as ArrayRef)
-            .collect();
-        let settings = ComparisonSettings {
-            name: kind.to_owned(),
-            kind: kind.to_owned(),
-            columns: vec![String::new(); l.len()],
-            levels: levels.to_vec(),
-            term_frequency: false,
-        };
-        let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
-        let level = comparison.level(0, 1);
-        let mut scratch = Scratch::default();
-        comparison.levels(&mut scratch, &[0, 1, 0], &[1, 0, 0]);
-        let own = comparison.level(0, 0);
-        assert_eq!(scratch.levels, [level, level, own], "symmetric, and in a chunk as alone");
-        match level {
-            UNKNOWN => "missing".to_owned(),
-            level => comparison.levels[level as usize - 1].clone(),
-        }
-    }
-}
-
+pub(crate) mod testing;
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_sorted_documented_and_complete() {
-        assert!(COMPARISONS.windows(2).all(|pair| pair[0].name < pair[1].name));
-        for kind in COMPARISONS {
-            assert!(
-                kind.description.len() > 20 && kind.description.ends_with('.'),
-                "{}",
-                kind.name
-            );
-            assert!(kind.levels.len() >= 2, "{}", kind.name);
-            assert_eq!(kind.levels.last(), Some(&"else"), "{}", kind.name);
-            let takes = kind.levels.iter().any(|level| level.contains("{}"));
-            assert_eq!(takes, !kind.thresholds.is_empty(), "{}", kind.name);
-            assert!(kind.level_names(kind.thresholds).len() <= MAX_LEVELS, "{}", kind.name);
-        }
-    }
-
-    #[test]
-    fn each_kind_gives_only_levels_that_it_names() {
-        let texts = [
-            "",
-            "a",
-            "ana",
-            "2020-01-31",
-            "2020-01-01",
-            "x@y.org",
-            "+442071234567",
-            "12",
-            "12.5 rue",
-        ];
-        for kind in COMPARISONS.iter().filter(|kind| !kind.of_conditions()) {
-            for l in texts {
-                for r in texts {
-                    testing::level(
-                        kind.name,
-                        &vec![l; kind.columns.len()],
-                        &vec![r; kind.columns.len()],
-                    );
-                }
-            }
-        }
-    }
-}
+mod tests;

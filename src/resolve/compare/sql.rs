@@ -73,9 +73,16 @@ impl Comparison {
                 }
             }
         }
-        let coded = columns
+        // A row speaks for all of its code, so that null and blank are two; a row of nothing else
+        // is missing.
+        let texts: Vec<(String, ArrayRef)> = columns
             .iter()
-            .map(|(name, array)| Dictionary::plain(&super::list_overlap::as_text(array), name))
+            .map(|(name, array)| (name.clone(), super::list_overlap::as_text(array)))
+            .collect();
+        let silent = Dictionary::silent(&texts)?;
+        let coded = texts
+            .iter()
+            .map(|(name, array)| Dictionary::exact(array, name, &silent))
             .collect::<Result<Vec<_>>>()?;
         let tuples = Arc::new(Tuples::new(coded));
         let mut examples = vec![MISSING; tuples.len()];
@@ -86,7 +93,9 @@ impl Comparison {
         let own = |code| -> Option<String> {
             let parts: Option<Vec<&str>> =
                 (0..arrays.len()).map(|column| tuples.part(code, column)).collect();
-            Some(parts?.join("\u{1f}"))
+            let parts = parts?;
+            let known = parts.iter().all(|part| !part.trim().is_empty());
+            known.then(|| parts.join("\u{1f}"))
         };
         let terms = (!arrays.is_empty()).then(|| (0..tuples.len() as u32).map(own).collect());
         let names = levels.iter().cloned().chain(["else".to_owned()]).collect();

@@ -38,8 +38,8 @@ pub fn replay(
     options: Options,
 ) -> Result<Replayed> {
     let ready = prepare(input, options)?;
-    model.check(input.kind, &ready.comparisons)?;
-    let scorer = Scorer::new(model, &ready.comparisons, false);
+    model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
     let logged = Logged::of(pairs)?;
     let mut stewards: Vec<StewardDecision> = Vec::new();
     let mut scored = Vec::new();

@@ -7,11 +7,11 @@
 //! What makes a class one of *different* entities is that some of what it compares is there by
 //! chance. So:
 //!
-//! | class | a name | an e-mail address | a date | all else |
-//! |---|---|---|---|---|
-//! | the same entity | free | free | free | free |
-//! | a household | free | half by chance | half by chance | free |
-//! | namesakes | as the same entity | half by chance | by chance | by chance |
+//! | class | a name | an e-mail address | a date | a place or phone | what nobody knows |
+//! |---|---|---|---|---|---|
+//! | the same entity | free | free | free | free | free |
+//! | a household | free | half by chance | half by chance | free | half by chance |
+//! | namesakes | as the same entity | half by chance | by chance | by chance | by chance |
 //!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
@@ -19,6 +19,11 @@
 //! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
 //! e-mail addresses names are what tells members of a household apart; where nothing does, there
 //! are none.
+//!
+//! A household is known by what is known to be shared: an address, a phone, a place. Where every
+//! column is compared by a plain similarity nobody can say whether a number is a phone, which a
+//! household shares, or a social security number, which it does not; a class of households that was
+//! free in such columns took in the poor copies of one person, and is not tried.
 
 use super::Probabilities;
 use crate::resolve::compare::{Comparison, Comparisons};
@@ -29,6 +34,9 @@ pub(super) enum Class {
     Same,
     Household,
     Namesake,
+    /// Different entities that are called alike: estimated from what training first took for one
+    /// entity, and free in everything.
+    Alike,
 }
 
 /// What a class says of a comparison.
@@ -55,7 +63,9 @@ enum About {
     Address,
     /// One person's or firm's own.
     Own,
-    /// What a household may share, or nobody knows.
+    /// What a household shares: where it is, and its phone.
+    Shared,
+    /// Nobody knows.
     Else,
 }
 
@@ -65,8 +75,21 @@ fn about(comparison: &Comparison) -> About {
         "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
         "email" => About::Address,
         "date" | "date_difference" => About::Own,
+        "address" | "geographic_distance" | "phone" | "postcode" | "street_address" => {
+            About::Shared
+        }
         _ => About::Else,
     }
+}
+
+/// Whether it is known what a comparison is about.
+pub(super) fn is_understood(comparison: &Comparison) -> bool {
+    about(comparison) != About::Else
+}
+
+/// Whether a comparison is of what records are called: names and titles.
+pub(super) fn is_called(comparison: &Comparison) -> bool {
+    about(comparison) == About::Name || comparison.kind == "free_text"
 }
 
 /// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
@@ -90,7 +113,7 @@ fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
 pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
     let has = |what: About| comparisons.list.iter().any(|own| about(own) == what);
     let own = has(About::Own) || has(About::Address) || has(About::Name);
-    let household = comparisons.list.len() >= 3 && has(About::Else) && own;
+    let household = comparisons.list.len() >= 3 && has(About::Shared) && own;
     let namesake = comparisons.list.len() >= 3 && has(About::Name) && has(About::Address);
     let mut sets = vec![vec![Class::Same]];
     if household {
@@ -121,12 +144,49 @@ pub(super) fn begin(
             (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
             (Class::Same, _) => (Hold::Free, m.clone()),
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Else) => (Hold::HalfByChance, u.clone()),
             (Class::Household, About::Name) if !own => (Hold::HalfByChance, u.clone()),
-            (Class::Household, _) => (Hold::Free, between(m, u)),
+            (Class::Household, About::Name | About::Shared) => (Hold::Free, between(m, u)),
             (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
             (Class::Namesake, About::Address) => (Hold::HalfByChance, u.clone()),
             (Class::Namesake, _) => (Hold::ByChance, u.clone()),
+            (Class::Alike, _) => (Hold::Free, between(m, u)),
         }
     };
     (0..list.len()).map(of).unzip()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+
+    use super::*;
+    use crate::resolve::settings::ComparisonSettings;
+
+    fn sets(kinds: &[(&str, usize)]) -> Vec<Vec<Class>> {
+        let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
+        let one = |(kind, columns): &(&str, usize)| {
+            let settings = ComparisonSettings {
+                name: (*kind).to_owned(),
+                kind: (*kind).to_owned(),
+                columns: vec!["x".to_owned(); *columns],
+                levels: Vec::new(),
+                term_frequency: false,
+            };
+            Comparison::new(&settings, &vec![&array; *columns]).unwrap()
+        };
+        candidates(&Comparisons { list: kinds.iter().map(one).collect() })
+    }
+
+    #[test]
+    fn households_are_looked_for_only_where_it_is_known_what_they_share() {
+        let household = [Class::Same, Class::Household];
+        let name = ("person_name", 2);
+        let known = sets(&[name, ("date", 1), ("phone", 1)]);
+        assert!(known.iter().any(|own| own[..] == household));
+        let plain = sets(&[name, ("levenshtein", 1), ("exact", 1), ("jaro_winkler", 1)]);
+        assert_eq!(plain, [vec![Class::Same]]);
+    }
 }

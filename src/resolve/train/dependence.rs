@@ -1,12 +1,19 @@
-//! What dependence is left between comparisons within a class.
+//! What dependence is left between comparisons within a class, and by chance.
 //!
-//! Knows posteriors of level vectors; refuses to know what to do about it. The model multiplies the
-//! levels of a class as if they were independent. For each pair of comparisons this says how far
-//! that is from the truth, over pairs that know both, weighted by their probability in the class.
+//! Knows posteriors of level vectors, and random pairs; refuses to know what to do about it. The
+//! model multiplies the levels of a class as if they were independent. For each pair of comparisons
+//! this says how far that is from the truth, over pairs that know both, weighted by their
+//! probability in the class.
+//!
+//! Of coincidence random pairs tell, and only those that agree on nothing else: pairs of one entity
+//! are among random pairs too, and agree on everything. A street and its city agree together far
+//! oftener than by chance, so that a pair of neighbours weighs as much as a pair of one entity.
 
-use super::Probabilities;
+use super::classes::is_understood;
 use super::em::{Mixture, Vectors, known};
-use crate::resolve::compare::MAX_LEVELS;
+use super::{Probabilities, Trainee};
+use crate::random::SplitMix64;
+use crate::resolve::compare::{Comparisons, MAX_LEVELS, Scratch, level_of};
 use crate::resolve::model::Dependence;
 
 /// The fewest pairs of which dependence can be told.
@@ -40,6 +47,78 @@ pub(super) fn dependence(
         for ((left, right), table) in pairs.iter().zip(tables) {
             let (left, right) = (names[*left], names[*right]);
             found.extend(of(class, left, right, table));
+        }
+    }
+    found
+}
+
+/// Random pairs that are looked at for what depends by chance.
+const RANDOM: u64 = 200_000;
+/// The least pairs that agree on both, and the least times as many as there should be, for
+/// dependence by chance to be told.
+const TOLD: (u64, f64) = (20, 4.0);
+
+/// Comparisons that agree together by chance far oftener than they should. `bits` is by how much a
+/// pair that agrees on both weighs too much.
+pub(super) fn by_chance(trainee: &Trainee<'_>, comparisons: &Comparisons) -> Vec<Dependence> {
+    let (list, rows) = (&comparisons.list, u64::from(trainee.rows));
+    let count = list.len();
+    if rows < 2 || count < 3 {
+        return Vec::new();
+    }
+    let mut random = SplitMix64::new(trainee.settings.training.seed ^ RANDOM);
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for _ in 0..RANDOM.min(rows * (rows - 1) / 2) {
+        let (l, r) = (random.below(rows) as u32, random.below(rows) as u32);
+        if l != r && !trainee.skip.is_some_and(|skip| skip(l, r)) {
+            left.push(l.min(r));
+            right.push(l.max(r));
+        }
+    }
+    // By a pair of comparisons: pairs that know both and another, agree on the one, the other, both.
+    let mut tallies = vec![[0u64; 4]; count * count];
+    let mut scratch = Scratch::default();
+    for pattern in comparisons.patterns(&mut scratch, &left, &right) {
+        let knows = |place: usize| known(level_of(*pattern, place));
+        let agrees = |place: usize| {
+            knows(place) && usize::from(level_of(*pattern, place)) < list[place].levels.len()
+        };
+        let agreed: Vec<usize> = (0..count).filter(|place| agrees(*place)).collect();
+        if agreed.len() > 2 || (0..count).filter(|place| knows(*place)).count() < 3 {
+            continue;
+        }
+        for one in (0..count).filter(|place| knows(*place)) {
+            for other in (one + 1..count).filter(|place| knows(*place)) {
+                if agreed.iter().all(|place| *place == one || *place == other) {
+                    let tally = &mut tallies[one * count + other];
+                    tally[0] += 1;
+                    tally[1] += u64::from(agreed.contains(&one));
+                    tally[2] += u64::from(agreed.contains(&other));
+                    tally[3] += u64::from(agreed.len() == 2);
+                }
+            }
+        }
+    }
+    let rounded = |value: f64| (value * 1e6).round() / 1e6;
+    let mut found = Vec::new();
+    for (place, [pairs, one, other, both]) in tallies.into_iter().enumerate() {
+        let all = pairs.max(1) as f64;
+        let (observed, expected) = (both as f64 / all, one as f64 / all * other as f64 / all);
+        // What a name, an e-mail address, a phone and an address share, other classes know of.
+        let (left, right) = (&list[place / count], &list[place % count]);
+        if is_understood(left) && is_understood(right) {
+            continue;
+        }
+        if both >= TOLD.0 && observed >= TOLD.1 * expected {
+            found.push(Dependence {
+                class: "coincidence".to_owned(),
+                left: left.name.clone(),
+                right: right.name.clone(),
+                pairs,
+                observed: rounded(observed),
+                expected: rounded(expected),
+                bits: rounded((observed / expected).log2()),
+            });
         }
     }
     found

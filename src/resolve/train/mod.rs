@@ -16,6 +16,12 @@
 //! is trained, and the one with the best Bayesian information criterion (Schwarz 1978) is the model.
 //! Where there are no households, a class for them would find something else to be.
 //!
+//! What depends by chance, as the words of a name on what is served, leads astray: pairs that are
+//! called alike are more than there should be, can be more than the duplicates, and are then what
+//! is found. Such a class is known by this, that its pairs agree in nothing else: it is kept, as a
+//! class of look-alikes, and the same entity is trained beside it. Which comparisons depend by
+//! chance is told (`dependence`).
+//!
 //! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
 //! entity took them in. So was a second class of the same entity for poor records: it took in the
 //! households.
@@ -27,7 +33,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, begin, candidates, start};
+use self::classes::{Class, Hold, begin, candidates, is_called, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
@@ -38,6 +44,7 @@ use super::model::{
 use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
+use crate::keyed::HashKey;
 
 /// Pairs by their levels.
 pub(crate) type Counts = BTreeMap<u64, u64>;
@@ -52,6 +59,8 @@ const HOUSEHOLD_PAIRS: f64 = 50.0;
 /// Compared pairs of which each class has this share, to begin with.
 const START_SAME: f64 = 0.3;
 const START_OTHER: f64 = 0.1;
+/// The same of one entity beside look-alikes.
+const START_RARE: f64 = 0.02;
 /// Labelled pairs that m before training weighs as much as.
 const LABELLED_PRIOR: f64 = 2.0;
 
@@ -70,6 +79,8 @@ pub(crate) struct Trainee<'a> {
     pub(crate) skip: Option<&'a (dyn Fn(u32, u32) -> bool + Sync)>,
     /// Pairs of records that are labelled as one entity, where there are any.
     pub(crate) labelled: Option<Labelled>,
+    /// The key under which values are hashed, where there is one.
+    pub(crate) key: Option<&'a HashKey>,
     /// Compared pairs that a deterministic rule merges.
     pub(crate) merged_by_rules: u64,
     /// Threads for random pairs.
@@ -102,12 +113,20 @@ struct Trained {
 }
 
 impl Material<'_> {
-    fn train(&self, classes: &[Class]) -> Trained {
+    fn train(&self, classes: &[Class], alike: Option<&Estimated>) -> Trained {
         let compared = self.vectors.pairs();
         let estimated = |class: &Class| {
+            if let Some(alike) = alike.filter(|_| *class == Class::Alike) {
+                let (own, holds) = (alike.own.clone(), vec![Hold::Free; alike.holds.len()]);
+                return Estimated { class: *class, holds, centres: own.clone(), ..alike.clone() };
+            }
             let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
             let given = self.same.filter(|_| *class == Class::Same);
-            let share = if *class == Class::Same { START_SAME } else { START_OTHER };
+            let share = match class {
+                Class::Same if alike.is_some() => START_RARE,
+                Class::Same => START_SAME,
+                _ => START_OTHER,
+            };
             Estimated {
                 class: *class,
                 size: given.unwrap_or(compared * share + 1.0),
@@ -130,6 +149,86 @@ impl Material<'_> {
         let price = mixture.parameters() as f64 * compared.max(1.0).ln();
         let iterations = first.iterations + ended.iterations;
         Trained { criterion: price - 2.0 * fit, mixture, ended, iterations }
+    }
+}
+
+/// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
+const TELLS: f64 = 0.001;
+/// More than this share is most of a class.
+const MOSTLY: f64 = 0.5;
+/// A comparison by which two classes are told apart says at least so many bits of a pair.
+const SAYS: f64 = 0.3;
+
+impl Material<'_> {
+    /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
+    fn best(&self, sets: &[Vec<Class>]) -> (Trained, Vec<Candidate>) {
+        let mut best = self.train(&sets[0], None);
+        let mut tried = vec![candidate(&best)];
+        for set in &sets[1..] {
+            let own = self.train(set, None);
+            tried.push(candidate(&own));
+            if own.criterion < best.criterion {
+                best = own;
+            }
+        }
+        (best, tried)
+    }
+
+    /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
+    /// class of its own, and with one entity as it is before training.
+    fn beside_look_alikes(
+        &self,
+        sets: &[Vec<Class>],
+        best: Trained,
+        tried: &mut Vec<Candidate>,
+    ) -> Trained {
+        if !self.is_of_look_alikes(&best) {
+            return best;
+        }
+        let alike = best.mixture.classes[0].clone();
+        let mut found: Option<Trained> = None;
+        for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
+            let set = [&set[..], &[Class::Alike]].concat();
+            let own = self.train(&set, Some(&alike));
+            tried.push(candidate(&own));
+            let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
+            if better && !self.is_of_look_alikes(&own) {
+                found = Some(own);
+            }
+        }
+        found.unwrap_or(best)
+    }
+
+    /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
+    /// same, and are either called nothing alike, as neighbours are, or in most of what else would
+    /// tell as far apart as random pairs, as are names that share a word with what is served. There
+    /// can be more of either than of duplicates, which are then a part of the class.
+    fn is_of_look_alikes(&self, trained: &Trained) -> bool {
+        let list = &self.comparisons.list;
+        // Of each comparison that would tell: whether it is of what records are called, the share
+        // that agrees strictly, the share that does not agree at all, and the bits that it says.
+        let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
+        for (place, own) in list.iter().enumerate() {
+            let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
+            for (level, u) in self.u[place].iter().enumerate() {
+                apart = trained.mixture.probability(0, place, level).max(LEAST);
+                chance += u;
+                strict += if chance <= TELLS { apart } else { 0.0 };
+                bits += apart * (apart / u.max(LEAST)).log2();
+            }
+            if self.u[place].first().is_some_and(|u| *u <= TELLS) {
+                if self.given_m[place] {
+                    return false;
+                }
+                tell.push((is_called(own), strict, apart, bits));
+            }
+        }
+        let called = || tell.iter().filter(|own| own.0);
+        let others = || tell.iter().filter(|own| !own.0);
+        let silent = others().filter(|own| own.3 < SAYS).count();
+        called().count() > 0
+            && called().all(|own| own.1 < MOSTLY)
+            && (called().all(|own| own.2 > MOSTLY) || 2 * silent > others().count())
     }
 }
 
@@ -179,15 +278,8 @@ pub(crate) fn train(
     let few = material.vectors.pairs() < HOUSEHOLD_PAIRS;
     let sets = candidates(comparisons);
     let sets = if few { &sets[..1] } else { &sets[..] };
-    let mut best = material.train(&sets[0]);
-    let mut tried = vec![candidate(&best)];
-    for set in &sets[1..] {
-        let own = material.train(set);
-        tried.push(candidate(&own));
-        if own.criterion < best.criterion {
-            best = own;
-        }
-    }
+    let (best, mut tried) = material.best(sets);
+    let best = material.beside_look_alikes(sets, best, &mut tried);
     let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
     let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();
     let report = TrainingReport {
@@ -203,7 +295,12 @@ pub(crate) fn train(
         converged: best.ended.converged,
         largest_move: largest_move(&best, comparisons),
         candidates: tried,
-        dependence: dependence::dependence(&best.mixture, &material.vectors, &classes, &names),
+        dependence: {
+            let vectors = &material.vectors;
+            let mut all = dependence::dependence(&best.mixture, vectors, &classes, &names);
+            all.extend(dependence::by_chance(trainee, comparisons));
+            all
+        },
     };
     let expected = best.mixture.expected(&material.vectors);
     Ok(document(trainee, comparisons, &best.mixture, &expected, report))
@@ -230,6 +327,7 @@ fn name(class: Class) -> &'static str {
         Class::Same => "same",
         Class::Household => "household",
         Class::Namesake => "namesake",
+        Class::Alike => "look-alike",
     }
 }
 
@@ -284,7 +382,9 @@ fn document(
     training: TrainingReport,
 ) -> Model {
     let place = |class: Class| mixture.classes.iter().position(|own| own.class == class);
-    let (household, namesake) = (place(Class::Household), place(Class::Namesake));
+    // Look-alikes and namesakes have one place in the document: both share what they are called.
+    let namesake = place(Class::Namesake).or(place(Class::Alike));
+    let household = place(Class::Household);
     let level = |comparison: usize, level: usize, name: &String| {
         let of = |class: usize| mixture.probability(class, comparison, level).max(LEAST);
         let u = mixture.u[comparison][level].max(LEAST);
@@ -298,7 +398,7 @@ fn document(
         levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
         term_frequency: own
             .term_frequency
-            .then(|| own.terms.iter().map(TermFrequency::of).collect()),
+            .then(|| own.terms.iter().map(|terms| TermFrequency::of(terms, trainee.key)).collect()),
     });
     let odds = |class: usize| float(fixed((mixture.classes[class].size / mixture.all).log2()));
     let whole: f64 = expected.iter().sum();
@@ -316,7 +416,7 @@ fn document(
         prior_weight: odds(0),
         household_prior_weight: household.map(odds),
         namesake_prior_weight: namesake.map(odds),
-        thresholds: trainee.settings.thresholds,
+        thresholds: trainee.settings.thresholds.clone(),
         training,
     }
 }

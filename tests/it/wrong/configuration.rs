@@ -402,6 +402,16 @@ pub(super) const CASES: &[Case] = &[
         );
     }),
     case(
+        "an alert that would tell a name",
+        1,
+        &["alerts.nobody", "`customers.full_name`"],
+        "give counts, rates, stages and the like",
+        |setup| {
+            setup.append(PIPELINE, "alerts:\n  - name: nobody\n    sql: ");
+            setup.append(PIPELINE, "SELECT upper(full_name) AS who FROM customers\n");
+        },
+    ),
+    case(
         "the table of the run before, without a contract",
         1,
         &["previous_sums", "sums.odcs.yaml"],

@@ -1,0 +1,38 @@
+//! One pair of values through a kind of comparison.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, StringArray};
+
+use super::*;
+
+/// The name of the level of two values, each with one text a column; both ways round.
+pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
+    level_at(kind, &[], l, r)
+}
+
+/// The same with thresholds of its own.
+pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
+    let arrays: Vec<ArrayRef> = l
+        .iter()
+        .zip(r)
+        .map(|(l, r)| Arc::new(StringArray::from(vec![*l, *r])) as ArrayRef)
+        .collect();
+    let settings = ComparisonSettings {
+        name: kind.to_owned(),
+        kind: kind.to_owned(),
+        columns: vec![String::new(); l.len()],
+        levels: levels.to_vec(),
+        term_frequency: false,
+    };
+    let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
+    let level = comparison.level(0, 1);
+    let mut scratch = Scratch::default();
+    comparison.levels(&mut scratch, &[0, 1, 0], &[1, 0, 0]);
+    let own = comparison.level(0, 0);
+    assert_eq!(scratch.levels, [level, level, own], "symmetric, and in a chunk as alone");
+    match level {
+        UNKNOWN => "missing".to_owned(),
+        level => comparison.levels[level as usize - 1].clone(),
+    }
+}

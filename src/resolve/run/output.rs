@@ -1,0 +1,151 @@
+//! `scored_pairs` of pairs that were taken over and pairs that were scored now.
+//!
+//! Knows rows of two tables; refuses to know why a pair is in one or the other.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{filter_record_batch, interleave, take_record_batch};
+
+use super::super::block::Blocks;
+use super::part::Part;
+use super::taken::Taken;
+use super::{Grouped, Scored, texts};
+use crate::error::{Error, Result};
+use crate::tables;
+
+/// Pairs that were taken over and pairs that were scored now, as one sorted list.
+pub(super) struct Both {
+    pub(super) pairs: Vec<Scored>,
+    /// Of each: 0 and its place among those taken over, or 1 and its place among the others.
+    origin: Vec<(usize, usize)>,
+}
+
+impl Both {
+    pub(super) fn new(taken: &Taken, fresh: Vec<Scored>) -> Self {
+        let count = taken.pairs.len() + fresh.len();
+        let mut both = Self { pairs: Vec::with_capacity(count), origin: Vec::with_capacity(count) };
+        let (mut old, mut new) = (0, 0);
+        let key = |pair: &Scored| (pair.l, pair.r);
+        while old < taken.pairs.len() || new < fresh.len() {
+            let first = match (taken.pairs.get(old), fresh.get(new)) {
+                (Some(a), Some(b)) => key(a) < key(b),
+                (a, _) => a.is_some(),
+            };
+            if first {
+                both.pairs.push(taken.pairs[old]);
+                both.origin.push((0, old));
+                old += 1;
+            } else {
+                both.pairs.push(fresh[new]);
+                both.origin.push((1, new));
+                new += 1;
+            }
+        }
+        both
+    }
+
+    /// The pairs within a part, by places.
+    pub(super) fn within(&self, part: &Part) -> Vec<Scored> {
+        let own = |pair: &Scored| part.pair(pair.l, pair.r).map(|(l, r)| Scored { l, r, ..*pair });
+        self.pairs.iter().filter_map(own).collect()
+    }
+
+    pub(super) fn fresh(&self) -> impl Iterator<Item = &Scored> {
+        self.pairs.iter().zip(&self.origin).filter(|(_, origin)| origin.0 == 1).map(|(own, _)| own)
+    }
+}
+
+pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
+    let column = batch.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
+    column.ok_or_else(|| Error::bug(format!("an earlier run's table has no column `{name}`")))
+}
+
+/// `scored_pairs`, and what differs from those of the run before.
+pub(super) struct Output {
+    pub(super) pairs: RecordBatch,
+    pub(super) before: RecordBatch,
+    pub(super) now: RecordBatch,
+}
+
+/// What clusters made of each pair: as they are now where it was clustered again, else as it was.
+pub(super) fn effects_of(
+    table: &RecordBatch,
+    taken: &Taken,
+    both: &Both,
+    far: &Part,
+    grouped: &Grouped,
+) -> Result<Vec<(bool, Option<String>)>> {
+    let guards = text(table, "guard")?;
+    let joined = table.column_by_name("joined").and_then(|own| own.as_boolean_opt());
+    let joined =
+        joined.ok_or_else(|| Error::bug("an earlier run's scored pairs do not say who joined"))?;
+    let of = |(pair, origin): (&Scored, &(usize, usize))| {
+        if let Some((l, r)) = far.pair(pair.l, pair.r) {
+            let (joined, guard) = grouped.effects.of(l, r);
+            return (joined, guard.map(str::to_owned));
+        }
+        let row = match origin {
+            (0, place) => Some(taken.rows[*place]),
+            _ => taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
+        };
+        // A pair of two components joins nothing.
+        let row = row.filter(|_| pair.decision == "merge").map(|row| row as usize);
+        let guard = row.filter(|row| guards.is_valid(*row)).map(|row| guards.value(row).to_owned());
+        (row.is_some_and(|row| joined.is_valid(row) && joined.value(row)), guard)
+    };
+    Ok(both.pairs.iter().zip(&both.origin).map(of).collect())
+}
+
+pub(super) fn output(
+    table: &RecordBatch,
+    taken: &Taken,
+    both: &Both,
+    fresh: &RecordBatch,
+    blocks: &Blocks,
+    effects: &[(bool, Option<String>)],
+) -> Result<Output> {
+    let bug = |_| Error::bug("scored pairs could not be put together");
+    let lost = |_| Error::bug("an earlier run's scored pairs lack a column");
+    let origin = |(from, place): &(usize, usize)| match from {
+        0 => (0, taken.rows[*place] as usize),
+        _ => (1, *place),
+    };
+    let rows: Vec<(usize, usize)> = both.origin.iter().map(origin).collect();
+    let mut columns: Vec<ArrayRef> = table
+        .columns()
+        .iter()
+        .zip(fresh.columns())
+        .map(|(old, new)| interleave(&[old.as_ref(), new.as_ref()], &rows).map_err(bug))
+        .collect::<Result<_>>()?;
+    // What a row that is taken over may say otherwise than it did.
+    let rule = |pair: &Scored| match blocks.rules.get(usize::from(pair.rule)) {
+        Some(rule) => Cow::Borrowed(rule.name.as_str()),
+        None => Cow::Borrowed("decision"),
+    };
+    let says: [(&str, ArrayRef); 4] = [
+        ("blocking_rule", texts(&both.pairs, rule)),
+        ("decision", texts(&both.pairs, |pair| Cow::Borrowed(pair.decision))),
+        ("joined", Arc::new(effects.iter().map(|own| Some(own.0)).collect::<BooleanArray>())),
+        ("guard", Arc::new(effects.iter().map(|own| own.1.as_deref()).collect::<StringArray>())),
+    ];
+    let mut new: Vec<bool> = rows.iter().map(|(from, _)| *from == 1).collect();
+    for (name, says) in says {
+        let place = table.schema().index_of(name).map_err(lost)?;
+        let other = distinct(&columns[place], &says).map_err(bug)?;
+        other.iter().zip(&mut new).for_each(|(other, new)| *new |= other == Some(true));
+        columns[place] = says;
+    }
+    let pairs = RecordBatch::try_new(tables::scored_pairs(), columns).map_err(bug)?;
+    let altered = rows.iter().zip(&new).filter(|((from, _), new)| *from == 0 && **new);
+    let mut left: Vec<u32> = altered.map(|((_, row), _)| *row as u32).collect();
+    left.extend(&taken.left);
+    left.sort_unstable();
+    Ok(Output {
+        before: take_record_batch(table, &UInt32Array::from(left)).map_err(bug)?,
+        now: filter_record_batch(&pairs, &BooleanArray::from(new)).map_err(bug)?,
+        pairs,
+    })
+}
