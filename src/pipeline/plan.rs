@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::gate::{self, GateReport};
-use super::run::{Request, prepare};
+use super::run::{Request, prepare, refuse_retired};
 use super::{resolution, stages};
 use crate::engine::{Staging, Store};
 use crate::error::{Error, Result};
@@ -75,6 +75,9 @@ pub async fn plan(request: &Request) -> Result<Plan> {
         .is_some_and(|entry| {
             entry.run_id == run.identity.run_id && entry.predecessor == run.identity.predecessor
         });
+    if !published {
+        refuse_retired(&run, &history)?;
+    }
     let extract = stages::run("extract", &run, &[]).await?;
     let count =
         |source: &str, what: &str| extract.report["sources"][source][what].as_u64().unwrap_or(0);

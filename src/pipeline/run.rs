@@ -202,17 +202,6 @@ pub(super) async fn prepare(request: &Request, date: Date) -> Result<(Run, Histo
     let tables = super::check::plan_all(&loaded, &contracts, &parameters, &request.engine).await?;
     let history = History::read(&warehouse).await?;
     let predecessor = history.predecessor(&loaded.pipeline.name, &date.to_string()).cloned();
-    if let Some(before) = &predecessor
-        && let Some(by) = history.retired(before)
-    {
-        return Err(Error::data(format!(
-            "{date}: the tables of the run before it, of {}, were removed by `{}` (run {})",
-            before.logical_date,
-            by.command.as_deref().unwrap_or_default(),
-            by.run_id
-        ))
-        .help("run a later date; land.retain_runs says how many dates are kept"));
-    }
     let day = date.to_string();
     let baseline = gate::baseline(&history, &loaded.pipeline.name, &day).cloned();
     let decisions = decided::read(&engine, &warehouse, &history, &loaded.pipeline.name).await?;
@@ -270,6 +259,7 @@ async fn run_date(request: &Request, date: Date) -> Result<RunResult> {
         return already(&run, entry, &history, outcome, started).await;
     }
     refuse_rolled_back(&run, &history)?;
+    refuse_retired(&run, &history)?;
     if run.identity.predecessor != predecessor {
         run.staging.clear().await?;
         return Err(Error::retry(format!(
@@ -320,6 +310,23 @@ fn refuse_rolled_back(run: &Run, history: &History) -> Result<()> {
     .help("mend the exports or the pipeline file and run again; `--accept` publishes it as it was")
     .detail("run_id", run.identity.run_id.clone().into())
     .detail("logical_date", run.identity.logical_date.clone().into()))
+}
+
+/// A run that is not published yet needs the tables of the run before it.
+pub(super) fn refuse_retired(run: &Run, history: &History) -> Result<()> {
+    let retired = |before: &Published| history.retired(before).cloned();
+    let (Some(before), Some(by)) = (&run.predecessor, run.predecessor.as_ref().and_then(retired))
+    else {
+        return Ok(());
+    };
+    Err(Error::data(format!(
+        "{}: the tables of the run before it, of {}, were removed by `{}` (run {})",
+        run.identity.logical_date,
+        before.logical_date,
+        by.command.as_deref().unwrap_or_default(),
+        by.run_id
+    ))
+    .help("run a later date; land.retain_runs says how many dates are kept"))
 }
 
 /// The error of a run whose predecessor was replaced, and its files perhaps removed, while it worked.

@@ -195,6 +195,12 @@ fn maintenance_keeps_every_row_of_kept_runs_and_removes_what_none_needs() {
     let (code, _, said) = command(&project, &place, &["verify", "--replay", &first, PIPELINE]);
     assert!(code == 1 && said.contains("removed by `maintain`"), "{said}");
 
+    // Its run is still known to be done; another of its date would need the tables that went.
+    project.run(&place, &project.dates()[1], &[]).expect(0, "unchanged");
+    let other = ["--set", "resolve.person.thresholds.merge=0.8"];
+    let refused = project.run(&place, &project.dates()[1], &other).expect(1, "stopped");
+    assert!(refused.said.contains("were removed by `maintain`"), "{}", refused.said);
+
     // A file that was removed and comes back is found, and so is one that goes beside the chain.
     let file = answer_file(&place);
     fs::write(place.folder.join(&file), b"PAR1").unwrap();
