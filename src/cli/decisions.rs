@@ -104,7 +104,7 @@ fn list(desk: &Desk, all: bool, global: &Global) -> Done {
                 own.id,
                 own.a,
                 own.b,
-                verdict(own),
+                if own.same { "the same" } else { "different" },
                 own.by,
                 keeps.unwrap_or_default()
             );

@@ -308,7 +308,7 @@ fn print_decision(row: &Map<String, Value>) {
         own("decision_id"),
         own("a"),
         own("b"),
-        own("verdict"),
+        if own("verdict") == "same" { "the same".to_owned() } else { own("verdict") },
         own("by"),
         own("at")
     );
@@ -428,7 +428,7 @@ async fn entity(
         .min_by(|a, b| number(a, "match_weight").total_cmp(&number(b, "match_weight")))
         .cloned();
     if !global.json {
-        if asked != id {
+        if asked != id && !asked.contains(':') {
             say!("{asked} is now {id}");
         }
         say!("{id}, {} records, run of {}", records.len(), published.entry.logical_date);

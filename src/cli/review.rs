@@ -173,6 +173,18 @@ async fn write(
     writer.flush().map_err(|_| unwritable())
 }
 
+/// A line with a verdict.
+struct Judged {
+    line: usize,
+    l: RecordKey,
+    r: RecordKey,
+    same: bool,
+    probability: f64,
+    why: Option<String>,
+    /// Whether a guard refused the pair.
+    refused: bool,
+}
+
 async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done> {
     let columns = [
         "source_l",
@@ -183,8 +195,8 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
         "verdict",
         "why",
     ];
-    let rows = table(file, &columns, &[])?;
-    let mut judged: Vec<(usize, RecordKey, RecordKey, bool, f64, String)> = Vec::new();
+    let rows = table(file, &columns, &["doubt"])?;
+    let mut judged: Vec<Judged> = Vec::new();
     for (number, row) in (2..).zip(&rows) {
         let wrong = |what: &str| {
             Error::data(format!("{}, line {number}: {what}", file.display())).help(
@@ -205,7 +217,15 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
         if !(0.0..=1.0).contains(&probability) {
             return Err(wrong("match_probability is not between 0 and 1"));
         }
-        judged.push((number, l, r, same, probability, row[6].clone()));
+        judged.push(Judged {
+            line: number,
+            l,
+            r,
+            same,
+            probability,
+            why: Some(row[6].clone()).filter(|why| !why.trim().is_empty()),
+            refused: row[7].starts_with("guard"),
+        });
     }
     if judged.is_empty() {
         return Err(Error::data(format!("{}: no pair has a verdict", file.display()))
@@ -213,44 +233,58 @@ async fn import(file: &Path, steward: &Steward, global: &Global) -> Result<Done>
     }
     let mut desk = Desk::open(&global.warehouse).await?;
     let keys: Vec<RecordKey> =
-        judged.iter().flat_map(|(_, l, r, ..)| [l.clone(), r.clone()]).collect();
+        judged.iter().flat_map(|own| [own.l.clone(), own.r.clone()]).collect();
     let ids = desk.published().golden_ids(&keys).await?;
     // What the model says now, where it still scores the pair; else what it said when the file was
     // written.
     let pairs: Vec<(RecordKey, RecordKey)> =
-        judged.iter().map(|(_, l, r, ..)| (l.clone(), r.clone())).collect();
+        judged.iter().map(|own| (own.l.clone(), own.r.clone())).collect();
     let now = desk.published().probabilities(&pairs).await?;
-    let mut fitted = Vec::new();
-    for (number, l, r, same, probability, why) in judged {
-        fitted.push((now.get(&(l.clone(), r.clone())).copied().unwrap_or(probability), same));
-        let why = Some(why).filter(|why| !why.trim().is_empty()).or_else(|| steward.why.clone());
-        let golden_ids = (ids.get(&l).cloned(), ids.get(&r).cloned());
+    let (mut fitted, mut refused) = (Vec::new(), (0u64, 0u64));
+    for own in judged {
+        // A pair that a guard refused was not chosen by its probability: it says of guards, and
+        // nothing of the model.
+        match own.refused {
+            true => refused = (refused.0 + 1, refused.1 + u64::from(own.same)),
+            false => {
+                let now = now.get(&(own.l.clone(), own.r.clone())).copied();
+                fitted.push((now.unwrap_or(own.probability), own.same));
+            }
+        }
+        let golden_ids = (ids.get(&own.l).cloned(), ids.get(&own.r).cloned());
         let decision = NewDecision {
-            a: l,
-            b: r,
-            same,
+            a: own.l,
+            b: own.r,
+            same: own.same,
             by: steward.by.clone(),
             at: steward.at,
-            why,
+            why: own.why.or_else(|| steward.why.clone()),
             golden_ids,
             keep_golden_id: None,
         };
-        desk.decide(decision, &format!("line {number}"));
+        desk.decide(decision, &format!("line {}", own.line));
     }
     let found = calibration(&fitted);
     let (result, added, withdrawn) = publish(desk, "review", global).await?;
     if !global.json {
-        print(&found);
+        print(&found, refused);
     }
     let mut line = rollback::json(&result)?;
     line["added"] = json!(added);
     line["withdrawn"] = json!(withdrawn);
     line["calibration"] = json!(found);
+    line["guards"] = json!({ "judged": refused.0, "same": refused.1 });
     Ok(Done::with(line))
 }
 
-fn print(found: &Calibration) {
+fn print(found: &Calibration, (judged, same): (u64, u64)) {
     say!("");
+    if judged > 0 {
+        say!("{judged} pairs judged that a guard had refused, {same} of them the same");
+    }
+    if found.judged == 0 {
+        return;
+    }
     say!(
         "{} pairs judged, {} of them the same; the model expects {:.1}; Brier score {:.4}",
         found.judged,

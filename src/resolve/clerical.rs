@@ -292,7 +292,8 @@ pub struct Calibration {
 const BINS: &[f64] = &[0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99];
 
 /// Compares match probabilities with verdicts. Pairs may have been chosen by their probability, as
-/// doubtful ones are, and the bins still hold: within one, nothing but the probability chose.
+/// those put to review are, and the bins still hold: within one, nothing but the probability chose.
+/// Pairs that were chosen otherwise, such as those that a guard refused, must be left out.
 pub fn calibration(judged: &[(f64, bool)]) -> Calibration {
     // In one order, so that sums of floats do not depend on that of the file.
     let mut judged = judged.to_vec();

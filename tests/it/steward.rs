@@ -348,13 +348,20 @@ fn doubtful_pairs_are_judged_and_the_verdicts_are_decisions_that_tell_how_the_mo
         rows[1..].iter().map(|row| row[column("information")].parse().unwrap()).collect();
     assert!(information[0] >= *information.last().unwrap() && information[0] <= 1.0);
 
+    // Two that the model was of two minds about, and one that a guard refused.
+    let doubt = column("doubt");
+    let of = |guard: bool| {
+        let fits = move |(_, row): &(usize, &Vec<String>)| row[doubt].starts_with("guard") == guard;
+        rows.iter().enumerate().skip(1).filter(fits).map(|(place, _)| place)
+    };
+    let chosen: Vec<usize> = of(false).take(2).chain(of(true).take(1)).collect();
+    assert_eq!(chosen.len(), 3, "{text}");
     let judged: Vec<String> = text
         .lines()
         .enumerate()
-        .map(|(place, line)| match place {
-            0 => line.to_owned(),
-            1 | 2 => format!("{}different,", &line[..line.len() - 1]),
-            _ => line.to_owned(),
+        .map(|(place, line)| match chosen.contains(&place) {
+            true => format!("{}different,", &line[..line.len() - 1]),
+            false => line.to_owned(),
         })
         .collect();
     fs::write(project.folder().join("review.csv"), judged.join("\n")).unwrap();
@@ -362,13 +369,14 @@ fn doubtful_pairs_are_judged_and_the_verdicts_are_decisions_that_tell_how_the_mo
     let fit = &read.answer["calibration"];
     assert_eq!((&fit["judged"], &fit["same"]), (&2.into(), &0.into()));
     assert!(fit["expected"].as_f64().unwrap() > 0.0 && read.text.contains("Brier"));
+    assert_eq!(read.answer["guards"]["judged"], 1, "a guard's pair tells nothing of the model");
     // What was judged is asked no more, and the next run obeys it.
     let (again, _) = export("later.csv", &[]);
-    assert_eq!(again.answer["doubtful"], said.answer["doubtful"].as_u64().unwrap() - 2);
+    assert_eq!(again.answer["doubtful"], said.answer["doubtful"].as_u64().unwrap() - 3);
     project.run(&place, date, &wide).expect(0, "published");
     let pairs = warehouse.rows("scored_pairs");
     let decided = pairs.iter().filter(|row| row["decided_by"] == "steward:lea");
-    assert_eq!(decided.filter(|row| row["decision"] == "separate").count(), 2);
+    assert_eq!(decided.filter(|row| row["decision"] == "separate").count(), 3);
 }
 
 fn csv_rows(text: &str) -> Vec<Vec<String>> {
