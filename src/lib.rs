@@ -21,6 +21,8 @@
 //! | [`land`] | tables to Delta Lake, plain Parquet and the run's manifest |
 //! | [`report`] | run results, HTML, OpenLineage events |
 //! | `random` | random numbers of a seed
+//! | `threads` | pieces of work on threads, results in order
+//! | `steps` | how long steps take
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
 //! What the program leaves on disk, under the warehouse, and who owns it:
@@ -52,6 +54,8 @@ pub mod profile;
 mod random;
 pub mod report;
 pub mod resolve;
+mod steps;
 pub mod tables;
+mod threads;
 
 pub use error::{Error, Result};

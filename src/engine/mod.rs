@@ -6,6 +6,7 @@
 //! leaves this module names the kind of failure and the place, never the value.
 
 mod columns;
+mod expressions;
 mod guard;
 mod pairs;
 mod session;
@@ -14,6 +15,7 @@ mod store;
 mod write;
 
 pub use columns::{ColumnLineage, Use, UsedColumn};
+pub use expressions::RowPlan;
 pub use guard::refuse_unstable;
 pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, parse_size, run_blocking};

@@ -14,6 +14,7 @@ use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContex
 use super::columns::ColumnLineage;
 use super::store::{Store, store_error};
 use crate::error::{Error, Result};
+use crate::threads;
 
 /// How the engine runs. Nothing here changes a result.
 #[derive(Debug, Clone)]
@@ -73,6 +74,7 @@ pub struct Engine {
 impl Engine {
     /// A session with these threads and this memory, and simurgh's SQL functions.
     pub fn new(options: &Options) -> Result<Self> {
+        threads::set_count(options.threads);
         let mut config = SessionConfig::new()
             .with_target_partitions(options.threads)
             .with_information_schema(false);
@@ -137,11 +139,17 @@ impl Engine {
 
     /// Names a plan, so that SQL can read it.
     pub fn register(&self, name: &str, frame: DataFrame) -> Result<()> {
-        let _ = self.context.deregister_table(name);
+        self.release(name);
         self.context
             .register_table(name, frame.into_view())
             .map(drop)
             .map_err(|error| translate(name, error))
+    }
+
+    /// Takes a name back: SQL no longer reads it, and what it held is let go.
+    pub fn release(&self, name: &str) {
+        // Nothing is lost where nothing was there.
+        let _ = self.context.deregister_table(name);
     }
 
     /// What a plan's columns are made of, of the tables that SQL may read.

@@ -15,6 +15,7 @@ use super::kernel;
 use super::survivors::{NOBODY, Survivors};
 use crate::error::Result;
 use crate::tables;
+use crate::threads::{self, parallel};
 
 /// `customers`, sorted by golden_id, as one batch.
 pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<RecordBatch> {
@@ -37,10 +38,14 @@ pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<Re
         })
         .collect();
     let schema = entities.records.schema();
-    for &(attribute, unit) in &survivors.attributes {
-        let field = schema.field(attribute);
+    let golden = parallel(survivors.attributes.len(), threads::count(), || (), |(), place| {
+        let (attribute, unit) = survivors.attributes[place];
+        taken(entities.records.column(attribute), &rows[unit])
+    })?;
+    for ((attribute, _), golden) in survivors.attributes.iter().zip(golden) {
+        let field = schema.field(*attribute);
         fields.push(Field::new(field.name(), field.data_type().clone(), true));
-        columns.push(taken(entities.records.column(attribute), &rows[unit])?);
+        columns.push(golden?);
     }
 
     let counts = |count: &dyn Fn(&[u32]) -> usize| -> ArrayRef {
@@ -64,13 +69,10 @@ pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<Re
         let times = (0..entities.len()).map(|customer| time(entities.rows(customer)));
         Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
-    let each = |times: &[Option<i64>], rows: &[u32]| -> Vec<i64> {
-        rows.iter().filter_map(|&row| times[row as usize]).collect()
-    };
     fields.push(Field::new("first_seen", tables::timestamp(), true));
-    columns.push(times(&|rows| each(&created, rows).into_iter().min()));
+    columns.push(times(&|rows| rows.iter().filter_map(|&row| created[row as usize]).min()));
     fields.push(Field::new("last_updated", tables::timestamp(), true));
-    columns.push(times(&|rows| each(&updated, rows).into_iter().max()));
+    columns.push(times(&|rows| rows.iter().filter_map(|&row| updated[row as usize]).max()));
 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(kernel("columns of customers do not fit"))

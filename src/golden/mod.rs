@@ -30,6 +30,7 @@ use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
+use crate::steps::Steps;
 
 pub use lineage::Lineage;
 pub use rules::{RULES, Rule};
@@ -68,9 +69,13 @@ pub fn survive(
     members: &[RecordBatch],
     settings: &Golden,
 ) -> Result<GoldenTables> {
+    let mut steps = Steps::of("golden records");
     let entities = Arc::new(entities::Entities::new(records, members, settings)?);
+    steps.done("laying records out by customer");
     let survivors = Arc::new(survivors::Survivors::new(Arc::clone(&entities), settings)?);
+    steps.done("surviving values");
     let customers = customers::customers(&entities, &survivors)?;
+    steps.done("customers");
     let (relations, warnings) = relations::relations(&entities, &customers, settings)?;
     let lineage = Lineage::new(entities, survivors)?;
     Ok(GoldenTables { customers: sliced(&customers), lineage, relations, warnings })

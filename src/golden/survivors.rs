@@ -15,10 +15,14 @@ use super::rules::{Candidates, Measured, Reason, Rule, rule};
 use super::{Golden, kernel};
 use crate::error::{Error, Result};
 use crate::tables;
+use crate::threads::{self, parallel, ranges};
 
 /// Columns of `customers` that are no attributes.
 pub(super) const CUSTOMER_COLUMNS: &[&str] =
     &["golden_id", "kind", "member_count", "source_count", "first_seen", "last_updated"];
+
+/// Customers that a thread looks at together.
+const CUSTOMERS: usize = 16_384;
 
 /// The winner of an attribute that no record of the customer knows.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -54,21 +58,24 @@ impl Survivors {
     /// Reads the settings and finds every winner.
     pub(super) fn new(entities: Arc<Entities>, settings: &Golden) -> Result<Self> {
         let mut units = units(&entities, settings)?;
+        let parts = ranges(entities.len(), CUSTOMERS);
         for unit in &mut units {
-            let mut winners = Vec::with_capacity(entities.len());
-            let mut rows = Vec::new();
-            for customer in 0..entities.len() {
-                unit.candidates(&entities, customer, &mut rows);
-                winners.push(match rows.as_slice() {
+            let own = &*unit;
+            let winner = |rows: &mut Vec<u32>, customer: usize| {
+                own.candidates(&entities, customer, rows);
+                match rows.as_slice() {
                     [] => NOBODY,
                     [only] => *only,
                     rows => {
-                        let candidates = unit.measured(&entities, rows);
-                        rows[best(&candidates, &(unit.rule.measure)(&candidates))]
+                        let candidates = own.measured(&entities, rows);
+                        rows[best(&candidates, &(own.rule.measure)(&candidates))]
                     }
-                });
-            }
-            unit.winners = winners;
+                }
+            };
+            let winners = parallel(parts.len(), threads::count(), Vec::new, |rows, part| {
+                parts[part].clone().map(|customer| winner(rows, customer)).collect::<Vec<_>>()
+            })?;
+            unit.winners = winners.concat();
         }
         let mut attributes: Vec<(usize, usize)> = units
             .iter()

@@ -151,8 +151,8 @@ pub(super) async fn plan_all(
     sql_tables(loaded, &engine, parameters, "facts", &pipeline.facts, &mut know).await?;
     for (kind, settings) in &pipeline.resolve {
         let what = format!("resolve.{kind}");
-        engine.sql(&super::resolution::sql(kind, &settings.expressions(), &[]), &what).await?;
-        super::resolution::plan_conditions(&engine, kind, &settings.conditions()).await?;
+        engine.sql(&super::resolution::sql(kind, &settings.expressions()), &what).await?;
+        super::resolution::Asked::of(&engine, Arc::clone(&records), kind, settings).await?;
     }
     for (name, schema) in tables::fixed() {
         know(name, schema)?;

@@ -169,7 +169,7 @@ impl Look {
     /// Where an expression cannot be evaluated.
     pub async fn columns(&self, kind: &str, expressions: &[String]) -> Result<Vec<ArrayRef>> {
         let what = format!("resolve.{kind}");
-        let frame = self.engine.sql(&resolution::sql(kind, expressions, &[]), &what).await?;
+        let frame = self.engine.sql(&resolution::sql(kind, expressions), &what).await?;
         let batch = self.engine.collect_one(frame, &what).await?;
         Ok(batch.columns().iter().skip(2).map(Arc::clone).collect())
     }

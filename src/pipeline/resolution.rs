@@ -6,13 +6,13 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
 };
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use serde_json::json;
 
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
-use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
+use crate::engine::{Attempt, Engine, PairConditions, PairPlan, RowPlan};
 use crate::error::{Error, Result};
 use crate::resolve::{self, Identified, RecordKey};
 use crate::tables;
@@ -98,43 +98,100 @@ pub(super) async fn input_of<'a>(
     settings: &'a resolve::Resolve,
 ) -> Result<resolve::Input<'a>> {
     let what = format!("resolve.{kind}");
-    let conditions = settings.conditions();
-    let plan = plan_conditions(engine, kind, &conditions).await?;
-    let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
-    let expressions = settings.expressions();
-    let frame = engine.sql(&sql(of, &expressions, &read), &what).await?;
+    let records = engine.sql("SELECT * FROM records", &what).await?;
+    let schema = Arc::new(records.schema().as_arrow().clone());
+    let asked = Asked::of(engine, schema, kind, settings).await?;
+    let columns = asked.columns().into_iter().map(|name| column(&name)).collect::<Vec<_>>();
+    let frame = engine.sql(&sql(of, &columns), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
-    let text = |index: usize| -> Result<StringArray> {
-        let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
-            .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
-        Ok(column.as_string::<i32>().clone())
-    };
-    let mut columns = batch.columns().iter().skip(2).map(Arc::clone);
-    let evaluated = expressions.into_iter().zip(columns.by_ref()).collect();
-    let conditions = match plan {
-        None => None,
-        Some(plan) => {
-            let columns = read.into_iter().zip(columns).map(|(name, array)| (name, array, true));
-            let records = RecordBatch::try_from_iter_with_nullable(columns)
-                .map_err(|_| Error::bug(format!("{what}: columns of two lengths")))?;
-            let places = (0..).zip(conditions).map(|(place, (_, sql))| (sql, place)).collect();
-            let compiled = plan.over(&records)?;
-            Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
-        }
-    };
-    Ok(resolve::Input {
-        kind,
-        settings,
-        source: text(0)?,
-        record_id: text(1)?,
-        expressions: evaluated,
-        conditions,
-    })
+    let fields = ["source", "record_id"].map(str::to_owned).into_iter().chain(asked.columns());
+    let columns = fields.zip(batch.columns()).map(|(name, own)| (name, Arc::clone(own), true));
+    let records = RecordBatch::try_from_iter_with_nullable(columns)
+        .map_err(|_| Error::bug(format!("{what}: columns of two lengths")))?;
+    asked.over(&records)
 }
 
-/// The plan of a kind's conditions on pairs; none where it has none.
-pub(super) async fn plan_conditions(
+/// A column's name as SQL.
+fn column(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// What a kind's settings ask of records, planned over their columns.
+pub(super) struct Asked<'a> {
+    kind: &'a str,
+    settings: &'a resolve::Resolve,
+    expressions: Vec<String>,
+    rows: RowPlan,
+    conditions: Vec<(String, String)>,
+    pairs: Option<PairPlan>,
+}
+
+impl<'a> Asked<'a> {
+    /// Plans over records of this schema.
+    ///
+    /// # Errors
+    /// What is no SQL over these columns.
+    pub(super) async fn of(
+        engine: &Engine,
+        records: SchemaRef,
+        kind: &'a str,
+        settings: &'a resolve::Resolve,
+    ) -> Result<Self> {
+        let (expressions, conditions) = (settings.expressions(), settings.conditions());
+        let pairs = plan_conditions(engine, Arc::clone(&records), kind, &conditions).await?;
+        let what = format!("resolve.{kind}");
+        let rows = engine.row_plan(records, &expressions, &what).await?;
+        Ok(Self { kind, settings, expressions, rows, conditions, pairs })
+    }
+
+    /// The columns that are read beside those that every record has first.
+    fn columns(&self) -> Vec<String> {
+        let mut names = self.rows.columns();
+        names.extend(self.pairs.as_ref().map_or_else(Vec::new, PairPlan::columns));
+        names.sort();
+        names.dedup();
+        names.retain(|name| !["source", "record_id"].contains(&name.as_str()));
+        names
+    }
+
+    /// Evaluates over records, which are sorted by (source, record_id).
+    ///
+    /// # Errors
+    /// A column that is not there; a value that a function refuses.
+    pub(super) fn over(self, records: &RecordBatch) -> Result<resolve::Input<'a>> {
+        let what = format!("resolve.{}", self.kind);
+        let text = |name: &str| -> Result<StringArray> {
+            let column = records
+                .column_by_name(name)
+                .and_then(|column| arrow::compute::cast(column, &DataType::Utf8).ok())
+                .ok_or_else(|| Error::bug(format!("{what}: a key that is not text")))?;
+            Ok(column.as_string::<i32>().clone())
+        };
+        let evaluated = self.rows.over(records)?;
+        let conditions = match self.pairs {
+            None => None,
+            Some(plan) => {
+                let compiled = plan.over(records)?;
+                let places = self.conditions.into_iter().zip(0..);
+                let places = places.map(|((_, sql), place)| (sql, place)).collect();
+                Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
+            }
+        };
+        Ok(resolve::Input {
+            kind: self.kind,
+            settings: self.settings,
+            source: text("source")?,
+            record_id: text("record_id")?,
+            expressions: self.expressions.into_iter().zip(evaluated).collect(),
+            conditions,
+        })
+    }
+}
+
+/// The plan of a kind's conditions on pairs of records; none where it has none.
+async fn plan_conditions(
     engine: &Engine,
+    records: SchemaRef,
     kind: &str,
     conditions: &[(String, String)],
 ) -> Result<Option<PairPlan>> {
@@ -142,11 +199,9 @@ pub(super) async fn plan_conditions(
         return Ok(None);
     }
     let what = format!("resolve.{kind}");
-    let records = engine.sql("SELECT * FROM records", &what).await?;
-    let schema = Arc::new(records.schema().as_arrow().clone());
     let placed: Vec<(String, String)> =
         conditions.iter().map(|(place, sql)| (format!("{what}: {place}"), sql.clone())).collect();
-    engine.pair_plan(schema, &placed).await.map(Some)
+    engine.pair_plan(records, &placed).await.map(Some)
 }
 
 /// The engine's conditions, by their text, as resolution asks for them.
@@ -190,15 +245,12 @@ fn report(resolved: &resolve::Resolved, choice: &Choice) -> serde_json::Value {
     })
 }
 
-/// The SELECT that gives a kind's resolution input: `source`, `record_id`, then the expressions as
-/// `e0`, `e1`, ..., then columns as `c0`, `c1`, ...
-pub(super) fn sql(kind: &str, expressions: &[String], columns: &[String]) -> String {
+/// The SELECT that gives `source` and `record_id` of a kind's records, then expressions as `e0`,
+/// `e1`, ...
+pub(super) fn sql(kind: &str, expressions: &[String]) -> String {
     let mut sql = "SELECT source, record_id".to_owned();
     for (index, expression) in expressions.iter().enumerate() {
         sql.push_str(&format!(", ({expression}) AS e{index}"));
-    }
-    for (index, column) in columns.iter().enumerate() {
-        sql.push_str(&format!(", \"{}\" AS c{index}", column.replace('"', "\"\"")));
     }
     let kind = kind.replace('\'', "''");
     sql + &format!(" FROM records WHERE kind = '{kind}' ORDER BY source, record_id")

@@ -17,6 +17,7 @@
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
+//! | `run/rows` | the same without tables |
 //! | `identify`, `redirect` | golden ids through time |
 //! | `log` | what changed between two runs' pairs |
 //! | `propose`, `evidence`, `choose` | blocking rules from the data; a quick model to judge them by |
@@ -51,6 +52,8 @@ mod run;
 mod sample;
 mod settings;
 mod similarity;
+#[cfg(test)]
+mod speed_tests;
 mod train;
 
 pub use block::BlockingReport;
@@ -71,5 +74,8 @@ pub use model::{
 pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
-pub use run::{GuardReport, Input, Link, Options, Resolved, estimate, resolve, train_from_labels};
+pub use run::{
+    GuardReport, Input, Link, Options, Resolved, ResolvedRows, RowPair, estimate, resolve,
+    resolve_rows, train_from_labels,
+};
 pub use settings::*;

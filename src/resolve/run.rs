@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::block::{BlockingReport, Blocks, RuleKeys};
-use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
+use super::cluster::{Clusters, Edge, Guards, Refusal, Strength, cluster};
 use super::columns::{Columns, MISSING};
 use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
 use super::conditions::{PairConditions, compiled};
@@ -29,7 +29,12 @@ use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
 use super::train::{Counts, Labelled, Trainee, train};
 use crate::error::{Error, Result};
 use crate::random::mix;
+use crate::steps::Steps;
 use crate::tables;
+
+mod rows;
+
+pub use rows::{ResolvedRows, RowPair, resolve_rows};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -303,8 +308,11 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
         )));
     }
     let threads = options.threads;
+    let mut steps = Steps::of("preparing");
     let columns = columns(input, true, threads)?;
+    steps.done("coding columns");
     let blocks = blocks(input, &columns, rows, threads)?;
+    steps.done("blocking");
     let conditions = input.conditions.as_ref();
     let of_conditions = |own: &ComparisonSettings| -> Result<Comparison> {
         let arrays: Vec<&ArrayRef> =
@@ -313,6 +321,7 @@ pub(super) fn prepare<'a>(input: &'a Input<'a>, options: Options) -> Result<Read
     };
     let list = Comparison::all(&settings.comparisons, &columns, threads, &of_conditions)?;
     drop(columns);
+    steps.done("preparing comparisons");
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
     let sources = if settings.duplicate_free.is_empty() {
         Vec::new()
@@ -406,7 +415,9 @@ impl Ready<'_> {
         if self.blocks.pairs() > HELD_PAIRS {
             return Ok((self.train(&self.share()?, None)?, None));
         }
+        let mut steps = Steps::of("training");
         let held = self.compare()?;
+        steps.done("comparing pairs");
         self.comparisons.check()?;
         Ok((self.train(&counts(&held), None)?, Some(held)))
     }
@@ -630,6 +641,9 @@ impl Ready<'_> {
         scored: &mut Vec<Scored>,
         warnings: &mut Vec<String>,
     ) -> Vec<(u32, u32)> {
+        if decisions.is_empty() {
+            return Vec::new();
+        }
         let mut decided: FxHashMap<(u32, u32), usize> = FxHashMap::default();
         let mut unknown = 0;
         for (place, decision) in decisions.iter().enumerate() {
@@ -666,6 +680,91 @@ impl Ready<'_> {
             }
         }
         different
+    }
+
+    /// Scores every pair, and decides by the threshold that holds for all of them; and how many
+    /// pairs there are, and the threshold.
+    fn decided(
+        &self,
+        scorer: &Scorer<'_>,
+        held: Option<Vec<Compared>>,
+    ) -> Result<(Vec<Scored>, u64, Weight)> {
+        let mut steps = Steps::of("resolving");
+        let (mut scored, pairs_compared) = self.score(scorer, held)?;
+        steps.done("scoring pairs");
+        let merge = self.merge_weight(&scored);
+        for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
+            if pair.decision == "merge" && pair.weight < merge {
+                pair.decision = "review";
+            }
+        }
+        Ok((scored, pairs_compared, merge))
+    }
+
+    /// Clusters by the pairs that were merged.
+    fn clusters(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+    ) -> Result<Clusters> {
+        let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+            l: pair.l,
+            r: pair.r,
+            strength: match pair.by {
+                By::Model => Strength::Model(pair.weight),
+                By::Rule(_) => Strength::Rule,
+                By::Steward(_) => Strength::Steward,
+            },
+        });
+        let known = Known::new(scored, self.rows);
+        let guards = Guards {
+            rules: &self.rules,
+            different,
+            sources: &self.sources,
+            weight: &|l, r| self.group_weight(scorer, &known, l, r),
+            merge,
+        };
+        let mut steps = Steps::of("resolving");
+        let found = cluster(self.rows, edges.collect(), &guards, self.threads);
+        steps.done("clustering");
+        found
+    }
+
+    /// The same, with what is said of each cluster.
+    fn group(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+        names: &Names<'_>,
+    ) -> Result<Grouped> {
+        let clusters = self.clusters(scorer, scored, different, merge)?;
+        let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
+        let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
+        let quality = quality(&clusters.of_row, &joined, &decided);
+        let decided_by = |edge: &Edge| {
+            let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
+            place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
+        };
+        let link = |edge: &Edge| Link {
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+            decided_by: decided_by(edge),
+        };
+        let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
+            guard: names.guard(*refusal),
+            l: self.key(edge.l),
+            r: self.key(edge.r),
+        };
+        Ok(Grouped {
+            links: clusters.joined.iter().map(link).collect(),
+            guards: clusters.refused.iter().map(guard).collect(),
+            clusters: clusters.of_row,
+            quality,
+        })
     }
 
     fn batch(
@@ -725,6 +824,14 @@ fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRe
     Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
 }
 
+/// What came of merged pairs.
+struct Grouped {
+    clusters: Vec<u32>,
+    quality: Vec<ClusterQuality>,
+    links: Vec<Link>,
+    guards: Vec<GuardReport>,
+}
+
 /// Names of rules and stewards.
 struct Names<'a> {
     settings: &'a Resolve,
@@ -754,6 +861,27 @@ impl Names<'_> {
     }
 }
 
+/// What a person should know of a model and of blocks.
+fn notes(model: &Model, blocks: &Blocks) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !model.training.converged {
+        let moves = model.training.largest_move.as_ref();
+        warnings.push(format!(
+            "training did not converge in {} iterations; what still moved most was {}",
+            model.training.iterations,
+            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
+        ));
+    }
+    for rule in blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
+        warnings.push(format!(
+            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
+             windows only; add refine keys",
+            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
+        ));
+    }
+    warnings
+}
+
 /// Resolves the records of one kind: blocks, trains where no model is given, scores, clusters.
 ///
 /// # Errors
@@ -766,8 +894,6 @@ pub fn resolve(
     options: Options,
 ) -> Result<Resolved> {
     let ready = prepare(input, options)?;
-    let settings = input.settings;
-    let mut warnings = Vec::new();
     let trained = model.is_none();
     let (model, held) = match model {
         Some(model) => {
@@ -776,75 +902,21 @@ pub fn resolve(
         }
         None => ready.trained()?,
     };
-    if !model.training.converged {
-        let moves = model.training.largest_move.as_ref();
-        warnings.push(format!(
-            "training did not converge in {} iterations; what still moved most was {}",
-            model.training.iterations,
-            moves.map_or_else(|| "nothing".to_owned(), ToString::to_string)
-        ));
-    }
-    for rule in ready.blocks.rules.iter().filter(|rule| rule.report.bounded_blocks > 0) {
-        warnings.push(format!(
-            "blocking rule `{}`: {} blocks with {} records are past max_block and were compared in \
-             windows only; add refine keys",
-            rule.name, rule.report.bounded_blocks, rule.report.bounded_records
-        ));
-    }
+    let mut warnings = notes(&model, &ready.blocks);
     let scorer = Scorer::new(&model, &ready.comparisons, trained);
-    let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
-    let merge = ready.merge_weight(&scored);
-    for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
-        if pair.decision == "merge" && pair.weight < merge {
-            pair.decision = "review";
-        }
-    }
+    let (mut scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
-    let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
-        l: pair.l,
-        r: pair.r,
-        strength: match pair.by {
-            By::Model => Strength::Model(pair.weight),
-            By::Rule(_) => Strength::Rule,
-            By::Steward(_) => Strength::Steward,
-        },
-    });
-    let known = Known::new(&scored, ready.rows);
-    let guards = Guards {
-        rules: &ready.rules,
-        different: &different,
-        sources: &ready.sources,
-        weight: &|l, r| ready.group_weight(&scorer, &known, l, r),
-        merge,
-    };
-    let clusters = cluster(ready.rows, edges.collect(), &guards);
+    let names = Names { settings: input.settings, decisions };
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
-    let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
-    let quality = quality(&clusters.of_row, &joined, &decided);
-    let names = Names { settings, decisions };
-    let decided_by = |edge: &Edge| {
-        let place = scored.binary_search_by_key(&(edge.l, edge.r), |pair| (pair.l, pair.r));
-        place.map_or_else(|_| "model".to_owned(), |place| names.by(scored[place].by))
-    };
-    let link = |edge: &Edge| Link {
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-        decided_by: decided_by(edge),
-    };
-    let guard = |(edge, refusal): &(Edge, Refusal)| GuardReport {
-        guard: names.guard(*refusal),
-        l: ready.key(edge.l),
-        r: ready.key(edge.r),
-    };
     let pairs = ready.batch(&scored, &scorer, &model.hash()?, &names)?;
     Ok(Resolved {
         pairs,
-        links: clusters.joined.iter().map(link).collect(),
-        guards: clusters.refused.iter().map(guard).collect(),
-        clusters: clusters.of_row,
-        quality,
+        links: grouped.links,
+        guards: grouped.guards,
+        clusters: grouped.clusters,
+        quality: grouped.quality,
         merge_threshold: probability(merge + 4),
         blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
         pairs_compared,

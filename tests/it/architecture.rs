@@ -8,25 +8,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("clean", &["error", "functions", "tables"]),
     ("config", &["clean", "error", "extract", "golden", "land", "resolve", "tables"]),
     ("contract", &["error", "tables"]),
-    ("engine", &["error", "functions", "tables"]),
+    ("engine", &["error", "functions", "tables", "threads"]),
     ("error", &[]),
-    ("extract", &["contract", "error", "tables"]),
+    ("extract", &["contract", "error", "tables", "threads"]),
     ("functions", &["error", "random"]),
-    ("golden", &["error", "tables"]),
+    ("golden", &["error", "steps", "tables", "threads"]),
     ("infer", &["error", "functions"]),
     ("land", &["engine", "error", "tables"]),
     (
         "pipeline",
         &[
             "clean", "config", "contract", "engine", "error", "extract", "golden", "infer", "land",
-            "profile", "report", "resolve", "tables",
+            "profile", "report", "resolve", "steps", "tables", "threads",
         ],
     ),
     ("profile", &["error", "random"]),
     ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "random", "tables"]),
+    ("resolve", &["error", "functions", "random", "steps", "tables", "threads"]),
+    ("steps", &[]),
     ("tables", &["error"]),
+    ("threads", &["error"]),
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

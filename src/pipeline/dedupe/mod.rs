@@ -6,20 +6,22 @@
 //! | file | knows |
 //! |---|---|
 //! | `files` | files as sources |
+//! | `records` | their rows as records, in the order of keys |
 //! | `choose` | blocking rules within a budget of pairs; sources that are free of duplicates |
 //! | `output` | the files that are written |
 
 mod choose;
 mod files;
 mod output;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use arrow::array::{Array, AsArray, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use rustc_hash::FxHashMap;
 
-use super::resolution;
+use super::resolution::Asked;
 use super::sql::Parameters;
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
@@ -29,6 +31,7 @@ use crate::golden::Golden;
 use crate::infer::{self, Chosen, Column, Meaning, Proposal, SourceFile, Understood, Written};
 use crate::report::Progress;
 use crate::resolve::{self, BlockingReport, Evaluation, Resolve};
+use crate::steps::Steps;
 use crate::{clean, tables};
 use files::Table;
 
@@ -113,10 +116,6 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         tables.iter_mut().flat_map(|table| std::mem::take(&mut table.warnings)).collect();
     phase("read", "understanding columns");
     let engine = Engine::new(&request.options)?;
-    for table in &tables {
-        let frame = engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
-        engine.register(&format!("raw_{}", table.file.name), frame)?;
-    }
     let mut work = Work { request, engine, tables, folder, progress: &progress };
     let (plan, inferred) = match request.settings {
         Some(settings) => (work.given(settings)?, None),
@@ -126,28 +125,38 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         }
     };
     phase("understand", "preparing records");
-    work.records(&plan).await?;
+    let mut steps = Steps::of("preparing");
+    let records = work.records(&plan).await?;
     let settings = &plan.settings;
-    let input = resolution::input_of(&work.engine, &plan.of, &plan.kind, settings).await?;
+    steps.done("records");
+    let asked = Asked::of(&work.engine, records.schema(), &plan.kind, settings).await?;
+    let input = asked.over(&records)?;
+    steps.done("expressions");
     phase("prepare", "choosing what to compare");
     let chosen = choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings)?;
     phase("block", "training and scoring");
     let resolved = chosen.resolved;
     phase("resolve", "writing");
-    let links = &input.source;
     let text = inferred
         .as_ref()
         .map(|inferred| work.written(inferred, &chosen.blocking, &chosen.duplicate_free));
-    let ids = output::ids(links, &input.record_id);
-    output::write(&work, &input, &resolved, &ids, text.as_deref(), inferred.as_ref(), &plan.golden)
-        .await?;
+    output::write(
+        &work,
+        &records,
+        &input,
+        &resolved,
+        text.as_deref(),
+        inferred.as_ref(),
+        &plan.golden,
+    )?;
     phase("write", "done");
-    let mut sizes: FxHashMap<u32, usize> = FxHashMap::default();
+    let clusters = resolved.clusters.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut sizes = vec![0usize; clusters];
     for cluster in &resolved.clusters {
-        *sizes.entry(*cluster).or_default() += 1;
+        sizes[*cluster as usize] += 1;
     }
     warnings.extend(resolved.warnings);
-    if rows > 20 && !sizes.values().any(|size| *size > 1) {
+    if rows > 20 && !sizes.iter().any(|size| *size > 1) {
         warnings.push("no two records were found to be one: there may be no duplicates, or too little that identifies".to_owned());
     }
     let evaluation = work.evaluation(&input, &resolved.clusters);
@@ -161,15 +170,15 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         proposal,
         id,
         blocking: resolved.blocking,
+        converged: resolved.model.training.converged,
+        iterations: resolved.model.training.iterations,
         model: resolved.model,
         duplicate_free: chosen.duplicate_free,
         pairs_compared: resolved.pairs_compared,
-        pairs_written: resolved.pairs.num_rows(),
+        pairs_written: resolved.pairs.len(),
         entities: sizes.len(),
-        merged: sizes.values().filter(|size| **size > 1).count(),
-        largest: sizes.values().copied().max().unwrap_or(0),
-        converged: resolved.converged,
-        iterations: resolved.iterations,
+        merged: sizes.iter().filter(|size| **size > 1).count(),
+        largest: sizes.iter().copied().max().unwrap_or(0),
         evaluation,
         warnings,
         seconds,
@@ -187,8 +196,9 @@ struct Work<'a> {
 
 /// What to resolve by.
 struct Plan {
-    /// SELECTs over raw tables by the source of the records that they give.
-    mappings: Vec<(String, String)>,
+    /// SELECTs over raw tables by the source of the records that they give; none where rows are
+    /// records as they are.
+    mappings: Option<Vec<(String, String)>>,
     /// The kind of records, in `records`.
     of: String,
     /// The kind that the model is of.
@@ -212,7 +222,8 @@ impl Plan {
             .into_iter()
             .next()
             .ok_or_else(|| Error::configuration("`resolve` names no kind of record"))?;
-        Ok(Self { mappings, of: kind.clone(), kind, settings, golden: pipeline.golden })
+        let golden = pipeline.golden;
+        Ok(Self { mappings: Some(mappings), of: kind.clone(), kind, settings, golden })
     }
 }
 
@@ -339,21 +350,48 @@ impl Work<'_> {
         let (kind, settings) = config::resolution(settings)?;
         let golden = serde_json::from_value(serde_json::json!({"default_rule": "most_frequent"}))
             .map_err(|_| Error::bug("survivorship of its defaults cannot be made"))?;
-        let mappings = self.tables.iter().flat_map(|table| as_they_are(&table.file)).collect();
-        Ok(Plan { mappings, of: "record".to_owned(), kind, settings, golden })
+        Ok(Plan { mappings: None, of: "record".to_owned(), kind, settings, golden })
     }
 
-    /// Makes the table `records` of the raw tables.
-    async fn records(&self, plan: &Plan) -> Result<()> {
-        let mut mappings = Vec::new();
-        for (source, sql) in &plan.mappings {
-            let what = format!("records of source `{source}`");
-            mappings.push((source.clone(), self.engine.sql(sql, &what).await?));
+    /// Makes records of the raw rows, sorted by their keys. Of the rows, what an evaluation needs is
+    /// kept.
+    async fn records(&mut self, plan: &Plan) -> Result<RecordBatch> {
+        let records = match &plan.mappings {
+            None => records::as_they_are(&self.tables)?,
+            Some(mappings) => self.mapped(mappings).await?,
+        };
+        let records = records::sorted(&records, &plan.of)?;
+        for table in &mut self.tables {
+            let part = table.file.parts.as_ref().map(|(column, _)| column);
+            let kept = table.file.id.iter().chain(part);
+            let kept = kept.filter_map(|name| table.rows.schema().index_of(name).ok());
+            let kept: Vec<usize> = kept.filter(|_| table.labels.is_some()).collect();
+            table.rows = table
+                .rows
+                .project(&kept)
+                .map_err(|_| Error::bug("columns of a file cannot be chosen"))?;
         }
-        let records = clean::records(mappings, "")?;
+        Ok(records)
+    }
+
+    /// The records that SELECTs give.
+    async fn mapped(&self, mappings: &[(String, String)]) -> Result<RecordBatch> {
+        let raw = |table: &Table| format!("raw_{}", table.file.name);
+        for table in &self.tables {
+            let frame = self.engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
+            self.engine.register(&raw(table), frame)?;
+        }
+        let mut frames = Vec::new();
+        for (source, sql) in mappings {
+            let what = format!("records of source `{source}`");
+            frames.push((source.clone(), self.engine.sql(sql, &what).await?));
+        }
+        let records = clean::records(frames, "")?;
         let records = self.engine.collect_one(records, tables::RECORDS).await?;
-        let frame = self.engine.batches(records.schema(), vec![records])?;
-        self.engine.register(tables::RECORDS, frame)
+        for table in &self.tables {
+            self.engine.release(&raw(table));
+        }
+        Ok(records)
     }
 
     /// Holds clusters against labels.
@@ -397,40 +435,5 @@ impl Work<'_> {
             contracts.push((name, text));
         }
         Ok(contracts)
-    }
-}
-
-/// SELECTs that give a file's rows as records, every column as it is.
-fn as_they_are(file: &SourceFile) -> Vec<(String, String)> {
-    let taken = ["source", "record_id", "kind", "updated_at", "content_hash", "run_id"];
-    let columns: Vec<String> = file
-        .columns
-        .iter()
-        .filter(|(export, _)| !taken.contains(&export.as_str()))
-        .map(|(export, plain)| {
-            // By its own name, as the settings know it.
-            let own = export.replace('"', "\"\"");
-            format!(", \"{plain}\" AS \"{own}\"")
-        })
-        .collect();
-    let own = file.id.as_ref().map(|id| format!("\"{id}\""));
-    let id = own.as_deref().unwrap_or("CAST(_row AS VARCHAR)");
-    let select = |of: &str| {
-        format!(
-            "SELECT {id} AS record_id, 'record' AS kind{}, \
-             TIMESTAMP '1970-01-01T00:00:00Z' AS updated_at FROM raw_{}{of}",
-            columns.concat(),
-            file.name
-        )
-    };
-    match &file.parts {
-        None => vec![(file.name.clone(), select(""))],
-        Some((column, values)) => values
-            .iter()
-            .map(|value| {
-                let of = format!(" WHERE \"{column}\" = '{}'", value.replace('\'', "''"));
-                (value.clone(), select(&of))
-            })
-            .collect(),
     }
 }

@@ -38,6 +38,8 @@ use super::model::{
 use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
+use crate::steps::Steps;
+use crate::threads::parallel;
 
 /// Pairs by their levels.
 pub(crate) type Counts = BTreeMap<u64, u64>;
@@ -142,8 +144,10 @@ pub(crate) fn train(
     let training = &trainee.settings.training;
     check_given(training, comparisons)?;
     let drawn = (training.random_pairs, training.seed);
+    let mut steps = Steps::of("training");
     let (levels, random_pairs) =
         sample_levels(comparisons, trainee.rows, drawn, trainee.skip, trainee.threads)?;
+    steps.done("random pairs");
     let rows = u64::from(trainee.rows);
     let all = (rows * rows.saturating_sub(1) / 2) as f64;
     let given = |place: usize| training.given.get(&comparisons.list[place].name);
@@ -179,15 +183,17 @@ pub(crate) fn train(
     let few = material.vectors.pairs() < HOUSEHOLD_PAIRS;
     let sets = candidates(comparisons);
     let sets = if few { &sets[..1] } else { &sets[..] };
-    let mut best = material.train(&sets[0]);
-    let mut tried = vec![candidate(&best)];
-    for set in &sets[1..] {
-        let own = material.train(set);
-        tried.push(candidate(&own));
-        if own.criterion < best.criterion {
-            best = own;
-        }
-    }
+    // The largest set takes longest: it is begun first.
+    let one = |place: usize| material.train(&sets[sets.len() - 1 - place]);
+    let mut trained = parallel(sets.len(), trainee.threads, || (), |(), place| one(place))?;
+    let tried = trained.iter().rev().map(candidate).collect();
+    let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
+    let better = |best: Trained, own: Trained| match own.criterion < best.criterion {
+        true => own,
+        false => best,
+    };
+    let best = trained.into_iter().rev().fold(smallest, better);
+    steps.done("expectation maximisation");
     let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
     let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();
     let report = TrainingReport {
