@@ -75,7 +75,11 @@ fn plan(
     let mut read: BTreeSet<String> = BTreeSet::new();
     for sql in texts {
         let expression = state.create_logical_expr(sql, &whole).map_err(failed)?;
-        refuse(&expression, &what, "an expression sees the columns of one record, and nothing else")?;
+        refuse(
+            &expression,
+            &what,
+            "an expression sees the columns of one record, and nothing else",
+        )?;
         read.extend(expression.column_refs().into_iter().map(|column| column.name.clone()));
         expressions.push(expression);
     }
@@ -196,9 +200,13 @@ mod tests {
 
     fn records(rows: usize) -> RecordBatch {
         let names = StringArray::from_iter_values((0..rows).map(|row| format!("n{row}")));
-        let numbers: Int64Array = (0..rows).map(|row| (row % 3 > 0).then_some(row as i64)).collect();
-        let columns: Vec<(&str, ArrayRef)> =
-            vec![("name", Arc::new(names)), ("unused", Arc::new(numbers.clone())), ("n", Arc::new(numbers))];
+        let numbers: Int64Array =
+            (0..rows).map(|row| (row % 3 > 0).then_some(row as i64)).collect();
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("name", Arc::new(names)),
+            ("unused", Arc::new(numbers.clone())),
+            ("n", Arc::new(numbers)),
+        ];
         RecordBatch::try_from_iter(columns).unwrap()
     }
 

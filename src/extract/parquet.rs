@@ -59,7 +59,8 @@ pub(super) fn read(
     let mut read = places;
     read.sort_unstable();
     read.dedup();
-    let fields: Vec<_> = read.iter().map(|at| Arc::clone(&builder.schema().fields()[*at])).collect();
+    let fields: Vec<_> =
+        read.iter().map(|at| Arc::clone(&builder.schema().fields()[*at])).collect();
     let schema = Arc::new(Schema::new(fields));
     let (metadata, threads) = (builder.metadata().clone(), threads::count());
     let reader = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
@@ -67,13 +68,20 @@ pub(super) fn read(
     let (mut number, decoded) = (0, AtomicU64::new(0));
     // As many row groups at once as there are threads; of each every column by itself.
     for groups in ranges(reader.metadata().num_row_groups(), threads) {
-        let tasks: Vec<(usize, usize)> =
-            groups.clone().flat_map(|group| read.iter().map(move |place| (group, *place))).collect();
-        let columns = parallel(tasks.len(), threads, || (), |(), task| {
-            // A decoder may panic on malformed bytes.
-            isolate::isolated(|| column(input, &reader, tasks[task], &decoded))
-                .unwrap_or_else(|| Err(damaged(input)))
-        })?;
+        let tasks: Vec<(usize, usize)> = groups
+            .clone()
+            .flat_map(|group| read.iter().map(move |place| (group, *place)))
+            .collect();
+        let columns = parallel(
+            tasks.len(),
+            threads,
+            || (),
+            |(), task| {
+                // A decoder may panic on malformed bytes.
+                isolate::isolated(|| column(input, &reader, tasks[task], &decoded))
+                    .unwrap_or_else(|| Err(damaged(input)))
+            },
+        )?;
         let mut columns = columns.into_iter();
         for _ in groups {
             let mut parts = Vec::with_capacity(read.len());

@@ -38,10 +38,15 @@ pub(super) fn customers(entities: &Entities, survivors: &Survivors) -> Result<Re
         })
         .collect();
     let schema = entities.records.schema();
-    let golden = parallel(survivors.attributes.len(), threads::count(), || (), |(), place| {
-        let (attribute, unit) = survivors.attributes[place];
-        taken(entities.records.column(attribute), &rows[unit])
-    })?;
+    let golden = parallel(
+        survivors.attributes.len(),
+        threads::count(),
+        || (),
+        |(), place| {
+            let (attribute, unit) = survivors.attributes[place];
+            taken(entities.records.column(attribute), &rows[unit])
+        },
+    )?;
     for ((attribute, _), golden) in survivors.attributes.iter().zip(golden) {
         let field = schema.field(*attribute);
         fields.push(Field::new(field.name(), field.data_type().clone(), true));

@@ -132,7 +132,8 @@ impl Components {
         for row in 0..rows as u32 {
             let root = root(&mut parent, row);
             // A component of one row has no edge.
-            counts[root as usize + 1][0] += u32::from(root != row || counts[row as usize + 1][1] > 0);
+            counts[root as usize + 1][0] +=
+                u32::from(root != row || counts[row as usize + 1][1] > 0);
         }
         let mut tasks = Vec::new();
         let mut first = [0; 2];

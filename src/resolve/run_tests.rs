@@ -135,7 +135,8 @@ fn by_rows_alone_the_same_is_found() {
     let column = |name: &str| {
         whole.pairs.column_by_name(name).unwrap().as_primitive::<Float64Type>().values().to_vec()
     };
-    let pairs: Vec<(f64, f64)> = own.pairs.iter().map(|own| (own.weight, own.probability)).collect();
+    let pairs: Vec<(f64, f64)> =
+        own.pairs.iter().map(|own| (own.weight, own.probability)).collect();
     let expected = column("match_weight").into_iter().zip(column("match_probability"));
     assert_eq!(pairs, expected.collect::<Vec<_>>());
     let id = |row: u32| input.record_id.value(row as usize);

@@ -47,7 +47,11 @@ fn rate(what: &str, pairs: usize, work: impl FnOnce()) -> f64 {
 fn pairs_a_second() {
     let path = std::env::var("SIMURGH_PEOPLE").expect("SIMURGH_PEOPLE names a file");
     let text = include_str!("../../benches/peers/settings/people.yaml");
-    let text: String = text.lines().skip_while(|line| !line.starts_with("    blocking")).collect::<Vec<_>>().join("\n");
+    let text: String = text
+        .lines()
+        .skip_while(|line| !line.starts_with("    blocking"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let settings: Resolve = serde_saphyr::from_str(&text).unwrap();
     let (rows, columns) = columns(&path);
     let surnames = columns["surname"].as_string::<i32>().clone();

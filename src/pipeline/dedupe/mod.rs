@@ -106,6 +106,7 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         progress.say(next);
     };
     progress.say("reading the files");
+    let engine = Engine::new(&request.options)?;
     let (folder, mut tables) = files::read(request.files, &request.roles)?;
     let rows: usize = tables.iter().map(|table| table.rows.num_rows()).sum();
     if rows < 2 {
@@ -115,7 +116,6 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let mut warnings: Vec<String> =
         tables.iter_mut().flat_map(|table| std::mem::take(&mut table.warnings)).collect();
     phase("read", "understanding columns");
-    let engine = Engine::new(&request.options)?;
     let mut work = Work { request, engine, tables, folder, progress: &progress };
     let (plan, inferred) = match request.settings {
         Some(settings) => (work.given(settings)?, None),

@@ -155,11 +155,16 @@ fn parquet(out: &Path, name: &str, batch: &RecordBatch) -> Result<()> {
         let writers = columns.create_column_writers(group).map_err(bug)?;
         let tasks: Vec<_> =
             writers.into_iter().zip(leaves).map(|task| Mutex::new(Some(task))).collect();
-        let chunks = parallel(tasks.len(), threads::count(), || (), |(), task| {
-            let (mut writer, leaf) = tasks[task].lock().ok()?.take()?;
-            writer.write(&leaf).ok()?;
-            writer.close().ok()
-        })?;
+        let chunks = parallel(
+            tasks.len(),
+            threads::count(),
+            || (),
+            |(), task| {
+                let (mut writer, leaf) = tasks[task].lock().ok()?.take()?;
+                writer.write(&leaf).ok()?;
+                writer.close().ok()
+            },
+        )?;
         let mut group = file.next_row_group().map_err(bug)?;
         for chunk in chunks {
             let chunk = chunk.ok_or_else(|| Error::bug(format!("{name} could not be encoded")))?;
