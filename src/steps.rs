@@ -19,7 +19,7 @@ impl Steps {
     /// A step ended, and the next begins.
     pub(crate) fn done(&mut self, step: &'static str) {
         let seconds = self.begun.elapsed().as_secs_f64();
-        tracing::debug!(of = self.of, step, seconds = format!("{seconds:.3}"), "step");
+        tracing::info!(of = self.of, step, seconds = format!("{seconds:.3}"), "step");
         self.begun = Instant::now();
     }
 }

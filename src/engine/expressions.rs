@@ -202,12 +202,12 @@ mod tests {
         let names = StringArray::from_iter_values((0..rows).map(|row| format!("n{row}")));
         let numbers: Int64Array =
             (0..rows).map(|row| (row % 3 > 0).then_some(row as i64)).collect();
-        let columns: Vec<(&str, ArrayRef)> = vec![
-            ("name", Arc::new(names)),
-            ("unused", Arc::new(numbers.clone())),
-            ("n", Arc::new(numbers)),
+        let columns: Vec<(&str, ArrayRef, bool)> = vec![
+            ("name", Arc::new(names), true),
+            ("unused", Arc::new(numbers.clone()), true),
+            ("n", Arc::new(numbers), true),
         ];
-        RecordBatch::try_from_iter(columns).unwrap()
+        RecordBatch::try_from_iter_with_nullable(columns).unwrap()
     }
 
     async fn planned(sql: &str) -> Result<RowPlan> {
