@@ -25,6 +25,7 @@
 //! | [`limit`] | a bound that a pipeline sets: so many, or a share
 //! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
+//! | `threads` | pieces of work on threads, results in order
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
 //! What the program leaves on disk, under the warehouse, and who owns it:
@@ -62,5 +63,6 @@ mod random;
 pub mod report;
 pub mod resolve;
 pub mod tables;
+mod threads;
 
 pub use error::{Error, Result};

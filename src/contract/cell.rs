@@ -248,6 +248,28 @@ impl CellReader {
         Some(Self { original: array.clone(), values })
     }
 
+    /// All cells as the contract's column has them, where none of them can be refused or changed:
+    /// text that no rule is asked of. `None` says only that they must be looked at one by one.
+    pub(crate) fn whole(&self, column: &Column) -> Option<&StringArray> {
+        let Values::Text(values) = &self.values else { return None };
+        let ruled = column.min_length.is_some()
+            || column.max_length.is_some()
+            || column.pattern.is_some()
+            || !column.valid_values.is_empty();
+        let nulls = values.null_count();
+        if column.data_type != DataType::Utf8
+            || ruled
+            || nulls != self.original.null_count()
+            || (column.required && nulls > 0)
+        {
+            return None;
+        }
+        let offsets = values.value_offsets();
+        let bytes = &values.value_data()[offsets[0] as usize..offsets[values.len()] as usize];
+        let empty = |row: usize| offsets[row] == offsets[row + 1] && values.is_valid(row);
+        (!bytes.contains(&0) && !(0..values.len()).any(empty)).then_some(values)
+    }
+
     /// The cell of one row.
     pub(crate) fn cell(&self, row: usize) -> Cell<'_> {
         if self.original.is_null(row) {

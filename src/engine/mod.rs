@@ -6,6 +6,7 @@
 //! leaves this module names the kind of failure and the place, never the value.
 
 mod columns;
+mod expressions;
 mod guard;
 mod pairs;
 mod session;
@@ -15,6 +16,7 @@ mod whole;
 mod write;
 
 pub use columns::{ColumnLineage, Use, UsedColumn};
+pub use expressions::RowPlan;
 pub use guard::refuse_unstable;
 pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, STACK, parse_size, run_blocking};

@@ -10,13 +10,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{or_kleene, take};
 use arrow::datatypes::{DataType, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, TableReference};
-use datafusion::logical_expr::Expr;
-use datafusion::logical_expr::simplify::SimplifyContext;
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_expr::PhysicalExpr;
 
+use super::expressions::{physical, refuse};
 use super::session::{Engine, translate};
 use crate::error::{Error, Result};
 
@@ -86,7 +83,7 @@ fn plan(
     };
     let whole = sides(records.as_ref()).map_err(failed)?;
     let expression = state.create_logical_expr(sql, &whole).map_err(failed)?;
-    refuse(&expression, &what)?;
+    refuse(&expression, &what, "a condition sees the columns of two records, and nothing else")?;
     let names: BTreeSet<&str> =
         expression.column_refs().into_iter().map(|column| column.name.as_str()).collect();
     // In the order of the records' columns; the condition sees these alone.
@@ -102,17 +99,7 @@ fn plan(
         .project(&indices)
         .map_err(|_| Error::bug(format!("{what}: columns that cannot be chosen")))?;
     let narrow = sides(&narrow).map_err(failed)?;
-    // Some functions are names for other expressions, which simplification puts in their place.
-    let context = SimplifyContext::builder()
-        .with_schema(Arc::new(narrow.clone()))
-        .with_config_options(Arc::clone(state.config_options()))
-        .build();
-    let simplifier = ExprSimplifier::new(context);
-    let expression = simplifier
-        .coerce(expression, &narrow)
-        .and_then(|expression| simplifier.simplify(expression))
-        .and_then(|expression| state.create_physical_expr(expression, &narrow))
-        .map_err(failed)?;
+    let expression = physical(state, expression, &narrow).map_err(failed)?;
     let gives = expression.data_type(narrow.as_arrow()).map_err(failed)?;
     if gives != DataType::Boolean {
         return Err(Error::configuration(format!("{what}: the condition gives {gives}"))
@@ -128,39 +115,6 @@ fn sides(records: &arrow::datatypes::Schema) -> datafusion::common::Result<DFSch
         records.fields().iter().map(move |field| (Some(side.clone()), Arc::clone(field)))
     });
     DFSchema::new_with_metadata(fields.collect(), std::collections::HashMap::new())
-}
-
-/// Refuses what is not settled by two records alone.
-fn refuse(expression: &Expr, what: &str) -> Result<()> {
-    let mut refused: Option<String> = None;
-    let walked = expression.apply(|own| {
-        refused = match own {
-            Expr::AggregateFunction(call) => {
-                Some(format!("`{}` is an aggregate", call.func.name()))
-            }
-            Expr::WindowFunction(call) => {
-                Some(format!("`{}` looks at other rows", call.fun.name()))
-            }
-            Expr::ScalarFunction(call)
-                if call.func.signature().volatility
-                    != datafusion::logical_expr::Volatility::Immutable =>
-            {
-                Some(format!("`{}` gives another answer each time", call.func.name()))
-            }
-            Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) => {
-                Some("a query stands in it".to_owned())
-            }
-            Expr::Placeholder(_) => Some("a parameter stands in it".to_owned()),
-            _ => return Ok(TreeNodeRecursion::Continue),
-        };
-        Ok(TreeNodeRecursion::Stop)
-    });
-    walked.map_err(|error| translate(what, error))?;
-    match refused {
-        Some(why) => Err(Error::configuration(format!("{what}: {why}"))
-            .help("a condition sees the columns of two records, and nothing else")),
-        None => Ok(()),
-    }
 }
 
 impl PairPlan {

@@ -15,6 +15,7 @@ use super::columns::ColumnLineage;
 use super::store::{Store, refused_by_disk, store_cause, store_error};
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::threads;
 
 /// How the engine runs. Nothing here changes a result.
 #[derive(Debug, Clone)]
@@ -79,6 +80,7 @@ pub struct Engine {
 impl Engine {
     /// A session with these threads and this memory, and simurgh's SQL functions.
     pub fn new(options: &Options) -> Result<Self> {
+        threads::set_count(options.threads);
         let mut config = SessionConfig::new()
             .with_target_partitions(options.threads)
             .with_information_schema(false);
@@ -145,7 +147,7 @@ impl Engine {
 
     /// Names a plan, so that SQL can read it.
     pub fn register(&self, name: &str, frame: DataFrame) -> Result<()> {
-        let _ = self.context.deregister_table(name);
+        self.release(name);
         self.context
             .register_table(name, frame.into_view())
             .map(drop)
@@ -155,6 +157,12 @@ impl Engine {
     /// Whether SQL may read a table of this name.
     pub fn knows(&self, name: &str) -> bool {
         self.context.table_exist(name).unwrap_or(false)
+    }
+
+    /// Takes a name back: SQL no longer reads it, and what it held is let go.
+    pub fn release(&self, name: &str) {
+        // Nothing is lost where nothing was there.
+        let _ = self.context.deregister_table(name);
     }
 
     /// What a plan's columns are made of, of the tables that SQL may read.

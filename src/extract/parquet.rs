@@ -4,16 +4,22 @@
 //! held against the source's bound before a page is read, and what is decoded is counted, for a
 //! footer may be wrong.
 
-use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Schema};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
-use super::rows::Rows;
-use super::{Input, header};
+use super::rows::{BATCH_ROWS, Rows};
+use super::{Input, header, isolate};
 use crate::contract::{Cell, CellReader};
 use crate::error::{Error, Result};
+use crate::threads::{self, parallel, ranges};
 
 pub(super) fn read(
     input: &Input<'_>,
@@ -49,20 +55,78 @@ pub(super) fn read(
                 .help("mend the export, or change the column's type in the contract"));
         }
     }
-    let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
-    let reader =
-        builder.with_projection(mask).with_batch_size(8_192).build().map_err(|_| damaged(input))?;
-    let (mut number, mut decoded) = (0, 0_u64);
-    for batch in reader {
-        let batch = batch.map_err(|_| damaged(input))?;
-        decoded = decoded.saturating_add(batch.get_array_memory_size() as u64);
-        // Decoded columns take more than the encoded pages: the same data may pass at four times.
-        if decoded > limit.saturating_mul(4) {
-            return Err(too_large(input));
+    // In the order of the file, as rows are shown that are refused.
+    let mut read = places;
+    read.sort_unstable();
+    read.dedup();
+    let fields: Vec<_> =
+        read.iter().map(|at| Arc::clone(&builder.schema().fields()[*at])).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let (metadata, threads) = (builder.metadata().clone(), threads::count());
+    let reader = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
+        .map_err(|_| damaged(input))?;
+    let (mut number, decoded) = (0, AtomicU64::new(0));
+    // As many row groups at once as there are threads; of each every column by itself.
+    for groups in ranges(reader.metadata().num_row_groups(), threads) {
+        let tasks: Vec<(usize, usize)> = groups
+            .clone()
+            .flat_map(|group| read.iter().map(move |place| (group, *place)))
+            .collect();
+        let columns = parallel(
+            tasks.len(),
+            threads,
+            || (),
+            |(), task| {
+                // A decoder may panic on malformed bytes.
+                isolate::isolated(|| column(input, &reader, tasks[task], &decoded))
+                    .unwrap_or_else(|| Err(damaged(input)))
+            },
+        )?;
+        let mut columns = columns.into_iter();
+        for _ in groups {
+            let mut parts = Vec::with_capacity(read.len());
+            for own in columns.by_ref().take(read.len()) {
+                parts.push(own?.into_iter());
+            }
+            while let Some(column) = parts[0].next() {
+                let others = parts[1..].iter_mut().filter_map(Iterator::next);
+                let columns = std::iter::once(column).chain(others).collect();
+                let batch = RecordBatch::try_new(Arc::clone(&schema), columns);
+                read_batch(&batch.map_err(|_| damaged(input))?, input, rows, &mut number)?;
+            }
         }
-        read_batch(&batch, input, rows, &mut number)?;
     }
     Ok(())
+}
+
+/// One column of one row group, in parts of a batch's rows; `decoded` counts the bytes of all.
+fn column(
+    input: &Input<'_>,
+    reader: &ArrowReaderMetadata,
+    (group, place): (usize, usize),
+    decoded: &AtomicU64,
+) -> Result<Vec<ArrayRef>> {
+    let builder =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input.bytes.clone(), reader.clone());
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [place]);
+    let batches = builder
+        .with_row_groups(vec![group])
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|_| damaged(input))?;
+    let mut parts = Vec::new();
+    for batch in batches {
+        let part = Arc::clone(batch.map_err(|_| damaged(input))?.column(0));
+        let bytes = part.get_array_memory_size() as u64;
+        let whole = decoded.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        // Decoded columns take more than the encoded pages: the same data may pass at four times.
+        if whole > input.source.max_bytes.saturating_mul(4) {
+            return Err(too_large(input));
+        }
+        parts.push(part);
+    }
+    Ok(parts)
 }
 
 fn read_batch(
@@ -72,15 +136,21 @@ fn read_batch(
     number: &mut u64,
 ) -> Result<()> {
     let columns = &input.contract.columns;
-    let readers = columns
-        .iter()
-        .map(|column| {
-            batch
-                .column_by_name(column.export_name())
-                .and_then(|array| CellReader::of(array, column, input.zone_name))
-                .ok_or_else(|| damaged(input))
-        })
-        .collect::<Result<Vec<CellReader>>>()?;
+    let reader = |place: usize| {
+        let column = &columns[place];
+        let array = batch.column_by_name(column.export_name())?;
+        CellReader::of(array, column, input.zone_name)
+    };
+    let readers = parallel(columns.len(), threads::count(), || (), |(), place| reader(place))?;
+    let readers: Option<Vec<CellReader>> = readers.into_iter().collect();
+    let readers = readers.ok_or_else(|| damaged(input))?;
+    let whole = readers.iter().zip(columns).map(|(own, column)| own.whole(column));
+    if let Some(texts) = whole.collect::<Option<Vec<_>>>()
+        && rows.columns(*number + 1, &texts)?
+    {
+        *number += batch.num_rows() as u64;
+        return Ok(());
+    }
     for row in 0..batch.num_rows() {
         *number += 1;
         let cell = |column: usize| -> Cell<'_> { readers[column].cell(row) };

@@ -2,13 +2,15 @@
 //!
 //! A format hands over one row at a time as cells that borrow from its own buffers; nothing is
 //! copied but into the builders of the accepted columns, and raw text is asked for only when a row
-//! is refused. Refuses to know how a row was written.
+//! is refused. A columnar one hands over whole columns where nothing is to be asked of their cells. Refuses to know how a row was written.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder, Float64Builder,
-    Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder, UInt64Builder,
+    Array, ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Float64Builder, Int64Builder, RecordBatch, StringArray, StringBuilder,
+    TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use rustc_hash::FxHashMap;
@@ -16,9 +18,12 @@ use rustc_hash::FxHashMap;
 use super::Refused;
 use crate::contract::{Accepted, Cell, Column, Contract, Rule, Zone};
 use crate::error::{Error, Result};
+use crate::threads::{self, parallel, ranges};
 
 /// Rows of one batch; also bounds, with [`BATCH_BYTES`], what an i32 offset must hold.
-const BATCH_ROWS: usize = 65_536;
+pub(super) const BATCH_ROWS: usize = 65_536;
+/// Rows whose keys a thread digests at a time.
+const DIGEST_ROWS: usize = 8_192;
 const BATCH_BYTES: usize = 256 << 20;
 
 /// The columns that extraction adds: the file, relative to the inputs, and the row within it.
@@ -171,6 +176,79 @@ impl<'c> Rows<'c> {
         Ok(())
     }
 
+    /// Rows of a file from `number` on, columns at a time: texts of which the contract's columns
+    /// accept every one as it is. Takes nothing in, and gives `false`, where a key is there twice:
+    /// then row by row is to be asked which.
+    ///
+    /// # Errors
+    /// A bug, if Arrow does not take what was built.
+    pub(super) fn columns(&mut self, number: u64, texts: &[&StringArray]) -> Result<bool> {
+        let rows = texts.first().map_or(0, |own| own.len());
+        let ranges = ranges(rows, DIGEST_ROWS);
+        let digests = |own: &Unique| -> Result<Vec<Option<[u8; 16]>>> {
+            let parts = parallel(ranges.len(), threads::count(), Vec::new, |bytes, part| {
+                let of = |row: usize| {
+                    let known = |column: usize| texts[column].is_valid(row);
+                    let accepted =
+                        |column| if known(column) { Accepted::Text } else { Accepted::Null };
+                    let cell = |column: usize| match known(column) {
+                        true => Cell::Text(texts[column].value(row)),
+                        false => Cell::Null,
+                    };
+                    digest(&own.columns, accepted, &cell, bytes)
+                };
+                ranges[part].clone().map(of).collect::<Vec<_>>()
+            })?;
+            Ok(parts.concat())
+        };
+        let digests = self.unique.iter().map(digests).collect::<Result<Vec<_>>>()?;
+        if !self.take_keys(number, &digests) {
+            return Ok(false);
+        }
+        self.flush()?;
+        let file = self.file();
+        let mut columns: Vec<ArrayRef> =
+            texts.iter().map(|own| Arc::new((*own).clone()) as ArrayRef).collect();
+        columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(file, rows))));
+        columns.push(Arc::new(UInt64Array::from_iter_values(number..number + rows as u64)));
+        self.batches.push(self.batch(columns)?);
+        self.read += rows as u64;
+        self.accepted += rows as u64;
+        Ok(true)
+    }
+
+    /// Registers the keys of rows from `number` on, by each set of columns that no two rows share;
+    /// none, where one was there before.
+    fn take_keys(&mut self, number: u64, digests: &[Vec<Option<[u8; 16]>>]) -> bool {
+        let file = self.files.len().saturating_sub(1) as u32;
+        let rows = |digests| (number..).map(|row| (file, row)).zip(digests);
+        let all_new = self.unique.iter_mut().zip(digests).all(|(own, digests)| {
+            own.first.reserve(digests.len());
+            rows(digests).all(|(place, digest): (_, &Option<[u8; 16]>)| match digest {
+                None => true,
+                Some(digest) => match own.first.entry(*digest) {
+                    Entry::Vacant(free) => {
+                        free.insert(place);
+                        true
+                    }
+                    Entry::Occupied(_) => false,
+                },
+            })
+        });
+        if !all_new {
+            for (own, digests) in self.unique.iter_mut().zip(digests) {
+                for (place, digest) in rows(digests) {
+                    if let Some(digest) = digest
+                        && own.first.get(digest) == Some(&place)
+                    {
+                        own.first.remove(digest);
+                    }
+                }
+            }
+        }
+        all_new
+    }
+
     /// A row that is refused as a whole, before its cells are known.
     pub(super) fn refuse(&mut self, number: u64, rule: Rule, reason: String, raw: Option<String>) {
         self.read += 1;
@@ -191,7 +269,8 @@ impl<'c> Rows<'c> {
     ) -> Option<String> {
         self.digests.clear();
         for unique in &self.unique {
-            let digest = digest(&unique.columns, &self.accepted_cells, cell, &mut self.key_bytes);
+            let accepted = |column: usize| self.accepted_cells[column];
+            let digest = digest(&unique.columns, accepted, cell, &mut self.key_bytes);
             if let Some((file, row)) = digest.and_then(|digest| unique.first.get(&digest)) {
                 let file = &self.files[*file as usize];
                 return Some(format!("{} was in {file} row {row}", unique.names));
@@ -215,10 +294,13 @@ impl<'c> Rows<'c> {
         columns.push(Arc::new(self.file_column.finish()));
         columns.push(Arc::new(self.row_column.finish()));
         self.batch_bytes = 0;
-        let batch = RecordBatch::try_new(self.schema.clone(), columns)
-            .map_err(|_| Error::bug(format!("contract {}: rows do not fit", self.contract.name)))?;
-        self.batches.push(batch);
+        self.batches.push(self.batch(columns)?);
         Ok(())
+    }
+
+    fn batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+        RecordBatch::try_new(self.schema.clone(), columns)
+            .map_err(|_| Error::bug(format!("contract {}: rows do not fit", self.contract.name)))
     }
 
     /// Everything that was accepted, in order.
@@ -233,13 +315,13 @@ impl<'c> Rows<'c> {
 /// share a digest with a probability below 2^-64.
 fn digest<'a>(
     columns: &[usize],
-    accepted: &[Accepted],
+    accepted: impl Fn(usize) -> Accepted,
     cell: &impl Fn(usize) -> Cell<'a>,
     bytes: &mut Vec<u8>,
 ) -> Option<[u8; 16]> {
     bytes.clear();
     for &column in columns {
-        match (accepted[column], cell(column)) {
+        match (accepted(column), cell(column)) {
             (Accepted::Null, _) => return None,
             (Accepted::Integer(value), _) => bytes.extend(value.to_le_bytes()),
             // -0.0 is 0.0.

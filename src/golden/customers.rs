@@ -19,6 +19,7 @@ use super::overrides::InForce;
 use super::survivors::{NOBODY, Survivors, Unit, Winners};
 use crate::error::Result;
 use crate::tables;
+use crate::threads::{self, parallel};
 
 /// `customers`, sorted by golden_id, as one batch; of the records that are `allowed`, else of all.
 pub(super) fn customers(
@@ -37,13 +38,20 @@ pub(super) fn customers(
     let mut columns: Vec<ArrayRef> = vec![Arc::new(entities.golden_ids.clone()), kinds];
 
     let schema = entities.records.schema();
-    for &(attribute, unit) in &survivors.attributes {
+    let golden = |(attribute, unit): (usize, usize)| -> Result<(Field, ArrayRef)> {
         let field = schema.field(attribute);
         let values = entities.records.column(attribute);
         let (ruled, stated) = rulings.values(attribute, field.name(), values.data_type())?;
         let own = Attribute { entities, values, winners: &winners[unit], allowed, rulings, stated };
-        fields.push(Field::new(field.name(), field.data_type().clone(), true));
-        columns.push(own.golden(&ruled, attribute)?);
+        let field = Field::new(field.name(), field.data_type().clone(), true);
+        Ok((field, own.golden(&ruled, attribute)?))
+    };
+    let attributes = &survivors.attributes;
+    let one = |place: usize| golden(attributes[place]);
+    for made in parallel(attributes.len(), threads::count(), || (), |(), place| one(place))? {
+        let (field, column) = made?;
+        fields.push(field);
+        columns.push(column);
     }
     for (attribute, unit) in &survivors.attributes {
         let unit = &survivors.units[*unit];
@@ -76,13 +84,10 @@ pub(super) fn customers(
         let times = (0..entities.len()).map(|customer| time(entities.rows(customer)));
         Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
-    let each = |times: &[Option<i64>], rows: &[u32]| -> Vec<i64> {
-        rows.iter().filter_map(|&row| times[row as usize]).collect()
-    };
     fields.push(Field::new("first_seen", tables::timestamp(), true));
-    columns.push(times(&|rows| each(&created, rows).into_iter().min()));
+    columns.push(times(&|rows| rows.iter().filter_map(|&row| created[row as usize]).min()));
     fields.push(Field::new("last_updated", tables::timestamp(), true));
-    columns.push(times(&|rows| each(&updated, rows).into_iter().max()));
+    columns.push(times(&|rows| rows.iter().filter_map(|&row| updated[row as usize]).max()));
 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(kernel("columns of customers do not fit"))

@@ -221,27 +221,50 @@ fn assigned(
     let ids = text(members, "golden_id")?;
     let member_sources = text(members, "source")?;
     let member_records = text(members, "record_id")?;
-    let mut golden_ids: Vec<&str> = ids.iter().flatten().collect();
+    let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
+    let mut golden_ids: Vec<(&str, u32)> = Vec::new();
+    let mut number_of = Vec::with_capacity(ids.len());
+    for id in ids.iter().flatten() {
+        let number = *numbers.entry(id).or_insert_with(|| {
+            golden_ids.push((id, golden_ids.len() as u32));
+            golden_ids.len() as u32 - 1
+        });
+        number_of.push(number);
+    }
     golden_ids.sort_unstable();
-    golden_ids.dedup();
-    let position: FxHashMap<&str, u32> =
-        golden_ids.iter().enumerate().map(|(at, &id)| (id, at as u32)).collect();
+    let mut position = vec![0; golden_ids.len()];
+    for (at, (_, number)) in golden_ids.iter().enumerate() {
+        position[*number as usize] = at as u32;
+    }
 
     const NOBODY: u32 = u32::MAX;
     let mut customer_of = vec![NOBODY; sources.len()];
+    let is = |row: usize, source: &str, record: &str| {
+        row < sources.len() && record_ids.value(row) == record && sources.value(row) == source
+    };
+    let mut next = 0;
     for member in 0..members.num_rows() {
         let (source, record) = (member_sources.value(member), member_records.value(member));
-        let row = find(sources, record_ids, source, record).ok_or_else(|| {
+        // Members that stand in the order of records need no search.
+        let row = match is(next, source, record) {
+            true => Some(next as u32),
+            false => find(sources, record_ids, source, record),
+        };
+        let row = row.ok_or_else(|| {
             Error::bug(format!("entity_members names a record of {source} that records lacks"))
         })?;
         let customer = &mut customer_of[row as usize];
         if *customer != NOBODY {
             return Err(Error::bug(format!("a record of {source} is a member more than once")));
         }
-        *customer = position[ids.value(member)];
+        *customer = position[number_of[member] as usize];
+        next = row as usize + 1;
     }
     match customer_of.iter().position(|&customer| customer == NOBODY) {
-        None => Ok((StringArray::from(golden_ids), customer_of)),
+        None => {
+            let ids = golden_ids.into_iter().map(|(id, _)| id);
+            Ok((StringArray::from_iter_values(ids), customer_of))
+        }
         Some(row) => Err(Error::bug(format!(
             "a record of {} is no member of any golden customer",
             sources.value(row)

@@ -94,12 +94,12 @@ pub fn survive(given: &Material<'_>) -> Result<GoldenTables> {
         let at = entities.records.schema().index_of(name).ok()?;
         survivors.attributes.iter().any(|(own, _)| *own == at).then_some(at)
     })?;
-    let everything = survivors.survive(&entities, None);
+    let everything = survivors.survive(&entities, None)?;
     let customers = customers::customers(&entities, &survivors, &everything, &rulings, None)?;
     let mut purposes = Vec::new();
     for purpose in tables::PURPOSES.iter().filter(|purpose| given.consents.asks(purpose)) {
         let allowed = entities.allowed(given.consents, purpose);
-        let own = survivors.survive(&entities, Some(&allowed));
+        let own = survivors.survive(&entities, Some(&allowed))?;
         let made = customers::customers(&entities, &survivors, &own, &rulings, Some(&allowed))?;
         purposes.push((*purpose, sliced(&made)));
     }

@@ -16,10 +16,14 @@ use super::rules::{Candidates, Measured, Reason, Rule, rule, trust};
 use super::{Golden, Material, Survivorship, Trust, expression_column, kernel};
 use crate::error::{Error, Result};
 use crate::tables;
+use crate::threads::{self, parallel, ranges};
 
 /// Columns of `customers` that are no attributes.
 pub(super) const CUSTOMER_COLUMNS: &[&str] =
     &["golden_id", "kind", "member_count", "source_count", "first_seen", "last_updated"];
+
+/// Customers that a thread looks at together.
+const CUSTOMERS: usize = 16_384;
 
 /// The winner of an attribute that no record of the customer knows.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -74,10 +78,12 @@ impl Survivors {
     }
 
     /// Finds every winner among the records that are allowed: all, where nothing is said.
-    pub(super) fn survive(&self, entities: &Entities, allowed: Option<&[bool]>) -> Winners {
-        let mut rows = Vec::new();
-        let mut winner = |unit: &Unit, customer: usize| {
-            unit.candidates(entities, customer, allowed, &mut rows);
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub(super) fn survive(&self, entities: &Entities, allowed: Option<&[bool]>) -> Result<Winners> {
+        let winner = |unit: &Unit, rows: &mut Vec<u32>, customer: usize| {
+            unit.candidates(entities, customer, allowed, rows);
             match rows.as_slice() {
                 [] => NOBODY,
                 [only] => *only,
@@ -87,8 +93,14 @@ impl Survivors {
                 }
             }
         };
-        let units = self.units.iter();
-        units.map(|unit| (0..entities.len()).map(|own| winner(unit, own)).collect()).collect()
+        let parts = ranges(entities.len(), CUSTOMERS);
+        let winners = |unit: &Unit| -> Result<Vec<u32>> {
+            let found = parallel(parts.len(), threads::count(), Vec::new, |rows, part| {
+                parts[part].clone().map(|own| winner(unit, rows, own)).collect::<Vec<_>>()
+            })?;
+            Ok(found.concat())
+        };
+        self.units.iter().map(winners).collect()
     }
 }
 

@@ -180,7 +180,7 @@ pub(super) async fn plan_all(
         let what = format!("resolve.{kind}");
         let of = tables::RECORDS;
         engine.sql(&super::resolution::sql(of, kind, &settings.expressions(), &[]), &what).await?;
-        super::resolution::plan_conditions(&engine, kind, &settings.conditions()).await?;
+        super::resolution::Asked::of(&engine, Arc::clone(&records), kind, settings).await?;
     }
     for (name, schema) in tables::fixed() {
         know(name, schema)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array,
 };
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use serde_json::json;
 
 use super::consent::LINKABLE;
@@ -15,7 +15,7 @@ use super::judged::Applied;
 use super::models::{self, Choice};
 use super::run::Run;
 use super::stages::{earlier_as, hand_over, sort_of};
-use crate::engine::{Attempt, Engine, PairConditions, PairPlan};
+use crate::engine::{Attempt, Engine, PairConditions, PairPlan, RowPlan};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
 use crate::memory;
@@ -211,7 +211,8 @@ pub(super) async fn input_of<'a>(
     Ok(input_and(engine, of, kind, settings, &[]).await?.0)
 }
 
-/// The same, with columns of `records` beside it.
+/// The same, with columns of `records` beside it. The records that are compared are read once, in
+/// the order of their keys; expressions are planned over their columns and evaluated in memory.
 async fn input_and<'a>(
     engine: &Engine,
     of: &str,
@@ -220,47 +221,108 @@ async fn input_and<'a>(
     also: &[String],
 ) -> Result<(resolve::Input<'a>, Vec<ArrayRef>)> {
     let what = format!("resolve.{kind}");
-    let conditions = settings.conditions();
-    let plan = plan_conditions(engine, kind, &conditions).await?;
-    let read = plan.as_ref().map_or_else(Vec::new, PairPlan::columns);
-    let expressions = settings.expressions();
-    let wanted = [&read[..], also].concat();
-    let frame = engine.sql(&sql(records_of(engine), of, &expressions, &wanted), &what).await?;
+    let table = records_of(engine);
+    let records = engine.sql(&format!("SELECT * FROM {table}"), &what).await?;
+    let schema = Arc::new(records.schema().as_arrow().clone());
+    let asked = Asked::of(engine, schema, kind, settings).await?;
+    let mut names = asked.columns();
+    names.extend(also.iter().filter(|name| !KEY.contains(&name.as_str())).cloned());
+    names.sort();
+    names.dedup();
+    let frame = engine.sql(&sql(table, of, &[], &names), &what).await?;
     let batch = engine.collect_one(frame, &what).await?;
-    let text = |index: usize| -> Result<StringArray> {
-        let column = arrow::compute::cast(batch.column(index), &DataType::Utf8)
-            .map_err(|_| Error::bug(format!("{what}: a key that is not text")))?;
-        Ok(column.as_string::<i32>().clone())
-    };
-    let mut columns = batch.columns().iter().skip(2).map(Arc::clone);
-    let evaluated = expressions.into_iter().zip(columns.by_ref()).collect();
-    let beside = batch.columns()[batch.num_columns() - also.len()..].to_vec();
-    let conditions = match plan {
-        None => None,
-        Some(plan) => {
-            let columns = read.into_iter().zip(columns).map(|(name, array)| (name, array, true));
-            let records = RecordBatch::try_from_iter_with_nullable(columns)
-                .map_err(|_| Error::bug(format!("{what}: columns of two lengths")))?;
-            let places = (0..).zip(conditions).map(|(place, (_, sql))| (sql, place)).collect();
-            let compiled = plan.over(&records)?;
-            Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
-        }
-    };
-    let input = resolve::Input {
-        kind,
-        settings,
-        source: text(0)?,
-        record_id: text(1)?,
-        expressions: evaluated,
-        conditions,
-        hash_key: HashKey::of_process()?,
-    };
-    Ok((input, beside))
+    let fields = KEY.map(str::to_owned).into_iter().chain(names);
+    let columns = fields.zip(batch.columns()).map(|(name, own)| (name, Arc::clone(own), true));
+    let records = RecordBatch::try_from_iter_with_nullable(columns)
+        .map_err(|_| Error::bug(format!("{what}: columns of two lengths")))?;
+    let beside = also.iter().map(|name| {
+        let column = records.column_by_name(name).cloned();
+        column.ok_or_else(|| Error::bug(format!("{what}: records have no `{name}`")))
+    });
+    let beside = beside.collect::<Result<_>>()?;
+    Ok((asked.over(&records)?, beside))
 }
 
-/// The plan of a kind's conditions on pairs; none where it has none.
-pub(super) async fn plan_conditions(
+/// The columns by which records are sorted.
+const KEY: [&str; 2] = ["source", "record_id"];
+
+/// What a kind's settings ask of records, planned over their columns.
+pub(super) struct Asked<'a> {
+    kind: &'a str,
+    settings: &'a resolve::Resolve,
+    expressions: Vec<String>,
+    rows: RowPlan,
+    conditions: Vec<(String, String)>,
+    pairs: Option<PairPlan>,
+}
+
+impl<'a> Asked<'a> {
+    /// Plans over records of this schema.
+    ///
+    /// # Errors
+    /// What is no SQL over these columns.
+    pub(super) async fn of(
+        engine: &Engine,
+        records: SchemaRef,
+        kind: &'a str,
+        settings: &'a resolve::Resolve,
+    ) -> Result<Self> {
+        let (expressions, conditions) = (settings.expressions(), settings.conditions());
+        let pairs = plan_conditions(engine, Arc::clone(&records), kind, &conditions).await?;
+        let what = format!("resolve.{kind}");
+        let rows = engine.row_plan(records, &expressions, &what).await?;
+        Ok(Self { kind, settings, expressions, rows, conditions, pairs })
+    }
+
+    /// The columns that are read beside those that every record has first.
+    fn columns(&self) -> Vec<String> {
+        let mut names = self.rows.columns();
+        names.extend(self.pairs.as_ref().map_or_else(Vec::new, PairPlan::columns));
+        names.sort();
+        names.dedup();
+        names.retain(|name| !KEY.contains(&name.as_str()));
+        names
+    }
+
+    /// Evaluates over records, which are sorted by (source, record_id).
+    ///
+    /// # Errors
+    /// A column that is not there; a value that a function refuses.
+    pub(super) fn over(self, records: &RecordBatch) -> Result<resolve::Input<'a>> {
+        let what = format!("resolve.{}", self.kind);
+        let text = |name: &str| -> Result<StringArray> {
+            let column = records
+                .column_by_name(name)
+                .and_then(|column| arrow::compute::cast(column, &DataType::Utf8).ok())
+                .ok_or_else(|| Error::bug(format!("{what}: a key that is not text")))?;
+            Ok(column.as_string::<i32>().clone())
+        };
+        let evaluated = self.rows.over(records)?;
+        let conditions = match self.pairs {
+            None => None,
+            Some(plan) => {
+                let compiled = plan.over(records)?;
+                let places = self.conditions.into_iter().zip(0..);
+                let places = places.map(|((_, sql), place)| (sql, place)).collect();
+                Some(Arc::new(Conditions { places, compiled }) as Arc<dyn resolve::PairConditions>)
+            }
+        };
+        Ok(resolve::Input {
+            kind: self.kind,
+            settings: self.settings,
+            source: text("source")?,
+            record_id: text("record_id")?,
+            expressions: self.expressions.into_iter().zip(evaluated).collect(),
+            conditions,
+            hash_key: HashKey::of_process()?,
+        })
+    }
+}
+
+/// The plan of a kind's conditions on pairs of records; none where it has none.
+async fn plan_conditions(
     engine: &Engine,
+    records: SchemaRef,
     kind: &str,
     conditions: &[(String, String)],
 ) -> Result<Option<PairPlan>> {
@@ -268,11 +330,9 @@ pub(super) async fn plan_conditions(
         return Ok(None);
     }
     let what = format!("resolve.{kind}");
-    let records = engine.sql("SELECT * FROM records", &what).await?;
-    let schema = Arc::new(records.schema().as_arrow().clone());
     let placed: Vec<(String, String)> =
         conditions.iter().map(|(place, sql)| (format!("{what}: {place}"), sql.clone())).collect();
-    engine.pair_plan(schema, &placed).await.map(Some)
+    engine.pair_plan(records, &placed).await.map(Some)
 }
 
 /// The engine's conditions, by their text, as resolution asks for them.

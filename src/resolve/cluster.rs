@@ -2,7 +2,8 @@
 //!
 //! Knows rows and edges; refuses to know why an edge is there. Edges are taken from the strongest
 //! to the weakest, ties by rows, so that where a guard must cut, it cuts the weakest link, and the
-//! result is the same whatever order the edges came in.
+//! result is the same whatever order the edges came in. Rows that no edges connect never meet: each
+//! connected component is clustered for itself, on any thread.
 //!
 //! Guards, in the order in which they are asked:
 //! - `different`: a steward said that two records are not the same; holds against all else;
@@ -16,11 +17,16 @@
 //!
 //! A steward's `same` asks `different` only; a merge rule's edge asks none of the last three.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::columns::MISSING;
+use super::kernel::parallel;
 use super::model::{Weight, float};
 use super::rules::Rules;
+use crate::error::Result;
 
 /// How strong an edge is; a steward's word is stronger than a rule's, a rule's than the model's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,7 +59,7 @@ pub(crate) struct Guards<'a> {
     /// By row, a number for a source known to be free of duplicates, `MISSING` for another.
     pub(crate) sources: &'a [u32],
     /// How well two groups of rows match by all that is known of each.
-    pub(crate) weight: &'a dyn Fn(&[u32], &[u32]) -> Weight,
+    pub(crate) weight: &'a (dyn Fn(&[u32], &[u32]) -> Weight + Sync),
     /// The least weight of a union.
     pub(crate) merge: Weight,
 }
@@ -95,29 +101,116 @@ const WEAK: Weight = 6 << 20;
 /// Rows of a group, and neighbours of a row, that are looked at for rivals.
 const RIVALS: usize = 32;
 
+/// Edges of the components that one thread takes at a time, about.
+const TASK_EDGES: usize = if cfg!(test) { 3 } else { 4096 };
+
+/// The rows that have edges, and their edges, component after component. No guard looks past the
+/// component that it is asked of, so that each is clustered for itself.
+struct Components {
+    /// Rows, by component and within one rising.
+    rows: Vec<u32>,
+    /// Where a row stands in `rows`; `MISSING` where it has no edge.
+    places: Vec<u32>,
+    /// Edges by component.
+    edges: Vec<Edge>,
+    /// Rows and edges of one task: whole components.
+    tasks: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Components {
+    fn new(rows: usize, edges: &[Edge]) -> Self {
+        // The root of a component is its smallest row.
+        let mut parent: Vec<u32> = (0..rows as u32).collect();
+        for edge in edges {
+            let (l, r) = (root(&mut parent, edge.l), root(&mut parent, edge.r));
+            parent[l.max(r) as usize] = l.min(r);
+        }
+        let mut counts = vec![[0u32; 2]; rows + 1];
+        for edge in edges {
+            counts[root(&mut parent, edge.l) as usize + 1][1] += 1;
+        }
+        for row in 0..rows as u32 {
+            let root = root(&mut parent, row);
+            // A component of one row has no edge.
+            counts[root as usize + 1][0] +=
+                u32::from(root != row || counts[row as usize + 1][1] > 0);
+        }
+        let mut tasks = Vec::new();
+        let mut first = [0; 2];
+        for row in 0..rows {
+            let [before, own] = [counts[row], counts[row + 1]];
+            counts[row + 1] = [before[0] + own[0], before[1] + own[1]];
+            let next = counts[row + 1].map(|count| count as usize);
+            if next[1] - first[1] >= TASK_EDGES || (row + 1 == rows && next[1] > first[1]) {
+                tasks.push((first[0]..next[0], first[1]..next[1]));
+                first = next;
+            }
+        }
+        let whole = counts[rows].map(|count| count as usize);
+        let mut own = Self {
+            rows: vec![0; whole[0]],
+            places: vec![MISSING; rows],
+            edges: vec![Edge { l: 0, r: 0, strength: Strength::Rule }; whole[1]],
+            tasks,
+        };
+        let starts = counts.clone();
+        for row in 0..rows as u32 {
+            let root = root(&mut parent, row) as usize;
+            if starts[root][0] < starts[root + 1][0] {
+                let place = &mut counts[root][0];
+                own.rows[*place as usize] = row;
+                own.places[row as usize] = *place;
+                *place += 1;
+            }
+        }
+        for edge in edges {
+            let place = &mut counts[root(&mut parent, edge.l) as usize][1];
+            own.edges[*place as usize] = *edge;
+            *place += 1;
+        }
+        own
+    }
+}
+
+/// The root of a row; paths are halved on the way.
+fn root(parent: &mut [u32], mut row: u32) -> u32 {
+    while parent[row as usize] != row {
+        let above = parent[parent[row as usize] as usize];
+        parent[row as usize] = above;
+        row = above;
+    }
+    row
+}
+
+/// Clusters of the rows of one task; a row is known by its place among them.
 struct Forest<'a> {
     guards: &'a Guards<'a>,
+    apart: &'a FxHashMap<u32, Vec<u32>>,
+    /// The row at each place, and the place of each row of all.
+    rows: &'a [u32],
+    places: &'a [u32],
+    /// The place of the first row.
+    first: u32,
     parent: Vec<u32>,
     members: Vec<Vec<u32>>,
     /// By root, sorted sets; empty where no guard needs them.
     signatures: Vec<Vec<u32>>,
     sources: Vec<Vec<u32>>,
-    apart: FxHashMap<u32, Vec<u32>>,
     neighbours: Neighbours,
 }
 
-/// The rows at the other ends of each row's edges, in the order of edges.
+/// The rows at the other ends of each place's edges, in the order of edges.
 struct Neighbours {
     starts: Vec<u32>,
     others: Vec<u32>,
 }
 
 impl Neighbours {
-    fn new(rows: usize, edges: &[Edge]) -> Self {
+    fn new(rows: usize, edges: &[Edge], place: impl Fn(u32) -> u32) -> Self {
         let mut starts = vec![0u32; rows + 1];
         for edge in edges {
-            starts[edge.l as usize + 1] += 1;
-            starts[edge.r as usize + 1] += 1;
+            starts[place(edge.l) as usize + 1] += 1;
+            starts[place(edge.r) as usize + 1] += 1;
         }
         for row in 0..rows {
             starts[row + 1] += starts[row];
@@ -126,71 +219,148 @@ impl Neighbours {
         let mut others = vec![0; 2 * edges.len()];
         for edge in edges {
             for (row, other) in [(edge.l, edge.r), (edge.r, edge.l)] {
-                others[next[row as usize] as usize] = other;
-                next[row as usize] += 1;
+                let next = &mut next[place(row) as usize];
+                others[*next as usize] = other;
+                *next += 1;
             }
         }
         Self { starts, others }
     }
 
-    fn of(&self, row: u32) -> &[u32] {
-        let row = row as usize;
-        &self.others[self.starts[row] as usize..self.starts[row + 1] as usize]
+    fn of(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        &self.others[self.starts[place] as usize..self.starts[place + 1] as usize]
     }
+}
+
+/// From the strongest edge to the weakest, ties by rows.
+fn by_strength(edge: &Edge) -> (Reverse<Strength>, u32, u32) {
+    (Reverse(edge.strength), edge.l, edge.r)
+}
+
+/// What came of one task: the edges, and by place a row of its cluster.
+#[derive(Default)]
+struct Part {
+    joined: Vec<Edge>,
+    refused: Vec<(Edge, Refusal)>,
+    roots: Vec<u32>,
 }
 
 /// Clusters `rows` rows.
-pub(crate) fn cluster(rows: usize, mut edges: Vec<Edge>, guards: &Guards<'_>) -> Clusters {
-    edges.sort_unstable_by_key(|edge| (std::cmp::Reverse(edge.strength), edge.l, edge.r));
-    let mut forest = Forest::new(rows, &edges, guards);
-    let (mut joined, mut refused) = (Vec::new(), Vec::new());
-    for edge in edges {
-        let (l, r) = (forest.root(edge.l), forest.root(edge.r));
-        if l == r {
-            continue;
-        }
-        match forest.refusal(l, r, edge.strength) {
-            Some(refusal) => refused.push((edge, refusal)),
-            None => {
-                forest.join(l, r);
-                joined.push(edge);
-            }
-        }
+///
+/// # Errors
+/// Where a thread failed.
+pub(crate) fn cluster(
+    rows: usize,
+    edges: Vec<Edge>,
+    guards: &Guards<'_>,
+    threads: usize,
+) -> Result<Clusters> {
+    let Components { rows: connected, places, edges, tasks } = Components::new(rows, &edges);
+    let mut apart: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+    for (l, r) in guards.different {
+        apart.entry(*l).or_default().push(*r);
+        apart.entry(*r).or_default().push(*l);
     }
-    Clusters { of_row: forest.numbers(), joined, refused }
+    let parts = parallel(tasks.len(), threads, Vec::new, |own: &mut Vec<Edge>, task| {
+        let (rows, range) = tasks[task].clone();
+        own.clear();
+        own.extend_from_slice(&edges[range]);
+        own.sort_unstable_by_key(by_strength);
+        let first = rows.start as u32;
+        Forest::new(&connected[rows], first, &places, own, guards, &apart).take(own)
+    })?;
+    // Clusters are numbered by their smallest row.
+    let (mut of_row, mut numbers) = (Vec::with_capacity(rows), vec![MISSING; rows]);
+    let roots: Vec<u32> = parts.iter().flat_map(|own| own.roots.iter().copied()).collect();
+    let mut next = 0;
+    for (row, place) in places.iter().enumerate() {
+        let root = if *place == MISSING { row } else { roots[*place as usize] as usize };
+        if numbers[root] == MISSING {
+            numbers[root] = next;
+            next += 1;
+        }
+        of_row.push(numbers[root]);
+    }
+    let (mut joined, mut refused) = (Vec::new(), Vec::new());
+    for part in parts {
+        joined.extend(part.joined);
+        refused.extend(part.refused);
+    }
+    joined.sort_unstable_by_key(by_strength);
+    refused.sort_unstable_by_key(|(edge, _)| by_strength(edge));
+    Ok(Clusters { of_row, joined, refused })
 }
 
 impl<'a> Forest<'a> {
-    fn new(rows: usize, edges: &[Edge], guards: &'a Guards<'a>) -> Self {
-        let all = 0..rows as u32;
-        let mut apart: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        for (l, r) in guards.different {
-            apart.entry(*l).or_default().push(*r);
-            apart.entry(*r).or_default().push(*l);
-        }
+    fn new(
+        rows: &'a [u32],
+        first: u32,
+        places: &'a [u32],
+        edges: &[Edge],
+        guards: &'a Guards<'a>,
+        apart: &'a FxHashMap<u32, Vec<u32>>,
+    ) -> Self {
         let source =
-            |row: u32| guards.sources.get(row as usize).filter(|s| **s != MISSING).copied();
+            |row: &u32| guards.sources.get(*row as usize).filter(|s| **s != MISSING).copied();
+        let place = |row: u32| places[row as usize] - first;
         Self {
             guards,
-            parent: all.clone().collect(),
-            members: all.clone().map(|row| vec![row]).collect(),
-            signatures: all
-                .clone()
-                .map(|row| guards.rules.signature(row).into_iter().collect())
-                .collect(),
-            sources: all.map(|row| source(row).into_iter().collect()).collect(),
             apart,
-            neighbours: Neighbours::new(rows, edges),
+            rows,
+            places,
+            first,
+            parent: (0..rows.len() as u32).collect(),
+            members: rows.iter().map(|row| vec![*row]).collect(),
+            signatures: rows
+                .iter()
+                .map(|row| guards.rules.signature(*row).into_iter().collect())
+                .collect(),
+            sources: rows.iter().map(|row| source(row).into_iter().collect()).collect(),
+            neighbours: Neighbours::new(rows.len(), edges, place),
         }
     }
 
-    fn root(&mut self, mut row: u32) -> u32 {
-        while self.parent[row as usize] != row {
-            let above = self.parent[self.parent[row as usize] as usize];
-            self.parent[row as usize] = above;
-            row = above;
+    /// Takes edges from the strongest on.
+    fn take(mut self, edges: &[Edge]) -> Part {
+        let mut part = Part::default();
+        for edge in edges {
+            let (l, r) = (self.place(edge.l), self.place(edge.r));
+            let (l, r) = (self.root(l), self.root(r));
+            if l == r {
+                continue;
+            }
+            match self.refusal(l, r, edge.strength) {
+                Some(refusal) => part.refused.push((*edge, refusal)),
+                None => {
+                    self.join(l, r);
+                    part.joined.push(*edge);
+                }
+            }
         }
-        row
+        let roots = 0..self.rows.len() as u32;
+        part.roots = roots.map(|place| self.rows[self.root(place) as usize]).collect();
+        part
+    }
+
+    /// The place of a row of this task.
+    fn place(&self, row: u32) -> u32 {
+        self.places[row as usize] - self.first
+    }
+
+    /// Whether a row is of this task.
+    fn holds(&self, row: u32) -> bool {
+        let place = self.places[row as usize];
+        place != MISSING && place.wrapping_sub(self.first) < self.rows.len() as u32
+    }
+
+    fn root(&mut self, place: u32) -> u32 {
+        root(&mut self.parent, place)
+    }
+
+    /// The rows at the other ends of a row's edges.
+    fn neighbours(&self, row: u32) -> &[u32] {
+        self.neighbours.of(self.place(row))
     }
 
     fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
@@ -225,7 +395,7 @@ impl<'a> Forest<'a> {
         }
         if weight < self.guards.merge + WEAK
             && self.size(small) >= GROUP
-            && self.links(small, large, 2, |forest, row| forest.neighbours.of(row)) < 2
+            && self.links(small, large, 2, Self::neighbours) < 2
         {
             return Some(Refusal::WeakBridge);
         }
@@ -249,9 +419,9 @@ impl<'a> Forest<'a> {
         let mut roots: Vec<u32> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
-            for at in 0..self.neighbours.of(row).len().min(RIVALS) {
-                let neighbour = self.neighbours.of(row)[at];
-                roots.push(self.root(neighbour));
+            for at in 0..self.neighbours(row).len().min(RIVALS) {
+                let neighbour = self.neighbours(row)[at];
+                roots.push(self.root(self.place(neighbour)));
             }
         }
         roots.sort_unstable();
@@ -284,7 +454,7 @@ impl<'a> Forest<'a> {
             let row = self.members[small as usize][place];
             for at in 0..of(self, row).len() {
                 let other = of(self, row)[at];
-                if self.root(other) == large {
+                if self.holds(other) && self.root(self.place(other)) == large {
                     found += 1;
                     if found == enough {
                         return found;
@@ -305,21 +475,6 @@ impl<'a> Forest<'a> {
         let signatures = &mut self.signatures[large as usize];
         signatures.sort_unstable();
         signatures.dedup();
-    }
-
-    fn numbers(mut self) -> Vec<u32> {
-        let mut numbers = vec![MISSING; self.parent.len()];
-        let mut next = 0;
-        (0..self.parent.len() as u32)
-            .map(|row| {
-                let root = self.root(row) as usize;
-                if numbers[root] == MISSING {
-                    numbers[root] = next;
-                    next += 1;
-                }
-                numbers[root]
-            })
-            .collect()
     }
 }
 
@@ -377,14 +532,14 @@ mod tests {
             let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, merge: 0 };
             let mut edges: Vec<Edge> = pairs.iter().filter(|(l, r, _)| l < r)
                 .map(|(l, r, w)| edge(*l, *r, *w)).collect();
-            let clusters = cluster(30, edges.clone(), &guards);
+            let clusters = cluster(30, edges.clone(), &guards, 2).unwrap();
             let refused: Vec<Edge> = clusters.refused.iter().map(|(edge, _)| *edge).collect();
             prop_assert_eq!(&clusters.of_row, &plain_search(30, &clusters.joined));
             if refused.is_empty() {
                 prop_assert_eq!(&clusters.of_row, &plain_search(30, &edges));
             }
             edges.reverse();
-            prop_assert_eq!(clusters, cluster(30, edges, &guards));
+            prop_assert_eq!(clusters, cluster(30, edges, &guards, 2).unwrap());
         }
 
         #[test]
@@ -408,7 +563,7 @@ mod tests {
                 let strength = if *kind == 0 { Strength::Rule } else { Strength::Model(*w) };
                 Edge { l: *l, r: *r, strength }
             }).collect();
-            let of_row = cluster(20, edges, &guards).of_row;
+            let of_row = cluster(20, edges, &guards, 2).unwrap().of_row;
             for l in 0..20 {
                 for r in l + 1..20 {
                     if of_row[l] == of_row[r] {
@@ -434,11 +589,11 @@ mod tests {
             edge(4, 5, 9),
             edge(2, 3, 1),
         ];
-        let clusters = cluster(6, edges.clone(), &guards);
+        let clusters = cluster(6, edges.clone(), &guards, 2).unwrap();
         assert_eq!(clusters.of_row, [0, 0, 0, 1, 1, 1]);
         assert_eq!(clusters.refused, [(edge(2, 3, 1), Refusal::WeakBridge)]);
         edges.push(edge(1, 4, 1));
-        assert_eq!(cluster(6, edges, &guards).of_row, [0; 6]);
+        assert_eq!(cluster(6, edges, &guards, 2).unwrap().of_row, [0; 6]);
     }
 
     #[test]
@@ -455,11 +610,11 @@ mod tests {
         };
         let guards =
             Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: 0 };
-        let clusters = cluster(3, vec![edge(0, 1, 9), edge(1, 2, 5)], &guards);
+        let clusters = cluster(3, vec![edge(0, 1, 9), edge(1, 2, 5)], &guards, 2).unwrap();
         assert_eq!(clusters.of_row, [0, 0, 1]);
         assert_eq!(clusters.refused, [(edge(1, 2, 5), Refusal::Contradiction)]);
         let rule = Edge { l: 1, r: 2, strength: Strength::Rule };
-        assert_eq!(cluster(3, vec![edge(0, 1, 9), rule], &guards).of_row, [0, 1, 1]);
+        assert_eq!(cluster(3, vec![edge(0, 1, 9), rule], &guards, 2).unwrap().of_row, [0, 1, 1]);
     }
 
     #[test]
@@ -484,7 +639,7 @@ mod tests {
                 merge: bits(1),
             };
             let edges = vec![edge(0, 1, bits(3)), edge(1, 2, bits(second))];
-            cluster(3, edges, &guards).of_row
+            cluster(3, edges, &guards, 2).unwrap().of_row
         };
         assert_eq!((of_row(3), of_row(-1)), (vec![0, 1, 2], vec![0, 0, 1]));
     }
@@ -500,7 +655,7 @@ mod tests {
             merge: 0,
         };
         let same = Edge { l: 0, r: 1, strength: Strength::Steward };
-        let clusters = cluster(3, vec![edge(0, 2, 9), same], &guards);
+        let clusters = cluster(3, vec![edge(0, 2, 9), same], &guards, 2).unwrap();
         assert_eq!(clusters.of_row, [0, 0, 1]);
         assert_eq!(clusters.refused, [(edge(0, 2, 9), Refusal::Different)]);
     }

@@ -49,11 +49,8 @@ impl Dictionary {
     pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
         let text = as_text(array, what)?;
         let mut known = Texts::default();
-        let codes = text.iter().map(|value| match value {
-            Some(value) if !value.trim_ascii_start().is_empty() => known.number(value),
-            _ => MISSING,
-        });
-        let codes = codes.collect();
+        let said = |value: &&str| !value.trim_ascii_start().is_empty();
+        let codes = known.numbers(text.iter().map(|value| value.filter(said)), MISSING);
         let plain = Self { codes, values: known.values };
         // White space of other scripts is seen once for each distinct value.
         let blank = |code| plain.values.get(code).trim().is_empty();

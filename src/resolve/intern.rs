@@ -28,6 +28,10 @@ impl Values {
         &self.arena[start..self.ends[code]]
     }
 
+    fn first_byte(&self, code: u32) -> u8 {
+        self.get(code).as_bytes().first().copied().unwrap_or_default()
+    }
+
     /// Takes a text in, whether it is there or not.
     pub(crate) fn push(&mut self, text: &str) -> u32 {
         self.arena.push_str(text);
@@ -74,6 +78,13 @@ impl Slots {
         }
     }
 
+    /// What stands at the first place where this hash would, where its half is the same.
+    fn first(&self, hash: u64) -> Option<u32> {
+        let half = hash >> 32;
+        let slot = self.slots[half as usize & (self.slots.len() - 1)];
+        (slot != EMPTY && slot >> 32 == half).then_some(slot as u32)
+    }
+
     fn grow(&mut self) {
         let wider = vec![EMPTY; self.slots.len() * 2];
         let mask = wider.len() - 1;
@@ -89,6 +100,9 @@ impl Slots {
     }
 }
 
+/// Texts whose places are asked for together.
+const AHEAD: usize = 32;
+
 /// Texts and their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
@@ -100,13 +114,42 @@ pub(crate) struct Texts {
 impl Texts {
     /// The number of a text, a new one where it was not seen.
     pub(crate) fn number(&mut self, text: &str) -> u32 {
+        self.hashed(hash(text), text)
+    }
+
+    fn hashed(&mut self, hash: u64, text: &str) -> u32 {
         let Self { slots, values } = self;
         let next = values.len() as u32;
-        let number = slots.number(hash(text), next, |own| values.get(own) == text);
+        let number = slots.number(hash, next, |own| values.get(own) == text);
         if number == next {
             values.push(text);
         }
         number
+    }
+
+    /// The numbers of many texts, one after another; `none` where there is no text.
+    pub(crate) fn numbers<'a>(
+        &mut self,
+        mut texts: impl Iterator<Item = Option<&'a str>>,
+        none: u32,
+    ) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(texts.size_hint().0);
+        let mut ahead: Vec<(u64, Option<&str>)> = Vec::with_capacity(AHEAD);
+        loop {
+            ahead.clear();
+            ahead.extend(texts.by_ref().take(AHEAD).map(|text| (text.map_or(0, hash), text)));
+            if ahead.is_empty() {
+                return numbers;
+            }
+            // Memory is slow to answer: asked for many places at once, it answers them together.
+            let touched = ahead.iter().fold(0, |touched, (hash, _)| {
+                touched ^ self.slots.first(*hash).map_or(0, |own| self.values.first_byte(own))
+            });
+            std::hint::black_box(touched);
+            for (hash, text) in &ahead {
+                numbers.push(text.map_or(none, |text| self.hashed(*hash, text)));
+            }
+        }
     }
 }
 
@@ -167,6 +210,11 @@ mod tests {
                 prop_assert_eq!(own.values.get(number), text);
             }
             prop_assert_eq!(own.values.len(), known.len());
+            let some = texts.iter().map(|text| Some(text.as_str()).filter(|text| !text.is_empty()));
+            let together = Texts::default().numbers(some.clone(), u32::MAX);
+            let mut own = Texts::default();
+            let one_by_one = some.map(|text| text.map_or(u32::MAX, |text| own.number(text)));
+            prop_assert_eq!(together, one_by_one.collect::<Vec<_>>());
             let (mut own, mut known) = (Numbers::default(), HashMap::new());
             for key in &keys {
                 let next = known.len() as u32;

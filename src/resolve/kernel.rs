@@ -5,11 +5,10 @@
 //! the order of tasks: they are the same for any number of threads.
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::block::Blocks;
-use crate::error::{Error, Result};
+use crate::error::Result;
+pub(crate) use crate::threads::parallel;
 
 /// Pairs of one task, about.
 const TASK_PAIRS: u64 = 1 << 16;
@@ -136,48 +135,6 @@ pub(crate) fn walk<S, Out: Default + Send>(
         walk_task(blocks, &tasks[index], columns, &keep, |chunk| visit(state, &mut out, chunk));
         out
     })
-}
-
-/// Does `count` pieces of work on `threads` threads; results come in the order of pieces.
-pub(crate) fn parallel<S, Out: Send>(
-    count: usize,
-    threads: usize,
-    scratch: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, usize) -> Out + Sync,
-) -> Result<Vec<Out>> {
-    let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Out)>> = Mutex::new(Vec::with_capacity(count));
-    let run = || {
-        let mut state = scratch();
-        let mut own = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                break;
-            }
-            own.push((index, work(&mut state, index)));
-        }
-        if let Ok(mut done) = done.lock() {
-            done.append(&mut own);
-        }
-    };
-    let threads = threads.clamp(1, count.max(1));
-    if threads == 1 {
-        run();
-    } else {
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(run);
-            }
-        });
-    }
-    let mut done =
-        done.into_inner().map_err(|_| Error::bug("a thread of the matching kernel failed"))?;
-    if done.len() != count {
-        return Err(Error::bug("the matching kernel lost a piece of work"));
-    }
-    done.sort_unstable_by_key(|(index, _)| *index);
-    Ok(done.into_iter().map(|(_, out)| out).collect())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
-//! | `run/` | the same of what changed since an earlier run |
+//! | `run/` | the same of what changed since an earlier run, and without tables |
 //! | `identify`, `redirect`, `staying` | golden ids through time |
 //! | `decisions` | what stewards decided, and what contradicts it
 //! | `pairs` | the evidence of a scored pair, as columns
@@ -60,6 +60,8 @@ mod run;
 mod sample;
 mod settings;
 mod similarity;
+#[cfg(test)]
+mod speed_tests;
 mod staying;
 mod train;
 
@@ -90,7 +92,8 @@ pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{
     Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Input, Link, Options, Replayed,
-    Resolved, Unchanged, estimate, replay, resolve, resolve_since, train_from_labels,
+    Resolved, ResolvedRows, RowPair, Unchanged, estimate, replay, resolve, resolve_rows,
+    resolve_since, train_from_labels,
 };
 pub use settings::*;
 pub use staying::{Staying, identify_since};

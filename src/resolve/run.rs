@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::block::{BlockingReport, Blocks, RuleKeys, Since};
-use super::cluster::{Edge, Guards, Refusal, Strength, cluster};
+use super::cluster::{Clusters, Edge, Guards, Refusal, Strength, cluster};
 use super::columns::{Columns, MISSING};
 use super::compare::{Comparison, Comparisons, MAX_COMPARISONS, MAX_LEVELS, Scratch, level_of};
 use super::conditions::{PairConditions, compiled};
@@ -40,11 +40,13 @@ mod output;
 mod part;
 mod partition;
 mod replay;
+mod rows;
 mod taken;
 mod walk;
 
 pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
 pub use replay::{Replayed, replay};
+pub use rows::{ResolvedRows, RowPair, resolve_rows};
 
 /// The rows of one kind, sorted by (source, record_id), which are its key.
 pub struct Input<'a> {
@@ -710,6 +712,9 @@ impl Ready<'_> {
         scored: &mut Vec<Scored>,
         warnings: &mut Vec<String>,
     ) -> Vec<(u32, u32)> {
+        if decisions.is_empty() {
+            return Vec::new();
+        }
         let mut decided: FxHashMap<(u32, u32), usize> = FxHashMap::default();
         let mut unknown = 0;
         for (place, decision) in decisions.iter().enumerate() {
@@ -747,15 +752,31 @@ impl Ready<'_> {
         different
     }
 
+    /// Scores every pair, and decides by the threshold that holds for all of them; and how many
+    /// pairs there are, and the threshold.
+    fn decided(
+        &self,
+        scorer: &Scorer<'_>,
+        held: Option<Vec<Compared>>,
+    ) -> Result<(Vec<Scored>, u64, Weight)> {
+        let (mut scored, pairs_compared) = self.score(scorer, held)?;
+        let merge = self.merge_weight(&scored);
+        for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
+            if pair.decision == "merge" && pair.weight < merge {
+                pair.decision = "review";
+            }
+        }
+        Ok((scored, pairs_compared, merge))
+    }
+
     /// Clusters by the pairs that were merged.
-    fn group(
+    fn clusters(
         &self,
         scorer: &Scorer<'_>,
         scored: &[Scored],
         different: &[(u32, u32)],
         merge: Weight,
-        names: &Names<'_>,
-    ) -> Grouped {
+    ) -> Result<Clusters> {
         let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
             l: pair.l,
             r: pair.r,
@@ -773,7 +794,19 @@ impl Ready<'_> {
             weight: &|l, r| self.group_weight(scorer, &known, l, r),
             merge,
         };
-        let clusters = cluster(self.rows, edges.collect(), &guards);
+        cluster(self.rows, edges.collect(), &guards, self.threads)
+    }
+
+    /// The same, with what is said of each cluster.
+    fn group(
+        &self,
+        scorer: &Scorer<'_>,
+        scored: &[Scored],
+        different: &[(u32, u32)],
+        merge: Weight,
+        names: &Names<'_>,
+    ) -> Result<Grouped> {
+        let clusters = self.clusters(scorer, scored, different, merge)?;
         let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
         let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
         let quality = quality(&clusters.of_row, &joined, &decided);
@@ -796,13 +829,13 @@ impl Ready<'_> {
             joined.iter().copied(),
             refused.map(|(edge, why)| ((edge.l, edge.r), names.guard(*why))),
         );
-        Grouped {
+        Ok(Grouped {
             effects,
             links: clusters.joined.iter().map(link).collect(),
             guards: clusters.refused.iter().map(guard).collect(),
             clusters: clusters.of_row,
             quality,
-        }
+        })
     }
 
     fn batch(
@@ -972,18 +1005,12 @@ pub fn resolve(
     }
     warnings.extend(notes(&model, &ready.blocks, !trained && plain_terms(input, &model)));
     let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
-    let (mut scored, pairs_compared) = ready.score(&scorer, held)?;
-    let merge = ready.merge_weight(&scored);
-    for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
-        if pair.decision == "merge" && pair.weight < merge {
-            pair.decision = "review";
-        }
-    }
+    let (mut scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let names = Names { settings: input.settings, decisions };
     drop(work);
     let _work = working(input.kind, "clustering");
-    let grouped = ready.group(&scorer, &scored, &different, merge, &names);
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
     let _work = working(input.kind, "putting pairs together");

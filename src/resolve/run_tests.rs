@@ -130,6 +130,28 @@ fn people_are_found_in_both_sources() {
 }
 
 #[test]
+fn by_rows_alone_the_same_is_found() {
+    let (settings, rows) = (settings(), people());
+    let input = input(&settings, &rows);
+    let whole = resolve(&input, &[], None, Options { threads: 1 }).unwrap();
+    let own = resolve_rows(&input, Options { threads: 3 }).unwrap();
+    assert_eq!((&own.clusters, &own.model), (&whole.clusters, &whole.model));
+    assert_eq!((&own.blocking, own.pairs_compared), (&whole.blocking, whole.pairs_compared));
+    let column = |name: &str| {
+        whole.pairs.column_by_name(name).unwrap().as_primitive::<Float64Type>().values().to_vec()
+    };
+    let pairs: Vec<(f64, f64)> =
+        own.pairs.iter().map(|own| (own.weight, own.probability)).collect();
+    let expected = column("match_weight").into_iter().zip(column("match_probability"));
+    assert_eq!(pairs, expected.collect::<Vec<_>>());
+    let id = |row: u32| input.record_id.value(row as usize);
+    let left: Vec<&str> = own.pairs.iter().map(|own| id(own.l)).collect();
+    let right: Vec<&str> = own.pairs.iter().map(|own| id(own.r)).collect();
+    assert_eq!(left, text(&whole.pairs, "record_id_l"));
+    assert_eq!(right, text(&whole.pairs, "record_id_r"));
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same() {
     let one = run(&settings(), &[], 1);
     for threads in [2, 3] {

@@ -9,11 +9,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["clean", "consent", "error", "extract", "golden", "land", "resolve", "tables"]),
     ("consent", &["error", "tables"]),
     ("contract", &["error", "tables"]),
-    ("engine", &["error", "functions", "memory", "tables"]),
+    ("engine", &["error", "functions", "memory", "tables", "threads"]),
     ("error", &[]),
-    ("extract", &["contract", "error", "limit", "memory", "tables"]),
+    ("extract", &["contract", "error", "limit", "memory", "tables", "threads"]),
     ("functions", &["error", "random"]),
-    ("golden", &["consent", "error", "tables"]),
+    ("golden", &["consent", "error", "tables", "threads"]),
     ("infer", &["error", "functions"]),
     ("keyed", &["error"]),
     ("land", &["engine", "error", "limit", "tables"]),
@@ -24,13 +24,15 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "clean", "config", "consent", "contract", "engine", "error", "extract", "golden",
             "infer", "keyed", "land", "limit", "memory", "profile", "report", "resolve", "tables",
+            "threads",
         ],
     ),
     ("profile", &["error", "random"]),
     ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "keyed", "memory", "random", "tables"]),
+    ("resolve", &["error", "functions", "keyed", "memory", "random", "tables", "threads"]),
     ("tables", &["error"]),
+    ("threads", &["error"]),
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -8,14 +8,14 @@ use super::{Inferred, Work};
 use crate::error::{Error, Result};
 use crate::infer::{self, Chosen};
 use crate::resolve::{
-    self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, Resolved,
+    self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, ResolvedRows,
 };
 
 /// What was chosen, and what came of it.
 pub(super) struct Choice {
     pub(super) blocking: Vec<Chosen>,
     pub(super) duplicate_free: Vec<String>,
-    pub(super) resolved: Resolved,
+    pub(super) resolved: ResolvedRows,
 }
 
 /// Pairs to compare, at most, for so many rows.
@@ -33,7 +33,7 @@ pub(super) fn choose(
 ) -> Result<Choice> {
     let options = resolve::Options { threads: work.request.options.threads };
     let Some(inferred) = inferred else {
-        let resolved = resolve::resolve(input, &[], None, options)?;
+        let resolved = resolve::resolve_rows(input, options)?;
         return Ok(Choice {
             blocking: Vec::new(),
             duplicate_free: settings.duplicate_free.clone(),
@@ -57,14 +57,14 @@ pub(super) fn choose(
     work.progress.say("training and scoring");
     // Duplicates within sources say whether a source is free of them: looked for even where only
     // links are wanted.
-    let mut resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+    let mut resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
     if sources.len() > 1 {
         chosen.duplicate_free = duplicate_free(input, &resolved);
         if work.request.link_only {
             chosen.link = LinkType::LinkOnly;
         }
         if work.request.link_only || !chosen.duplicate_free.is_empty() {
-            resolved = resolve::resolve(&again(input, &chosen), &[], None, options)?;
+            resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
         }
     }
     Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved })
@@ -178,32 +178,15 @@ const HARDLY: f64 = 0.005;
 const LINKED: f64 = 0.1;
 
 /// Sources within which hardly any pair is certain, though many are between them.
-fn duplicate_free(input: &Input<'_>, resolved: &Resolved) -> Vec<String> {
+fn duplicate_free(input: &Input<'_>, resolved: &ResolvedRows) -> Vec<String> {
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
     for source in input.source.iter().flatten() {
         *rows.entry(source).or_default() += 1;
     }
-    let text = |name: &str| {
-        resolved
-            .pairs
-            .column_by_name(name)
-            .and_then(|array| array.as_any().downcast_ref::<arrow::array::StringArray>().cloned())
-    };
-    let likely = resolved
-        .pairs
-        .column_by_name("match_probability")
-        .and_then(|array| array.as_any().downcast_ref::<arrow::array::Float64Array>().cloned());
-    let (Some(left), Some(right), Some(likely)) = (text("source_l"), text("source_r"), likely)
-    else {
-        return Vec::new();
-    };
     let mut within: BTreeMap<&str, usize> = BTreeMap::new();
     let mut across: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in 0..resolved.pairs.num_rows() {
-        if likely.value(row) < 0.99 {
-            continue;
-        }
-        let (l, r) = (left.value(row), right.value(row));
+    for pair in resolved.pairs.iter().filter(|pair| pair.probability >= 0.99) {
+        let (l, r) = (input.source.value(pair.l as usize), input.source.value(pair.r as usize));
         if l == r {
             *within.entry(l).or_default() += 1;
         } else {

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
 use serde_json::json;
 
+use super::records::joined;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::extract::{self, InputFile, Source};
@@ -183,8 +183,8 @@ fn table(
     let own = Contract::parse(&contract(&file, &[]), &format!("{name}.odcs.yaml"))?;
     let read = extract::read(name, &source(&input.path, name)?, &own, std::slice::from_ref(input))
         .map_err(|error| explained(error, roles))?;
-    let mut rows = concat_batches(&read.schema, &read.batches)
-        .map_err(|_| Error::bug(format!("{name}: batches of different schemas")))?;
+    let mut rows = joined(&read.schema, &read.batches)?;
+    drop(read.batches);
     let labels = plain(roles.labels).and_then(|column| {
         let place = rows.schema().index_of(&column).ok()?;
         Some(rows.remove_column(place).as_string::<i32>().clone())

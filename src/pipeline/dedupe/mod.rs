@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `files` | files as sources |
 //! | `imported` | settings that Splink saved |
+//! | `records` | their rows as records, in the order of keys |
 //! | `choose` | blocking rules within a budget of pairs; sources that are free of duplicates |
 //! | `output` | the files that are written |
 
@@ -14,14 +15,15 @@ mod choose;
 mod files;
 mod imported;
 mod output;
+mod records;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use arrow::array::{Array, AsArray, StringArray};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use rustc_hash::FxHashMap;
 
-use super::resolution;
+use super::resolution::Asked;
 use super::sql::Parameters;
 use crate::config::{self, Loaded};
 use crate::contract::Contract;
@@ -29,6 +31,7 @@ use crate::engine::{Engine, Options};
 use crate::error::{Error, Result};
 use crate::golden::Golden;
 use crate::infer::{self, Chosen, Column, Meaning, Proposal, SourceFile, Understood, Written};
+use crate::memory;
 use crate::report::Progress;
 use crate::resolve::{self, BlockingReport, Evaluation, LinkType, Resolve};
 use crate::{clean, tables};
@@ -101,12 +104,15 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let progress = Progress::start();
     let mut seconds = Vec::new();
     let mut begun = Instant::now();
+    let mut _work = memory::at("dedupe, reading the files");
     let mut phase = |name, next: &str| {
+        _work = memory::at(format!("dedupe, {next}"));
         seconds.push((name, begun.elapsed().as_secs_f64()));
         begun = Instant::now();
         progress.say(next);
     };
     progress.say("reading the files");
+    let engine = Engine::new(&request.options)?;
     let imported = request.splink.map(imported::read).transpose()?;
     let roles = Roles {
         usual_id: imported.as_ref().map(|own| own.unique_id.as_str()),
@@ -122,11 +128,6 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let mut warnings: Vec<String> =
         tables.iter_mut().flat_map(|table| std::mem::take(&mut table.warnings)).collect();
     phase("read", "understanding columns");
-    let engine = Engine::new(&request.options)?;
-    for table in &tables {
-        let frame = engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
-        engine.register(&format!("raw_{}", table.file.name), frame)?;
-    }
     let mut work = Work { request, engine, tables, folder, progress: &progress };
     let (mut plan, inferred) = match (request.settings, &imported) {
         (_, Some(imported)) => {
@@ -143,31 +144,38 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         plan.settings.link = LinkType::LinkOnly;
     }
     phase("understand", "preparing records");
-    work.records(&plan).await?;
+    let records = work.records(&plan).await?;
     let settings = &plan.settings;
-    let input = resolution::input_of(&work.engine, &plan.of, &plan.kind, settings).await?;
+    let asked = Asked::of(&work.engine, records.schema(), &plan.kind, settings).await?;
+    let input = asked.over(&records)?;
     phase("prepare", "choosing what to compare");
     let chosen = choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings)?;
     phase("block", "training and scoring");
     let resolved = chosen.resolved;
     phase("resolve", "writing");
-    let links = &input.source;
     let text = inferred
         .as_ref()
         .map(|inferred| work.written(inferred, &chosen.blocking, &chosen.duplicate_free));
-    let ids = output::ids(links, &input.record_id);
-    output::write(&work, &input, &resolved, &ids, text.as_deref(), inferred.as_ref(), &plan.golden)
-        .await?;
+    output::write(
+        &work,
+        &records,
+        &input,
+        &resolved,
+        text.as_deref(),
+        inferred.as_ref(),
+        &plan.golden,
+    )?;
     if imported.is_some() {
         output::put(request.out, "settings.yaml", &imported::settings(&plan.kind, settings)?)?;
     }
     phase("write", "done");
-    let mut sizes: FxHashMap<u32, usize> = FxHashMap::default();
+    let clusters = resolved.clusters.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut sizes = vec![0usize; clusters];
     for cluster in &resolved.clusters {
-        *sizes.entry(*cluster).or_default() += 1;
+        sizes[*cluster as usize] += 1;
     }
     warnings.extend(resolved.warnings);
-    if rows > 20 && !sizes.values().any(|size| *size > 1) {
+    if rows > 20 && !sizes.iter().any(|size| *size > 1) {
         warnings.push("no two records were found to be one: there may be no duplicates, or too little that identifies".to_owned());
     }
     let evaluation = work.evaluation(&input, &resolved.clusters);
@@ -181,15 +189,15 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         proposal,
         id,
         blocking: resolved.blocking,
+        converged: resolved.model.training.converged,
+        iterations: resolved.model.training.iterations,
         model: resolved.model,
         duplicate_free: chosen.duplicate_free,
         pairs_compared: resolved.pairs_compared,
-        pairs_written: resolved.pairs.num_rows(),
+        pairs_written: resolved.pairs.len(),
         entities: sizes.len(),
-        merged: sizes.values().filter(|size| **size > 1).count(),
-        largest: sizes.values().copied().max().unwrap_or(0),
-        converged: resolved.converged,
-        iterations: resolved.iterations,
+        merged: sizes.iter().filter(|size| **size > 1).count(),
+        largest: sizes.iter().copied().max().unwrap_or(0),
         evaluation,
         warnings,
         seconds,
@@ -207,8 +215,9 @@ struct Work<'a> {
 
 /// What to resolve by.
 struct Plan {
-    /// SELECTs over raw tables by the source of the records that they give.
-    mappings: Vec<(String, String)>,
+    /// SELECTs over raw tables by the source of the records that they give; none where rows are
+    /// records as they are.
+    mappings: Option<Vec<(String, String)>>,
     /// The kind of records, in `records`.
     of: String,
     /// The kind that the model is of.
@@ -233,7 +242,8 @@ impl Plan {
             .into_iter()
             .next()
             .ok_or_else(|| Error::configuration("`resolve` names no kind of record"))?;
-        Ok(Self { mappings, of: kind.clone(), kind, settings, golden: pipeline.golden })
+        let golden = pipeline.golden;
+        Ok(Self { mappings: Some(mappings), of: kind.clone(), kind, settings, golden })
     }
 }
 
@@ -365,21 +375,54 @@ impl Work<'_> {
     fn as_they_are(&self, kind: &str, settings: Resolve) -> Result<Plan> {
         let golden = serde_json::from_value(serde_json::json!({"default_rule": "most_frequent"}))
             .map_err(|_| Error::bug("survivorship of its defaults cannot be made"))?;
-        let mappings = self.tables.iter().flat_map(|table| as_they_are(&table.file)).collect();
-        Ok(Plan { mappings, of: "record".to_owned(), kind: kind.to_owned(), settings, golden })
+        Ok(Plan {
+            mappings: None,
+            of: "record".to_owned(),
+            kind: kind.to_owned(),
+            settings,
+            golden,
+        })
     }
 
-    /// Makes the table `records` of the raw tables.
-    async fn records(&self, plan: &Plan) -> Result<()> {
-        let mut mappings = Vec::new();
-        for (source, sql) in &plan.mappings {
-            let what = format!("records of source `{source}`");
-            mappings.push((source.clone(), self.engine.sql(sql, &what).await?));
+    /// Makes records of the raw rows, sorted by their keys. Of the rows, what an evaluation needs is
+    /// kept.
+    async fn records(&mut self, plan: &Plan) -> Result<RecordBatch> {
+        let records = match &plan.mappings {
+            None => records::as_they_are(&self.tables)?,
+            Some(mappings) => self.mapped(mappings).await?,
+        };
+        let records = records::sorted(&records, &plan.of)?;
+        for table in &mut self.tables {
+            let part = table.file.parts.as_ref().map(|(column, _)| column);
+            let kept = table.file.id.iter().chain(part);
+            let kept = kept.filter_map(|name| table.rows.schema().index_of(name).ok());
+            let kept: Vec<usize> = kept.filter(|_| table.labels.is_some()).collect();
+            table.rows = table
+                .rows
+                .project(&kept)
+                .map_err(|_| Error::bug("columns of a file cannot be chosen"))?;
         }
-        let records = clean::records(mappings, "")?;
+        Ok(records)
+    }
+
+    /// The records that SELECTs give.
+    async fn mapped(&self, mappings: &[(String, String)]) -> Result<RecordBatch> {
+        let raw = |table: &Table| format!("raw_{}", table.file.name);
+        for table in &self.tables {
+            let frame = self.engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
+            self.engine.register(&raw(table), frame)?;
+        }
+        let mut frames = Vec::new();
+        for (source, sql) in mappings {
+            let what = format!("records of source `{source}`");
+            frames.push((source.clone(), self.engine.sql(sql, &what).await?));
+        }
+        let records = clean::records(frames, "")?;
         let records = self.engine.collect_one(records, tables::RECORDS).await?;
-        let frame = self.engine.batches(records.schema(), vec![records])?;
-        self.engine.register(tables::RECORDS, frame)
+        for table in &self.tables {
+            self.engine.release(&raw(table));
+        }
+        Ok(records)
     }
 
     /// Holds clusters against labels.
@@ -423,40 +466,5 @@ impl Work<'_> {
             contracts.push((name, text));
         }
         Ok(contracts)
-    }
-}
-
-/// SELECTs that give a file's rows as records, every column as it is.
-fn as_they_are(file: &SourceFile) -> Vec<(String, String)> {
-    let taken = ["source", "record_id", "kind", "updated_at", "content_hash", "run_id"];
-    let columns: Vec<String> = file
-        .columns
-        .iter()
-        .filter(|(export, _)| !taken.contains(&export.as_str()))
-        .map(|(export, plain)| {
-            // By its own name, as the settings know it.
-            let own = export.replace('"', "\"\"");
-            format!(", \"{plain}\" AS \"{own}\"")
-        })
-        .collect();
-    let own = file.id.as_ref().map(|id| format!("\"{id}\""));
-    let id = own.as_deref().unwrap_or("CAST(_row AS VARCHAR)");
-    let select = |of: &str| {
-        format!(
-            "SELECT {id} AS record_id, 'record' AS kind{}, \
-             TIMESTAMP '1970-01-01T00:00:00Z' AS updated_at FROM raw_{}{of}",
-            columns.concat(),
-            file.name
-        )
-    };
-    match &file.parts {
-        None => vec![(file.name.clone(), select(""))],
-        Some((column, values)) => values
-            .iter()
-            .map(|value| {
-                let of = format!(" WHERE \"{column}\" = '{}'", value.replace('\'', "''"));
-                (value.clone(), select(&of))
-            })
-            .collect(),
     }
 }

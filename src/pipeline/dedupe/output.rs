@@ -2,51 +2,48 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array};
+use arrow::compute::{concat_batches, take};
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::compute_leaves;
+use rustc_hash::FxHashSet;
 
 use super::{Inferred, Work};
+use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::golden::{self, Golden};
-use crate::resolve::{Input, Resolved};
+use crate::resolve::{Input, ResolvedRows, RowPair};
 use crate::tables;
+use crate::threads::{self, both, parallel, ranges};
 
 /// The id of each row as it is written: the record's own, with its source before it where two
 /// sources share one.
-pub(super) fn ids(source: &StringArray, record_id: &StringArray) -> Vec<String> {
-    let mut seen: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
-    let shared = record_id.iter().flatten().any(|id| !seen.insert(id));
-    let rows = source.iter().flatten().zip(record_id.iter().flatten());
-    rows.map(|(source, id)| if shared { format!("{source}:{id}") } else { id.to_owned() }).collect()
+fn ids(source: &StringArray, record_id: &StringArray) -> StringArray {
+    // Rows are sorted by source, and within one no id is there twice.
+    let rows = source.len();
+    let one_source = rows < 2 || source.value(0) == source.value(rows - 1);
+    let mut seen: FxHashSet<&str> = FxHashSet::default();
+    if one_source || record_id.iter().flatten().all(|id| seen.insert(id)) {
+        return record_id.clone();
+    }
+    let whole = source.iter().flatten().zip(record_id.iter().flatten());
+    StringArray::from_iter_values(whole.map(|(source, id)| format!("{source}:{id}")))
 }
 
 /// Writes everything to the folder.
-pub(super) async fn write(
+pub(super) fn write(
     work: &Work<'_>,
+    records: &RecordBatch,
     input: &Input<'_>,
-    resolved: &Resolved,
-    ids: &[String],
+    resolved: &ResolvedRows,
     text: Option<&str>,
     inferred: Option<&Inferred>,
     settings: &Golden,
 ) -> Result<()> {
     let out = work.request.out;
     std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
-    let text_of = |name: &str, values: Vec<&str>| {
-        (name.to_owned(), Arc::new(StringArray::from(values)) as ArrayRef)
-    };
-    let golden_ids: Vec<&str> =
-        resolved.clusters.iter().map(|cluster| ids[*cluster as usize].as_str()).collect();
-    let own: Vec<&str> = ids.iter().map(String::as_str).collect();
-    parquet(
-        out,
-        "clusters.parquet",
-        batch(vec![text_of("id", own), text_of("golden_id", golden_ids.clone())])?,
-    )?;
-    parquet(out, "pairs.parquet", pairs(input, resolved, ids)?)?;
     put(out, "model.json", &resolved.model.to_json()?)?;
     if let (Some(text), Some(inferred)) = (text, inferred) {
         put(out, "pipeline.yaml", text)?;
@@ -54,62 +51,61 @@ pub(super) async fn write(
             put(out, &name, &text)?;
         }
     }
-    let members = members(input, &golden_ids)?;
-    let frame = work.engine.sql("SELECT * FROM records", tables::RECORDS).await?;
-    let records = work.engine.collect(frame, tables::RECORDS).await?;
-    let golden = golden::survive(&golden::Material {
-        records: &records,
+    let ids: ArrayRef = Arc::new(ids(&input.source, &input.record_id));
+    let golden_ids = of_rows(&ids, resolved.clusters.iter().copied())?;
+    let named = |name: &str, array: &ArrayRef| (name.to_owned(), Arc::clone(array));
+    let clusters = batch(vec![named("id", &ids), named("golden_id", &golden_ids)])?;
+    let members = members(input, golden_ids)?;
+    let consents = Consents::default();
+    let material = golden::Material {
+        records: std::slice::from_ref(records),
         members: &[members],
         settings,
         logical_date: 0,
         overrides: &[],
-        consents: &crate::consent::Consents::default(),
-    })?;
-    parquet(out, "golden.parquet", customers(&golden.customers, inferred)?)
+        consents: &consents,
+    };
+    // Laying records out by customer takes one thread: the other writes.
+    let (written, golden) = both(
+        threads::count(),
+        || {
+            parquet(out, "clusters.parquet", &clusters)?;
+            parquet(out, "pairs.parquet", &pairs(&ids, &resolved.pairs)?)
+        },
+        || golden::survive(&material),
+    )?;
+    let golden = written.and(golden)?;
+    parquet(out, "golden.parquet", &customers(&golden.customers, inferred)?)
+}
+
+/// The values of these rows.
+fn of_rows(values: &ArrayRef, rows: impl Iterator<Item = u32>) -> Result<ArrayRef> {
+    let rows = UInt32Array::from_iter_values(rows);
+    take(values, &rows, None).map_err(|_| Error::bug("a result names a row that is not there"))
 }
 
 /// `entity_members` of this run.
-fn members(input: &Input<'_>, golden_ids: &[&str]) -> Result<RecordBatch> {
-    let since: ArrayRef = Arc::new(StringArray::from(vec![""; golden_ids.len()]));
+fn members(input: &Input<'_>, golden_ids: ArrayRef) -> Result<RecordBatch> {
+    let since = StringArray::from_iter_values(std::iter::repeat_n("", golden_ids.len()));
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(golden_ids.to_vec())),
+        golden_ids,
         Arc::new(input.source.clone()),
         Arc::new(input.record_id.clone()),
-        since,
+        Arc::new(since),
     ];
     RecordBatch::try_new(tables::entity_members(), columns)
         .map_err(|_| Error::bug("members do not fit their table"))
 }
 
-fn pairs(input: &Input<'_>, resolved: &Resolved, ids: &[String]) -> Result<RecordBatch> {
-    let place: rustc_hash::FxHashMap<(&str, &str), usize> = (0..ids.len())
-        .map(|row| ((input.source.value(row), input.record_id.value(row)), row))
-        .collect();
-    let column = |name: &str| {
-        let column = resolved.pairs.column_by_name(name).cloned();
-        column.ok_or_else(|| Error::bug(format!("scored_pairs lacks `{name}`")))
-    };
-    let text = |name: &str| -> Result<StringArray> {
-        column(name)?
-            .as_any()
-            .downcast_ref::<StringArray>()
-            .cloned()
-            .ok_or_else(|| Error::bug(format!("`{name}` is no text")))
-    };
-    let side = |source: &str, id: &str| -> Result<ArrayRef> {
-        let (source, id) = (text(source)?, text(id)?);
-        let of = |row| {
-            let row = place.get(&(source.value(row), id.value(row))).copied();
-            row.map(|row| ids[row].as_str()).ok_or_else(|| Error::bug("a pair of no record"))
-        };
-        let own: Vec<&str> = (0..resolved.pairs.num_rows()).map(of).collect::<Result<_>>()?;
-        Ok(Arc::new(StringArray::from(own)))
+fn pairs(ids: &ArrayRef, pairs: &[RowPair]) -> Result<RecordBatch> {
+    let number = |of: fn(&RowPair) -> f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(pairs.iter().map(of)))
     };
     batch(vec![
-        ("id_l".to_owned(), side("source_l", "record_id_l")?),
-        ("id_r".to_owned(), side("source_r", "record_id_r")?),
-        ("match_weight".to_owned(), column("match_weight")?),
-        ("match_probability".to_owned(), column("match_probability")?),
+        ("id_l".to_owned(), of_rows(ids, pairs.iter().map(|pair| pair.l))?),
+        ("id_r".to_owned(), of_rows(ids, pairs.iter().map(|pair| pair.r))?),
+        ("match_weight".to_owned(), number(|pair| pair.weight)),
+        ("match_probability".to_owned(), number(|pair| pair.probability)),
     ])
 }
 
@@ -144,13 +140,44 @@ fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch> {
     .map_err(|_| Error::bug("a result could not be put together"))
 }
 
-fn parquet(out: &Path, name: &str, batch: RecordBatch) -> Result<()> {
+/// Rows of a row group.
+const ROW_GROUP: usize = 1 << 20;
+
+/// Writes a table, each column of a row group on a thread.
+fn parquet(out: &Path, name: &str, batch: &RecordBatch) -> Result<()> {
     let path = out.join(name);
-    let bug = || Error::bug(format!("{name} could not be put together"));
+    let bug = |_| Error::bug(format!("{name} could not be put together"));
     let file = File::create(&path).map_err(|error| unwritable(&path, error))?;
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(|_| bug())?;
-    writer.write(&batch).map_err(|_| bug())?;
-    writer.close().map_err(|_| bug())?;
+    let schema = batch.schema();
+    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), None).map_err(bug)?;
+    let (mut file, columns) = writer.into_serialized_writer().map_err(bug)?;
+    for (group, rows) in ranges(batch.num_rows(), ROW_GROUP).into_iter().enumerate() {
+        let part = batch.slice(rows.start, rows.len());
+        let mut leaves = Vec::new();
+        for (field, column) in schema.fields().iter().zip(part.columns()) {
+            leaves.extend(compute_leaves(field, column).map_err(bug)?);
+        }
+        let writers = columns.create_column_writers(group).map_err(bug)?;
+        let tasks: Vec<_> =
+            writers.into_iter().zip(leaves).map(|task| Mutex::new(Some(task))).collect();
+        let chunks = parallel(
+            tasks.len(),
+            threads::count(),
+            || (),
+            |(), task| {
+                let (mut writer, leaf) = tasks[task].lock().ok()?.take()?;
+                writer.write(&leaf).ok()?;
+                writer.close().ok()
+            },
+        )?;
+        let mut group = file.next_row_group().map_err(bug)?;
+        for chunk in chunks {
+            let chunk = chunk.ok_or_else(|| Error::bug(format!("{name} could not be encoded")))?;
+            chunk.append_to_row_group(&mut group).map_err(bug)?;
+        }
+        group.close().map_err(bug)?;
+    }
+    file.close().map_err(bug)?;
     Ok(())
 }
 

@@ -285,7 +285,7 @@ fn changes(
     let within = both.within(&far);
     let different: Vec<(u32, u32)> =
         different.iter().filter_map(|(l, r)| far.pair(*l, *r)).collect();
-    let grouped = ready.group(&scorer, &within, &different, merge, &names);
+    let grouped = ready.group(&scorer, &within, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
     let Some((clusters, quality, entities)) = partition(before, &now, &far, &grouped)? else {

@@ -65,7 +65,7 @@ pub fn replay(
     let different: Vec<(u32, u32)> =
         scored.iter().filter(kept_apart).map(|pair| (pair.l, pair.r)).collect();
     let names = Names { settings: input.settings, decisions: &stewards };
-    let grouped = ready.group(&scorer, &scored, &different, merge, &names);
+    let grouped = ready.group(&scorer, &scored, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
     Ok(Replayed {

@@ -45,6 +45,7 @@ use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
+use crate::threads::parallel;
 
 /// Pairs by their levels.
 pub(crate) type Counts = BTreeMap<u64, u64>;
@@ -161,17 +162,17 @@ const SAYS: f64 = 0.3;
 
 impl Material<'_> {
     /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
-    fn best(&self, sets: &[Vec<Class>]) -> (Trained, Vec<Candidate>) {
-        let mut best = self.train(&sets[0], None);
-        let mut tried = vec![candidate(&best)];
-        for set in &sets[1..] {
-            let own = self.train(set, None);
-            tried.push(candidate(&own));
-            if own.criterion < best.criterion {
-                best = own;
-            }
-        }
-        (best, tried)
+    fn best(&self, sets: &[Vec<Class>], threads: usize) -> Result<(Trained, Vec<Candidate>)> {
+        // The largest set takes longest: it is begun first.
+        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], None);
+        let mut trained = parallel(sets.len(), threads, || (), |(), place| one(place))?;
+        let tried = trained.iter().rev().map(candidate).collect();
+        let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
+        let better = |best: Trained, own: Trained| match own.criterion < best.criterion {
+            true => own,
+            false => best,
+        };
+        Ok((trained.into_iter().rev().fold(smallest, better), tried))
     }
 
     /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
@@ -278,7 +279,7 @@ pub(crate) fn train(
     let few = material.vectors.pairs() < HOUSEHOLD_PAIRS;
     let sets = candidates(comparisons);
     let sets = if few { &sets[..1] } else { &sets[..] };
-    let (best, mut tried) = material.best(sets);
+    let (best, mut tried) = material.best(sets, trainee.threads)?;
     let best = material.beside_look_alikes(sets, best, &mut tried);
     let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
     let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();

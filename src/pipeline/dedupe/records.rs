@@ -1,0 +1,196 @@
+//! Records of files, in the order of their keys.
+//!
+//! Knows columns and rows; refuses to know what columns mean. Work is done column by column, each on
+//! a thread.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray,
+    UInt32Array, new_null_array,
+};
+use arrow::compute::{concat, filter, take};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::files::Table;
+use crate::error::{Error, Result};
+use crate::tables;
+use crate::threads::{self, parallel};
+
+/// A batch of this schema, its columns made each on a thread.
+fn columns(
+    schema: SchemaRef,
+    column: impl Fn(usize) -> Result<ArrayRef> + Sync,
+) -> Result<RecordBatch> {
+    let count = schema.fields().len();
+    let made = parallel(count, threads::count(), || (), |(), place| column(place))?;
+    RecordBatch::try_new(schema, made.into_iter().collect::<Result<_>>()?)
+        .map_err(|_| Error::bug("columns of records do not fit"))
+}
+
+/// Batches of one schema as one.
+pub(super) fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    if let [one] = batches {
+        return Ok(one.clone());
+    }
+    columns(Arc::clone(schema), |place| {
+        let parts: Vec<&dyn Array> =
+            batches.iter().map(|batch| batch.column(place).as_ref()).collect();
+        match parts.is_empty() {
+            true => Ok(new_null_array(schema.field(place).data_type(), 0)),
+            false => concat(&parts).map_err(|_| Error::bug("batches of different schemas")),
+        }
+    })
+}
+
+/// The rows of files as records of kind `record`: every column as it is, by its own name. A column
+/// of the name of one that every record has is left out.
+pub(super) fn as_they_are(files: &[Table]) -> Result<RecordBatch> {
+    let mut attributes: Vec<&str> = Vec::new();
+    for (export, _) in files.iter().flat_map(|table| &table.file.columns) {
+        let own = export.as_str();
+        if !tables::RECORD_COLUMNS.contains(&own) && !attributes.contains(&own) {
+            attributes.push(own);
+        }
+    }
+    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
+    let mut fields = vec![text("source", false), text("record_id", false), text("kind", false)];
+    fields.extend(attributes.iter().map(|name| text(name, true)));
+    fields.push(Field::new("updated_at", tables::timestamp(), true));
+    let schema = Arc::new(Schema::new(fields));
+    let parts = files.iter().map(|table| part(table, &attributes, &schema));
+    joined(&schema, &parts.collect::<Result<Vec<_>>>()?)
+}
+
+fn part(table: &Table, attributes: &[&str], schema: &SchemaRef) -> Result<RecordBatch> {
+    let (file, rows) = (&table.file, table.rows.num_rows());
+    let same = |text: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
+    };
+    let own = |plain: &str| {
+        let column = table.rows.column_by_name(plain).cloned();
+        column.ok_or_else(|| Error::bug(format!("{}: a column is lost", file.name)))
+    };
+    columns(Arc::clone(schema), |place| match place {
+        0 => file.parts.as_ref().map_or_else(|| Ok(same(&file.name)), |(column, _)| own(column)),
+        1 => match &file.id {
+            Some(id) => own(id),
+            None => arrow::compute::cast(&own("_row")?, &DataType::Utf8)
+                .map_err(|_| Error::bug("row numbers are no text")),
+        },
+        2 => Ok(same("record")),
+        place => match attributes.get(place - 3) {
+            Some(name) => match file.columns.iter().find(|(export, _)| export == name) {
+                Some((_, plain)) => own(plain),
+                None => Ok(new_null_array(&DataType::Utf8, rows)),
+            },
+            None => {
+                let never = TimestampMicrosecondArray::from_value(0, rows);
+                Ok(Arc::new(never.with_timezone("UTC")))
+            }
+        },
+    })
+}
+
+fn text<'a>(records: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
+    let column = records.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+    column.ok_or_else(|| Error::bug(format!("records have no text `{name}`")))
+}
+
+/// Records of one kind, sorted by (source, record_id).
+pub(super) fn sorted(records: &RecordBatch, kind: &str) -> Result<RecordBatch> {
+    let kinds = text(records, "kind")?;
+    let of_kind = |row: usize| kinds.is_valid(row) && kinds.value(row) == kind;
+    let narrow;
+    let records = if (0..records.num_rows()).all(of_kind) {
+        records
+    } else {
+        let own = BooleanArray::from_iter((0..records.num_rows()).map(|row| Some(of_kind(row))));
+        narrow = columns(records.schema(), |place| {
+            filter(records.column(place), &own).map_err(|_| Error::bug("records without a kind"))
+        })?;
+        &narrow
+    };
+    match order(text(records, "source")?, text(records, "record_id")?) {
+        None => Ok(records.clone()),
+        Some(rows) => {
+            let rows = UInt32Array::from(rows);
+            columns(records.schema(), |place| {
+                take(records.column(place), &rows, None)
+                    .map_err(|_| Error::bug("records cannot be sorted"))
+            })
+        }
+    }
+}
+
+/// The first eight bytes of a text: texts are in the order of these numbers, but for equal ones.
+fn prefix(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = text.len().min(8);
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+/// Rows by (source, record_id); `None` where they are so already.
+fn order(source: &StringArray, record_id: &StringArray) -> Option<Vec<u32>> {
+    let key = |row: usize| (source.value(row), record_id.value(row));
+    if (1..source.len()).all(|row| key(row - 1) <= key(row)) {
+        return None;
+    }
+    let mut last = "";
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for name in source.iter().flatten() {
+        // Sources come in runs.
+        if name != last || names.is_empty() {
+            names.insert(name);
+            last = name;
+        }
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let rank = |row: usize| names.binary_search(&source.value(row)).unwrap_or(names.len()) as u32;
+    let mut rows: Vec<(u32, u32, u64)> = (0..source.len())
+        .map(|row| (rank(row), row as u32, prefix(record_id.value(row))))
+        .collect();
+    rows.sort_unstable_by(|(source_l, l, prefix_l), (source_r, r, prefix_r)| {
+        let texts = || record_id.value(*l as usize).cmp(record_id.value(*r as usize));
+        source_l.cmp(source_r).then(prefix_l.cmp(prefix_r)).then_with(texts).then(l.cmp(r))
+    });
+    Some(rows.into_iter().map(|(_, row, _)| row).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn records_come_in_the_order_of_their_keys(
+            keys in prop::collection::vec(("[ab]", "[a-c0é]{0,10}"), 0..40),
+        ) {
+            let text = |of: &dyn Fn(&(String, String)) -> String| {
+                StringArray::from_iter_values(keys.iter().map(of))
+            };
+            let (source, id) = (text(&|key| key.0.clone()), text(&|key| key.1.clone()));
+            let rows = order(&source, &id).unwrap_or_else(|| (0..keys.len() as u32).collect());
+            let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
+            expected.sort_by_key(|row| &keys[*row as usize]);
+            prop_assert_eq!(rows, expected);
+        }
+    }
+
+    #[test]
+    fn only_records_of_the_kind_are_kept() {
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("source", Arc::new(StringArray::from(vec!["s"; 4]))),
+            ("record_id", Arc::new(StringArray::from(vec!["3", "2", "10", "1"]))),
+            ("kind", Arc::new(StringArray::from(vec!["a", "b", "a", "a"]))),
+        ];
+        let records = RecordBatch::try_from_iter(columns).unwrap();
+        let found = sorted(&records, "a").unwrap();
+        let ids: Vec<&str> = text(&found, "record_id").unwrap().iter().flatten().collect();
+        assert_eq!(ids, ["1", "10", "3"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! The same resolution by rows alone: for whoever has the records at hand and asks for no evidence.
+//!
+//! Knows rows and numbers; refuses to make tables, which take more room than all that is computed.
+
+use super::{Input, Options, notes, prepare, working};
+use crate::error::Result;
+use crate::resolve::block::BlockingReport;
+use crate::resolve::model::{Model, Scorer, float, probability};
+
+/// A pair at or above the review threshold, or one that a rule merged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowPair {
+    /// The smaller row.
+    pub l: u32,
+    /// The larger row.
+    pub r: u32,
+    /// As `match_weight` in `scored_pairs`.
+    pub weight: f64,
+    /// As `match_probability` there.
+    pub probability: f64,
+}
+
+/// What resolution found.
+pub struct ResolvedRows {
+    /// Pairs, sorted by rows.
+    pub pairs: Vec<RowPair>,
+    /// The cluster of each row; clusters are numbered by their smallest row.
+    pub clusters: Vec<u32>,
+    /// The model that scored.
+    pub model: Model,
+    /// What each blocking rule did, merge rules after them.
+    pub blocking: Vec<BlockingReport>,
+    /// Distinct pairs that were compared.
+    pub pairs_compared: u64,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+}
+
+/// As [`resolve`](super::resolve), with a model of these records and without decisions of stewards.
+///
+/// # Errors
+/// As there.
+pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows> {
+    let work = working(input.kind, "coding columns and blocking");
+    let ready = prepare(input, options)?;
+    drop(work);
+    let work = working(input.kind, "training");
+    let (model, held) = ready.trained()?;
+    drop(work);
+    let work = working(input.kind, "scoring pairs");
+    let mut warnings = model.training.warnings();
+    warnings.extend(notes(&model, &ready.blocks, false));
+    let scorer = Scorer::new(&model, &ready.comparisons, true, input.hash_key.as_ref());
+    let (scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
+    drop(work);
+    let _work = working(input.kind, "clustering");
+    let clusters = ready.clusters(&scorer, &scored, &[], merge)?;
+    ready.comparisons.check()?;
+    ready.rules.check()?;
+    let pair = |own: &super::Scored| RowPair {
+        l: own.l,
+        r: own.r,
+        weight: float(own.weight),
+        probability: probability(own.weight),
+    };
+    Ok(ResolvedRows {
+        pairs: scored.iter().map(pair).collect(),
+        clusters: clusters.of_row,
+        blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
+        pairs_compared,
+        model,
+        warnings,
+    })
+}

@@ -1,0 +1,109 @@
+//! Pieces of work on threads, whose results come in the order of pieces: the same for any number of
+//! threads.
+//!
+//! Knows no use of them, and how many there may be. Work is cut by whoever gives it, never by the
+//! number of threads.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::{Error, Result};
+
+/// Threads of a computation that is not told how many; 0: as many as the machine has.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on, computations that are not told how many threads take so many.
+pub(crate) fn set_count(threads: usize) {
+    COUNT.store(threads, Ordering::Relaxed);
+}
+
+/// Threads of a computation that is not told how many.
+pub(crate) fn count() -> usize {
+    match COUNT.load(Ordering::Relaxed) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// Does `count` pieces of work on `threads` threads; results come in the order of pieces. `scratch`
+/// is made once a thread.
+pub(crate) fn parallel<S, Out: Send>(
+    count: usize,
+    threads: usize,
+    scratch: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Out + Sync,
+) -> Result<Vec<Out>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Out)>> = Mutex::new(Vec::with_capacity(count));
+    let run = || {
+        let mut state = scratch();
+        let mut own = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            own.push((index, work(&mut state, index)));
+        }
+        if let Ok(mut done) = done.lock() {
+            done.append(&mut own);
+        }
+    };
+    let threads = threads.clamp(1, count.max(1));
+    if threads == 1 {
+        run();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(run);
+            }
+            run();
+        });
+    }
+    let mut done = done.into_inner().map_err(|_| Error::bug("a thread of computation failed"))?;
+    if done.len() != count {
+        return Err(Error::bug("threads lost a piece of work"));
+    }
+    done.sort_unstable_by_key(|(index, _)| *index);
+    Ok(done.into_iter().map(|(_, out)| out).collect())
+}
+
+/// Does two things at once where there are two threads.
+pub(crate) fn both<A: Send, B>(
+    threads: usize,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> Result<(A, B)> {
+    if threads < 2 {
+        return Ok((one(), other()));
+    }
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        let one = one.join().map_err(|_| Error::bug("a thread of computation failed"))?;
+        Ok((one, other))
+    })
+}
+
+/// `0..count` in ranges of `size`, the last one shorter.
+pub(crate) fn ranges(count: usize, size: usize) -> Vec<Range<usize>> {
+    (0..count).step_by(size.max(1)).map(|start| start..(start + size).min(count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_pieces_for_any_number_of_threads() {
+        for threads in [1, 2, 3, 8] {
+            let squares = parallel(100, threads, || (), |(), piece| piece * piece).unwrap();
+            assert_eq!(squares, (0..100).map(|piece| piece * piece).collect::<Vec<_>>());
+            assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
+        }
+        assert!(parallel(0, 4, || (), |(), piece| piece).unwrap().is_empty());
+        assert_eq!(ranges(7, 3), [0..3, 3..6, 6..7]);
+        assert!(ranges(0, 3).is_empty());
+    }
+}
