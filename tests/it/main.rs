@@ -38,7 +38,7 @@
 //! `SIMURGH_FULL=1` (the whole walk of `fault`, however long it takes),
 //! `SIMURGH_FORGET` (how many people `forget` plants and forgets; 12, and 1,000 with
 //! `SIMURGH_FULL`), `SIMURGH_PROGRAM` (another build of the program than Cargo's),
-//! `SIMURGH_WRITE_DOCS=1` (`wrong` writes its rows of `docs/errors.md`).
+//! `SIMURGH_UPDATE=1` (`wrong` writes its rows of `docs/errors.md`).
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests stop at once")]
 

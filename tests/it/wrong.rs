@@ -278,9 +278,9 @@ impl Setup {
         // The ids of runs, 32 hexadecimal digits, and of their attempts.
         let id = regex::Regex::new(r"\b[0-9a-f]{32}(-[0-9a-f]+-[0-9a-f]+-[0-9]+)?\b").unwrap();
         let text = id.replace_all(&text, "RUN");
-        // Which file meets a full disk depends on the machine.
-        let file = regex::Regex::new(r"writing \S+\.parquet").unwrap();
-        file.replace_all(&text, "writing FILE.parquet").into_owned()
+        // Which file meets a full disk, and how, depends on the machine.
+        let file = regex::Regex::new(r"(writing )?\S+: (cannot create: )?no room is left").unwrap();
+        file.replace_all(&text, "FILE: no room is left").into_owned()
     }
 
     #[track_caller]
