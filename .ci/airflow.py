@@ -22,6 +22,8 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 VENV = ROOT / ".venv-airflow"
 REQUIREMENTS = ROOT / ".ci/requirements-airflow.txt"
@@ -209,8 +211,8 @@ def check_customer360(work, program):
 
 def airflow_tables(airflow):
     """The tables of the pipeline's `profile`, read without the DAG's own code."""
-    lines = (ROOT / airflow.environment["SIMURGH_PIPELINE"]).read_text().split("\nprofile:\n")[1]
-    return [line.split(":")[0].strip() for line in lines.split("\n\n")[0].splitlines()]
+    pipeline = yaml.safe_load((ROOT / airflow.environment["SIMURGH_PIPELINE"]).read_text())
+    return list(pipeline["profile"])
 
 
 def check_codes(work):
