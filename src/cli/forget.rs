@@ -57,6 +57,11 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         who,
         all: arguments.all,
     };
+    let folder = arguments.certificate.as_ref().and_then(|file| file.parent());
+    if folder.is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        return Err(Error::usage("--certificate: there is no such folder")
+            .help("the certificate is written last, and cannot be written again: name a folder that is there"));
+    }
     let (result, certificate) = run_blocking(pipeline::forget(&request))?;
     let named = || PathBuf::from(format!("forgotten-{}.json", result.run_id));
     let file = arguments.certificate.clone().unwrap_or_else(named);
@@ -69,9 +74,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     let of = |key: &str| result.details.get(key).cloned().unwrap_or_default();
     if !global.json {
         say!(
-            "{} customers with {} records are forgotten: {} rows and {} values in {} files",
+            "forgotten: customers {}, records {}, golden ids {}; removed: {} rows and {} values, from {} files",
             of("customers_forgotten"),
             of("records_forgotten"),
+            of("ids_forgotten"),
             of("rows_removed"),
             of("values_removed"),
             of("files_replaced")

@@ -146,7 +146,8 @@ pub(super) async fn people(
         ))
         .help("look at each with `simurgh show ID`; forget one with --golden ID, or all of them with --all"));
     }
-    Ok(closure(meant, &ever, &current))
+    let customers = meant.len();
+    Ok(People { customers, ..closure(meant, &ever, &current) })
 }
 
 /// All records and ids of the customers that are meant: every record that was ever theirs and is

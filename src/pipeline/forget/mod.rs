@@ -30,12 +30,12 @@ use crate::config::{self, Loaded};
 use crate::engine::{Engine, Options, Staging, WriteOptions, Written};
 use crate::error::{Error, Result};
 use crate::keyed::{HashKey, VARIABLE};
-use crate::land::{self, Command, Published, delta, delta::TableCommit};
+use crate::land::{self, Command, History, Published, delta, delta::TableCommit};
 use crate::resolve::RecordKey;
 use crate::tables;
 
 use find::{read, table_of};
-use person::People;
+use person::{Cut, People};
 
 /// The command's name in the chain.
 const FORGET: &str = "forget";
@@ -122,14 +122,15 @@ pub async fn forget(request: &ForgetRequest) -> Result<(CommandResult, Value)> {
     let id = identity(&people, onto);
     let staging = Staging::new(&warehouse, &format!("forget-{id}"));
     let work = Work { world: &world, people: &people, finder: &finder, staging: &staging };
-    let done = work.cut(&mut command, onto).await?;
+    let done = work.cut(&mut command, &history).await?;
     let erasure = serde_json::to_vec_pretty(&stop::Erasure::of(&people, &key))
         .map_err(|_| Error::bug("an erasure cannot be written"))?;
     work.place(&mut command, &format!("{}/{id}.json", stop::FOLDER), erasure).await?;
 
     let sum = |of: fn(&Done) -> u64| done.values().map(of).sum::<u64>();
     let mut details = Map::new();
-    details.insert("customers_forgotten".to_owned(), people.golden_ids.len().into());
+    details.insert("customers_forgotten".to_owned(), people.customers.into());
+    details.insert("ids_forgotten".to_owned(), people.golden_ids.len().into());
     details.insert("records_forgotten".to_owned(), people.records.len().into());
     details.insert("rows_removed".to_owned(), sum(|own| own.rows).into());
     details.insert("values_removed".to_owned(), sum(|own| own.cells).into());
@@ -152,6 +153,7 @@ pub async fn forget(request: &ForgetRequest) -> Result<(CommandResult, Value)> {
         "pipeline": loaded.pipeline.name,
         "run_id": result.run_id,
         "head": result.head,
+        "customers": people.customers,
         "golden_ids": people.golden_ids,
         "records": people.records.len(),
         "sources": sources,
@@ -209,7 +211,12 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Cuts every file of every table, and says what becomes of each.
-    async fn cut(&self, command: &mut Command, onto: &Published) -> Result<BTreeMap<String, Done>> {
+    async fn cut(
+        &self,
+        command: &mut Command,
+        history: &History,
+    ) -> Result<BTreeMap<String, Done>> {
+        let onto = &command.onto.clone();
         let find::World { warehouse, leaves, .. } = *self.world;
         let mut current: BTreeMap<String, Vec<Written>> = BTreeMap::new();
         for (table, version) in &onto.tables {
@@ -219,14 +226,17 @@ impl Work<'_> {
         let mut rewritten: BTreeMap<String, BTreeMap<String, Written>> = BTreeMap::new();
         let mut done: BTreeMap<String, Done> = BTreeMap::new();
         let mut replaced = delta::replaced(warehouse).await?;
+        let oldest = oldest_events(history, &current);
         for (path, hash) in leaves {
             let Some((table, export)) = table_of(path) else { continue };
             let own = done.entry(table.to_owned()).or_default();
             own.files += 1;
             let Some(batch) = read(warehouse, path).await? else { continue };
             let theirs = self.world.subjects(table, &batch, self.people).await?;
-            let Some(cut) = self.people.cut(&batch, theirs.as_deref(), self.finder)? else {
-                continue;
+            let cut = match self.people.cut(&batch, theirs.as_deref(), self.finder)? {
+                Some(cut) => cut,
+                None if oldest.as_ref() == Some(path) => Cut { batch, rows: 0, cells: 0 },
+                None => continue,
             };
             own.rows += cut.rows;
             own.cells += cut.cells;
@@ -235,7 +245,7 @@ impl Work<'_> {
                     .get(table)
                     .is_some_and(|files| files.iter().any(|own| own.path == *path));
             let mut batch = cut.batch;
-            if in_force && table == tables::ENTITY_EVENTS && !rewritten.contains_key(table) {
+            if oldest.as_ref() == Some(path) {
                 batch = self.with_tombstones(batch, onto)?;
             }
             if export {
@@ -346,6 +356,19 @@ impl Work<'_> {
             .map_err(|_| wrong())?;
         concat_batches(&schema, &[events, made]).map_err(|_| wrong())
     }
+}
+
+/// The file of events that the most later runs build on: that of the oldest run. What it says is not
+/// lost where the newest date is run again.
+fn oldest_events(history: &History, current: &BTreeMap<String, Vec<Written>>) -> Option<String> {
+    let files = current.get(tables::ENTITY_EVENTS)?;
+    let of_run = |run_id: &str| {
+        let prefix = format!("{}/{run_id}-", delta::folder(tables::ENTITY_EVENTS));
+        files.iter().find(|file| file.path.starts_with(&prefix))
+    };
+    let oldest = history.entries().iter().find_map(|entry| of_run(&entry.run_id));
+    // Files that maintenance or an erasure wrote bear no run's name.
+    oldest.or(files.first()).map(|file| file.path.clone())
 }
 
 /// The columns that sort a table, as far as it has them.

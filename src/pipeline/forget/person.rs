@@ -24,7 +24,10 @@ const LEAST: usize = 6;
 #[derive(Debug, Clone, Default)]
 pub(super) struct People {
     pub records: BTreeSet<RecordKey>,
+    /// Those that they have, and had: ids merged into theirs among them.
     pub golden_ids: BTreeSet<String>,
+    /// How many customers they are.
+    pub customers: usize,
     /// As [`plain`] has them.
     pub values: HashSet<String>,
     /// The ids of their records that alone say whose they are.
