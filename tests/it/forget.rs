@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::process::Output;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use regex::Regex;
 use serde_json::Value;
 
 use crate::program::{Project, files_below};
@@ -37,6 +38,17 @@ fn canaries(n: usize) -> Vec<String> {
         format!("77-7{n:04}"),
         format!("L-77{n:04}"),
     ]
+}
+
+/// Finds any of them, whoever's it is: as quick for a thousand people as for one.
+fn canary() -> Regex {
+    let names = r"(?i:zanzib\d{5}a|quetzal\d{5}o|canary\d{5}@|\d{5} canary wharf)";
+    let numbers = r"97150777\d{4}|\bC-77\d{4}|\b77-7\d{4}|\bL-77\d{4}";
+    let canary = Regex::new(&format!("{names}|{numbers}")).unwrap();
+    for own in canaries(12) {
+        assert!(canary.is_match(&own) || canary.is_match(&format!("+971{own}")), "{own}");
+    }
+    canary
 }
 
 /// Adds the people to the exports of every date: in all sources, and a row that is refused.
@@ -99,12 +111,11 @@ fn said(project: &Project, place: &Place, arguments: &[&str]) -> (Output, Value)
     (output, answer)
 }
 
-/// Every file of a warehouse that holds one of these texts, and how many were read.
-fn holding(place: &Place, texts: &[String]) -> (Vec<String>, usize) {
-    // One pass over bytes for all texts: each begins with one of few letters.
+/// Every file of a warehouse that holds a canary, and how many were read.
+fn holding(place: &Place, canary: &Regex) -> (Vec<String>, usize) {
     let found = |bytes: &[u8]| {
         let held = String::from_utf8_lossy(bytes);
-        texts.iter().find(|text| held.contains(text.as_str())).cloned()
+        canary.find(&held).map(|found| found.as_str().to_owned())
     };
     let mut holding = Vec::new();
     let files = files_below(&place.folder);
@@ -143,7 +154,8 @@ fn nothing_is_left_of_who_is_forgotten_and_nobody_else_changes() {
         project.run(&place, date, &[]).expect(0, "published");
     }
     // What broken runs, reviews and audits leave in a warehouse.
-    let texts: Vec<String> = (0..people).flat_map(canaries).collect();
+    let texts = canaries(0);
+    let canary = canary();
     fs::create_dir_all(place.folder.join("reviews")).unwrap();
     fs::write(place.folder.join("reviews/pairs.csv"), format!("a,b\n{},x\n", texts[2])).unwrap();
     fs::create_dir_all(place.folder.join("staging/gone")).unwrap();
@@ -154,12 +166,12 @@ fn nothing_is_left_of_who_is_forgotten_and_nobody_else_changes() {
     let export = [&["audit", "export", &address, "--out", &bundle][..], &pipeline].concat();
     let (output, answer) = said(&project, &place, &export);
     assert_eq!(output.status.code(), Some(0), "{answer}");
-    assert!(holding(&place, &texts).0.len() > 20, "they are there to be found");
+    assert!(holding(&place, &canary).0.len() > 20, "they are there to be found");
 
     let warehouse = Warehouse::at(&place);
     let before = |name: &str| warehouse.rows(name);
     let theirs = |row: &std::collections::BTreeMap<String, String>| {
-        row.values().any(|value| texts.iter().any(|text| value.contains(text.as_str())))
+        row.values().any(|value| canary.is_match(value))
     };
     let ids: std::collections::BTreeSet<String> = before("entity_members")
         .into_iter()
@@ -206,7 +218,7 @@ fn nothing_is_left_of_who_is_forgotten_and_nobody_else_changes() {
         let theirs = if n == alone { 3 * rest.len() as u64 } else { 3 };
         assert_eq!(told["records"], theirs, "person {n}: {told}");
     }
-    let (found, files) = holding(&place, &texts);
+    let (found, files) = holding(&place, &canary);
     assert_eq!(found, Vec::<String>::new(), "of {files} files");
     let (output, answer) = said(&project, &place, &["verify"]);
     assert_eq!(output.status.code(), Some(0), "{answer}");
@@ -231,7 +243,7 @@ fn nothing_is_left_of_who_is_forgotten_and_nobody_else_changes() {
     let out = warehouse.rows("quarantine");
     let out = out.iter().filter(|row| row["rule"] == "forgotten").count();
     assert_eq!(out, people * 3, "a contact, an account and a sale of each");
-    let (found, _) = holding(&place, &texts);
+    let (found, _) = holding(&place, &canary);
     assert_eq!(found, Vec::<String>::new(), "after another run");
     let stays = warehouse.rows("customers");
     assert!(stays.iter().any(|row| row["family_name"] == "Behind"));
