@@ -53,7 +53,7 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         let hash = also.first().ok_or_else(|| Error::bug("records have no content hash"))?;
         let options = resolve::Options { threads: run.engine.options().threads };
         let choice = models::choose(run, kind, settings, &earlier_models).await?;
-        let present = |key: &RecordKey| position(&input, key).is_some();
+        let present = |key: &RecordKey| input.row(key).is_some();
         let own = resolve::standing(decisions.list(), &present);
         let addressed = decisions.list().iter().flat_map(|own| [&own.a, &own.b]);
         kind_of.extend(addressed.filter(|key| present(key)).map(|key| (key, kind.as_str())));
@@ -173,21 +173,6 @@ fn idle(decisions: &resolve::Decisions, kinds: &HashMap<&RecordKey, &str>) -> Ve
     ];
     let told = told.into_iter().filter(|(count, _)| *count > 0);
     told.map(|(count, what)| format!("{count} {what}")).collect()
-}
-
-/// The row of a record, if it is there: rows are sorted by key.
-fn position(input: &resolve::Input<'_>, key: &RecordKey) -> Option<usize> {
-    let (mut low, mut high) = (0, input.source.len());
-    while low < high {
-        let middle = low.midpoint(high);
-        let own = (input.source.value(middle), input.record_id.value(middle));
-        match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
-            std::cmp::Ordering::Equal => return Some(middle),
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
-        }
-    }
-    None
 }
 
 /// One kind's records: every expression that its settings name, evaluated in order of

@@ -66,6 +66,23 @@ pub struct Input<'a> {
     pub hash_key: Option<HashKey>,
 }
 
+impl Input<'_> {
+    /// The row of a record, if it is there: rows are sorted by key.
+    pub fn row(&self, key: &RecordKey) -> Option<u32> {
+        let (mut low, mut high) = (0, self.source.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let own = (self.source.value(middle), self.record_id.value(middle));
+            match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
+                std::cmp::Ordering::Equal => return Some(middle as u32),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+}
+
 /// How to compute; never what.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -685,17 +702,7 @@ impl Ready<'_> {
     }
 
     pub(super) fn row(&self, key: &RecordKey) -> Option<u32> {
-        let (mut low, mut high) = (0, self.rows);
-        while low < high {
-            let middle = (low + high) / 2;
-            let own = (self.input.source.value(middle), self.input.record_id.value(middle));
-            match own.cmp(&(key.source.as_str(), key.record_id.as_str())) {
-                std::cmp::Ordering::Equal => return Some(middle as u32),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        self.input.row(key)
     }
 
     pub(super) fn key(&self, row: u32) -> RecordKey {

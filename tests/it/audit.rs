@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Output;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
@@ -14,16 +13,8 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use crate::program::Project;
-use crate::store::{Place, Store};
+use crate::store::Store;
 use crate::warehouse::Warehouse;
-
-fn said(project: &Project, place: &Place, arguments: &[&str]) -> (Output, Value) {
-    let mut command = project.command(place);
-    let output = command.args(arguments).args(["--warehouse", &place.uri]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let answer = serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap_or_default();
-    (output, answer)
-}
 
 fn unpacked(file: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut zip = zip::ZipArchive::new(File::open(file).unwrap()).unwrap();
@@ -107,10 +98,10 @@ fn decisions_are_made_again_without_the_warehouse_and_forgeries_are_found() {
         let file = project.folder().join("bundle.zip");
         let name = file.display().to_string();
         let arguments = [&["audit", "export", what, "--out", &name][..], &pipeline].concat();
-        let (output, answer) = said(&project, &place, &arguments);
+        let (output, answer) = project.ask(&place, &arguments);
         assert_eq!(output.status.code(), Some(0), "{answer}");
         // The check is given another warehouse, where nothing is.
-        let (output, answer) = said(&project, &empty, &["audit", "check", &name]);
+        let (output, answer) = project.ask(&empty, &["audit", "check", &name]);
         assert_eq!(output.status.code(), Some(0), "{answer:#}");
         assert_eq!(answer["outcome"], "recomputed");
         assert!(answer["pairs"].as_u64() >= Some(pairs), "{answer}");
@@ -130,7 +121,7 @@ fn decisions_are_made_again_without_the_warehouse_and_forgeries_are_found() {
             let mut members = whole.clone();
             members.insert(member.clone(), with(&whole[&member], column, *change));
             packed(members, &file);
-            let (output, answer) = said(&project, &empty, &["audit", "check", &name]);
+            let (output, answer) = project.ask(&empty, &["audit", "check", &name]);
             assert_eq!(output.status.code(), Some(1), "{table}.{column}: {answer}");
             let findings = answer["findings"].to_string();
             assert!(findings.contains(expected), "{table}.{column}: {findings}");
@@ -144,13 +135,13 @@ fn decisions_are_made_again_without_the_warehouse_and_forgeries_are_found() {
             zip.write_all(&content).unwrap();
         }
         zip.finish().unwrap();
-        let (output, answer) = said(&project, &empty, &["audit", "check", &name]);
+        let (output, answer) = project.ask(&empty, &["audit", "check", &name]);
         assert_eq!(output.status.code(), Some(1), "{answer}");
     }
     fs::write(project.folder().join("no.zip"), "no bundle").unwrap();
     let no = project.folder().join("no.zip").display().to_string();
-    let (output, answer) = said(&project, &empty, &["audit", "check", &no]);
+    let (output, answer) = project.ask(&empty, &["audit", "check", &no]);
     assert_eq!((output.status.code(), answer["outcome"].as_str()), (Some(1), Some("stopped")));
     let nobody = [&["audit", "export", "crm_contacts:nobody"][..], &pipeline].concat();
-    assert_eq!(said(&project, &place, &nobody).0.status.code(), Some(2));
+    assert_eq!(project.ask(&place, &nobody).0.status.code(), Some(2));
 }

@@ -1,20 +1,8 @@
 //! Commands that look at one customer, on a published warehouse.
 
-use std::process::Output;
-
-use serde_json::Value;
-
 use crate::program::Project;
-use crate::store::{Place, Store};
+use crate::store::Store;
 use crate::warehouse::Warehouse;
-
-fn said(project: &Project, place: &Place, arguments: &[&str]) -> (Output, Value) {
-    let mut command = project.command(place);
-    let output = command.args(arguments).args(["--warehouse", &place.uri]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let answer = serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap();
-    (output, answer)
-}
 
 #[test]
 fn show_gives_a_customer_with_its_records_and_where_each_value_is_from() {
@@ -29,7 +17,7 @@ fn show_gives_a_customer_with_its_records_and_where_each_value_is_from() {
     let lineage = warehouse.rows("customer_lineage");
     for member in members.iter().step_by(7) {
         let address = format!("{}:{}", member["source"], member["record_id"]);
-        let (output, by_record) = said(&project, &place, &["show", &address, "--json"]);
+        let (output, by_record) = project.ask(&place, &["show", &address, "--json"]);
         assert_eq!(output.status.code(), Some(0), "{by_record}");
         let id = by_record["golden_id"].as_str().unwrap();
         assert_eq!(id, member["golden_id"]);
@@ -38,14 +26,14 @@ fn show_gives_a_customer_with_its_records_and_where_each_value_is_from() {
         };
         assert_eq!(by_record["members"].as_array().unwrap().len(), own(&members));
         assert_eq!(by_record["lineage"].as_array().unwrap().len(), own(&lineage));
-        let (_, by_id) = said(&project, &place, &["show", id, "--json"]);
+        let (_, by_id) = project.ask(&place, &["show", id, "--json"]);
         assert_eq!(by_id, by_record);
     }
     // An id that was given up leads to the one that took its place.
     for redirect in warehouse.rows("id_redirects").iter().filter(|row| row["valid_to"].is_empty()) {
-        let (_, answer) = said(&project, &place, &["show", &redirect["old_golden_id"], "--json"]);
+        let (_, answer) = project.ask(&place, &["show", &redirect["old_golden_id"], "--json"]);
         assert_eq!(answer["golden_id"].as_str(), Some(redirect["golden_id"].as_str()));
     }
-    let (output, answer) = said(&project, &place, &["show", "crm_contacts:nobody"]);
+    let (output, answer) = project.ask(&place, &["show", "crm_contacts:nobody"]);
     assert_eq!((output.status.code(), answer["outcome"].as_str()), (Some(2), Some("failed")));
 }

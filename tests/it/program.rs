@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -156,6 +156,16 @@ impl Project {
         }
         command.envs(place.environment.iter().cloned()).current_dir(self.folder.path());
         command
+    }
+
+    /// Runs the program on a place to its end: what it printed, and the last line as JSON.
+    #[track_caller]
+    pub(crate) fn ask(&self, place: &Place, arguments: &[&str]) -> (Output, Value) {
+        let mut command = self.command(place);
+        let output = command.args(arguments).args(["--warehouse", &place.uri]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let answer = serde_json::from_str(text.lines().last().unwrap_or_default()).unwrap();
+        (output, answer)
     }
 
     fn start(&self, place: &Place, date: &str, arguments: &[&str]) -> Running {
