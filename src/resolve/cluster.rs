@@ -97,7 +97,9 @@ pub(crate) struct Clusters {
 /// From how many records on a side counts as a group of its own.
 const GROUP: usize = 3;
 
-/// A bridge of so much more than the least weight is not weak: 6 bits.
+/// A bridge of so much more than the least weight is not weak, and so much more is asked of groups
+/// that would be one through a third: 6 bits. Where less was asked, organisations whose names share
+/// words ran together.
 const WEAK: Weight = 6 << 20;
 
 /// Rows of a group, and neighbours of a row, that are looked at for rivals.
@@ -444,8 +446,8 @@ impl<'a> Forest<'a> {
             let one = match self.never(other, rival) {
                 Some(_) => 0.0,
                 // That the two are one is told by how they match each other, and by `own` as well,
-                // which both of them match.
-                None => float(apart + own.min(weight)).exp2(),
+                // which both of them match; less the bits that this says twice.
+                None => float(apart + own.min(weight) - WEAK).exp2(),
             };
             odds += float(own).exp2() / (1.0 + one);
         }

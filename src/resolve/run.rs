@@ -205,7 +205,6 @@ fn sum(parts: Vec<Vectors>) -> Counts {
     counts
 }
 
-
 /// A pair to be written.
 #[derive(Clone, Copy)]
 pub(super) struct Scored {
@@ -473,11 +472,16 @@ impl Ready<'_> {
             return Ok((self.train(&self.counted(1)?, None)?, None));
         }
         let held = self.compare()?;
-        let counts = parallel(held.len(), self.threads, || (), |(), place| {
-            let mut counts = Vectors::default();
-            self.count(held[place].chunk(), &held[place].patterns, &mut counts);
-            counts
-        })?;
+        let counts = parallel(
+            held.len(),
+            self.threads,
+            || (),
+            |(), place| {
+                let mut counts = Vectors::default();
+                self.count(held[place].chunk(), &held[place].patterns, &mut counts);
+                counts
+            },
+        )?;
         self.comparisons.check()?;
         Ok((self.train(&sum(counts), None)?, Some(held)))
     }
