@@ -26,7 +26,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         let text = text.trim_start_matches('@');
         let own = ADORNED.iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
         let letters: String = own.chars().filter(|letter| letter.is_alphanumeric()).collect();
-        (letters.chars().count() >= SHORT).then_some(letters)
+        (!letters.is_empty()).then_some(letters)
     },
     build,
 };
@@ -65,7 +65,8 @@ impl Comparator for Handles {
         let (Some(l), Some(r)) = (&self.own[l as usize], &self.own[r as usize]) else {
             return UNKNOWN;
         };
-        if !l.account && !r.account {
+        let short = |own: &Own| own.name.len() < SHORT;
+        if (!l.account && !r.account) || short(l) || short(r) {
             return UNKNOWN;
         }
         if l.name == r.name {
