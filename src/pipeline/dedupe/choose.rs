@@ -57,6 +57,9 @@ pub(super) fn choose(
     work.progress.say("training and scoring");
     // Duplicates within sources say whether a source is free of them: looked for even where only
     // links are wanted.
+    if sources.len() > 1 {
+        chosen.link = LinkType::LinkAndDedupe;
+    }
     let mut resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
     if sources.len() > 1 {
         chosen.duplicate_free = duplicate_free(input, &resolved);

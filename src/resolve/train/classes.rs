@@ -13,11 +13,15 @@
 //! | a household | free | half by chance | half by chance | free | half by chance |
 //! | namesakes | as the same entity | half by chance | by chance | by chance | by chance |
 //!
+//! What nobody knows and is mostly alike by chance, as a sex or a state, tells nobody apart: a
+//! household is free in it, or it would have to be less alike in these than its members are.
+//!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
 //! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
 //! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
-//! e-mail addresses names are what tells members of a household apart; where nothing does, there
+//! e-mail addresses names are what tells members of a household apart: half of them are then as
+//! coincidence has them among those who are called by one family name. Where nothing does, there
 //! are none.
 //!
 //! A household is known by what is known to be shared: an address, a phone, a place. Where every
@@ -46,6 +50,8 @@ pub(super) enum Hold {
     Free,
     /// Half as coincidence has it, half estimated.
     HalfByChance,
+    /// Half as coincidence has it among pairs that reach this level, by its place; half estimated.
+    HalfKin(usize),
     /// As coincidence has it.
     ByChance,
     /// As the same entity has it.
@@ -91,6 +97,14 @@ pub(super) fn is_understood(comparison: &Comparison) -> bool {
 pub(super) fn is_called(comparison: &Comparison) -> bool {
     about(comparison) == About::Name || comparison.kind == "free_text"
 }
+
+/// The level, by its place, of names that share the family name alone.
+fn family(comparison: &Comparison) -> Option<usize> {
+    comparison.levels.iter().position(|own| own == "same family name" || own == "same last word")
+}
+
+/// More random pairs than this that agree exactly: a comparison that tells hardly anybody apart.
+const WEAK: f64 = 0.05;
 
 /// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
 const START_ELSE: f64 = 0.05;
@@ -144,8 +158,12 @@ pub(super) fn begin(
             (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
             (Class::Same, _) => (Hold::Free, m.clone()),
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Else) if u[0] > WEAK => (Hold::Free, between(m, u)),
             (Class::Household, About::Else) => (Hold::HalfByChance, u.clone()),
-            (Class::Household, About::Name) if !own => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Name) if !own => match family(&list[place]) {
+                Some(level) => (Hold::HalfKin(level), between(m, u)),
+                None => (Hold::HalfByChance, u.clone()),
+            },
             (Class::Household, About::Name | About::Shared) => (Hold::Free, between(m, u)),
             (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
             (Class::Namesake, About::Address) => (Hold::HalfByChance, u.clone()),

@@ -114,7 +114,9 @@ struct Trained {
 }
 
 impl Material<'_> {
-    fn train(&self, classes: &[Class], alike: Option<&Estimated>) -> Trained {
+    /// Trains one set of classes, from `begun`.
+    fn train(&self, classes: &[Class], begun: Start<'_>) -> Trained {
+        let alike = begun.alike;
         let compared = self.vectors.pairs();
         let estimated = |class: &Class| {
             if let Some(alike) = alike.filter(|_| *class == Class::Alike) {
@@ -124,7 +126,7 @@ impl Material<'_> {
             let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
             let given = self.same.filter(|_| *class == Class::Same);
             let share = match class {
-                Class::Same if alike.is_some() => START_RARE,
+                Class::Same if begun.rare => START_RARE,
                 Class::Same => START_SAME,
                 _ => START_OTHER,
             };
@@ -142,6 +144,9 @@ impl Material<'_> {
             u: self.u.clone(),
             all: self.all.max(1.0),
         };
+        if let Some(pinned) = begun.pinned {
+            mixture.classes[0].holds[pinned] = Hold::Given;
+        }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
         mixture.free_coincidence(&self.vectors, &self.known, &self.given_u);
@@ -153,6 +158,17 @@ impl Material<'_> {
     }
 }
 
+/// Where training begins.
+#[derive(Clone, Copy, Default)]
+struct Start<'a> {
+    /// Whether few pairs are of one entity, to begin with.
+    rare: bool,
+    /// A class of look-alikes that is known already.
+    alike: Option<&'a Estimated>,
+    /// A comparison of which one entity stays as it is before training.
+    pinned: Option<usize>,
+}
+
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
 const TELLS: f64 = 0.001;
 /// More than this share is most of a class.
@@ -161,18 +177,27 @@ const MOSTLY: f64 = 0.5;
 const SAYS: f64 = 0.3;
 
 impl Material<'_> {
-    /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
+    /// Trains every set of classes, from two starts, many pairs of one entity and few, since EM ends
+    /// at the nearest summit; gives the one of the least criterion, and all that were tried.
     fn best(&self, sets: &[Vec<Class>], threads: usize) -> Result<(Trained, Vec<Candidate>)> {
         // The largest set takes longest: it is begun first.
-        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], None);
-        let mut trained = parallel(sets.len(), threads, || (), |(), place| one(place))?;
-        let tried = trained.iter().rev().map(candidate).collect();
-        let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
+        let one = |place: usize| {
+            let set = &sets[sets.len() - 1 - place / 2];
+            self.train(set, Start { rare: place % 2 == 1, ..Start::default() })
+        };
+        let trained = parallel(2 * sets.len(), threads, || (), |(), place| one(place))?;
         let better = |best: Trained, own: Trained| match own.criterion < best.criterion {
             true => own,
             false => best,
         };
-        Ok((trained.into_iter().rev().fold(smallest, better), tried))
+        let mut of_sets: Vec<Trained> = Vec::new();
+        let mut trained = trained.into_iter();
+        while let (Some(common), Some(rare)) = (trained.next(), trained.next()) {
+            of_sets.push(better(common, rare));
+        }
+        let tried = of_sets.iter().rev().map(candidate).collect();
+        let smallest = of_sets.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
+        Ok((of_sets.into_iter().rev().fold(smallest, better), tried))
     }
 
     /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
@@ -187,17 +212,31 @@ impl Material<'_> {
             return best;
         }
         let alike = best.mixture.classes[0].clone();
-        let mut found: Option<Trained> = None;
-        for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
-            let set = [&set[..], &[Class::Alike]].concat();
-            let own = self.train(&set, Some(&alike));
-            tried.push(candidate(&own));
-            let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-            if better && !self.is_of_look_alikes(&own) {
-                found = Some(own);
+        // Where one entity becomes look-alikes once more, what it is called is held fast.
+        for pinned in [None, self.most_telling_called()] {
+            let mut found: Option<Trained> = None;
+            for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
+                let set = [&set[..], &[Class::Alike]].concat();
+                let own = self.train(&set, Start { rare: true, alike: Some(&alike), pinned });
+                tried.push(candidate(&own));
+                let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
+                if better && !self.is_of_look_alikes(&own) {
+                    found = Some(own);
+                }
+            }
+            if let Some(found) = found {
+                return found;
             }
         }
-        found.unwrap_or(best)
+        best
+    }
+
+    /// Of what records are called, what fewest random pairs agree in.
+    fn most_telling_called(&self) -> Option<usize> {
+        let strictest = |place: &usize| self.u[*place].first().copied().unwrap_or(1.0);
+        (0..self.u.len())
+            .filter(|place| is_called(&self.comparisons.list[*place]))
+            .min_by(|l, r| strictest(l).total_cmp(&strictest(r)))
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
@@ -261,13 +300,17 @@ pub(crate) fn train(
         }
     };
     let (m, given_m) = places.clone().map(m).unzip();
+    let mut u = u_probabilities(comparisons, &levels, training);
+    if let [only] = &mut u[..] {
+        believe_what_tells(only);
+    }
     let material = Material {
         comparisons,
         training,
         vectors: Vectors::new(counts, comparisons.list.len()),
         m,
         given_m,
-        u: u_probabilities(comparisons, &levels, training),
+        u,
         given_u: places.map(|at| given(at).is_some_and(|given| !given.u.is_empty())).collect(),
         known: levels
             .iter()
@@ -305,6 +348,21 @@ pub(crate) fn train(
     };
     let expected = best.mixture.expected(&material.vectors);
     Ok(document(trainee, comparisons, &best.mixture, &expected, report))
+}
+
+/// Of one comparison alone EM cannot say which agreement is coincidence: any part of it would do.
+/// What so few random pairs reach is taken to be of one entity, as far as u may fall.
+fn believe_what_tells(u: &mut [f64]) {
+    let (mut reached, mut freed) = (0.0, 0.0);
+    let Some((loosest, stricter)) = u.split_last_mut() else { return };
+    for own in stricter {
+        reached += *own;
+        if reached <= TELLS {
+            freed += *own * (1.0 - em::LEAST_EXACT);
+            *own *= em::LEAST_EXACT;
+        }
+    }
+    *loosest += freed;
 }
 
 /// m of labelled pairs; what m is before training stands for a few of them.
