@@ -203,8 +203,8 @@ pub fn propose(columns: &[Column<'_>], understood: &[Understood]) -> Proposal {
         let sql = settings::cleaning(own, everywhere.map(|country| country.plain));
         let twin = attributes.iter().zip(&of).position(|(other, known)| {
             other.meaning == own.meaning
-                && !decide::by_shape_alone(own)
-                && !decide::by_shape_alone(known)
+                && !(own.meaning == Meaning::Number
+                    && (decide::by_shape_alone(own) || decide::by_shape_alone(known)))
                 && !matches!(
                     own.meaning,
                     Meaning::Text

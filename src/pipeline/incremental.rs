@@ -22,7 +22,7 @@ use crate::resolve::{self, Before, Gone, Input, Model, RecordKey, Resolve};
 use crate::tables;
 
 /// What is hashed below changed its meaning, or what resolution makes of it did.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Columns of `records` of which the content hash says nothing.
 const UNHASHED: &[&str] = &["updated_at", "run_id"];

@@ -9,7 +9,8 @@ use crate::resolve::columns::Tuples;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "date",
-    description: "Dates with their usual slips: day and month swapped, a digit wrong, first of January for unknown.",
+    description: "Dates with their usual slips: day and month swapped, a digit wrong, also where that leaves no day of a \
+        calendar, first of January for unknown.",
     columns: &["date"],
     levels: &[
         "exact",

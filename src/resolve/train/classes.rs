@@ -107,7 +107,7 @@ fn family(comparison: &Comparison) -> Option<usize> {
 const WEAK: f64 = 0.05;
 
 /// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
-const START_ELSE: f64 = 0.05;
+pub(super) const START_ELSE: f64 = 0.05;
 
 /// m before training: the strictest level most of the time, each looser one half as often.
 pub(super) fn start(levels: usize) -> Vec<f64> {

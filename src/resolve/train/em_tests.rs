@@ -48,6 +48,7 @@ proptest! {
             vec![(Class::Household, Hold::Free)],
             vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::ByChance)],
             vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::AsSame)],
+            vec![(Class::Household, Hold::HalfKin(2))],
         ]),
     ) {
         let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();

@@ -33,7 +33,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, Hold, begin, candidates, is_called, start};
+use self::classes::{Class, Hold, START_ELSE, begin, candidates, is_called, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
@@ -126,7 +126,7 @@ impl Material<'_> {
             let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
             let given = self.same.filter(|_| *class == Class::Same);
             let share = match class {
-                Class::Same if begun.rare => START_RARE,
+                Class::Same if alike.is_some() => START_RARE,
                 Class::Same => START_SAME,
                 _ => START_OTHER,
             };
@@ -145,7 +145,13 @@ impl Material<'_> {
             all: self.all.max(1.0),
         };
         if let Some(pinned) = begun.pinned {
-            mixture.classes[0].holds[pinned] = Hold::Given;
+            let same = &mut mixture.classes[0];
+            let levels = same.own[pinned].len();
+            same.holds[pinned] = Hold::Given;
+            same.own[pinned] = (1..levels)
+                .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
+                .chain([START_ELSE])
+                .collect();
         }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
@@ -161,11 +167,9 @@ impl Material<'_> {
 /// Where training begins.
 #[derive(Clone, Copy, Default)]
 struct Start<'a> {
-    /// Whether few pairs are of one entity, to begin with.
-    rare: bool,
     /// A class of look-alikes that is known already.
     alike: Option<&'a Estimated>,
-    /// A comparison of which one entity stays as it is before training.
+    /// A comparison in which one entity is held to agree, no level more likely than another.
     pinned: Option<usize>,
 }
 
@@ -177,27 +181,18 @@ const MOSTLY: f64 = 0.5;
 const SAYS: f64 = 0.3;
 
 impl Material<'_> {
-    /// Trains every set of classes, from two starts, many pairs of one entity and few, since EM ends
-    /// at the nearest summit; gives the one of the least criterion, and all that were tried.
+    /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
     fn best(&self, sets: &[Vec<Class>], threads: usize) -> Result<(Trained, Vec<Candidate>)> {
         // The largest set takes longest: it is begun first.
-        let one = |place: usize| {
-            let set = &sets[sets.len() - 1 - place / 2];
-            self.train(set, Start { rare: place % 2 == 1, ..Start::default() })
-        };
-        let trained = parallel(2 * sets.len(), threads, || (), |(), place| one(place))?;
+        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], Start::default());
+        let mut trained = parallel(sets.len(), threads, || (), |(), place| one(place))?;
+        let tried = trained.iter().rev().map(candidate).collect();
+        let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
         let better = |best: Trained, own: Trained| match own.criterion < best.criterion {
             true => own,
             false => best,
         };
-        let mut of_sets: Vec<Trained> = Vec::new();
-        let mut trained = trained.into_iter();
-        while let (Some(common), Some(rare)) = (trained.next(), trained.next()) {
-            of_sets.push(better(common, rare));
-        }
-        let tried = of_sets.iter().rev().map(candidate).collect();
-        let smallest = of_sets.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
-        Ok((of_sets.into_iter().rev().fold(smallest, better), tried))
+        Ok((trained.into_iter().rev().fold(smallest, better), tried))
     }
 
     /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
@@ -217,7 +212,7 @@ impl Material<'_> {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
                 let set = [&set[..], &[Class::Alike]].concat();
-                let own = self.train(&set, Start { rare: true, alike: Some(&alike), pinned });
+                let own = self.train(&set, Start { alike: Some(&alike), pinned });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
                 if better && !self.is_of_look_alikes(&own) {
