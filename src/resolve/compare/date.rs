@@ -47,7 +47,7 @@ fn numbers(date: &str) -> Option<(i16, i8, i8)> {
         4 | 7 => byte == b'-',
         _ => byte.is_ascii_digit(),
     };
-    if !date.bytes().enumerate().all(shape) {
+    if date.len() != 10 || !date.bytes().enumerate().all(shape) {
         return None;
     }
     Some((date[..4].parse().ok()?, date[5..7].parse().ok()?, date[8..].parse().ok()?))

@@ -19,8 +19,8 @@
 //! What depends by chance, as the words of a name on what is served, leads astray: pairs that are
 //! called alike are more than there should be, can be more than the duplicates, and are then what
 //! is found. Such a class is known by this, that its pairs agree in nothing else: it is kept, as a
-//! class of look-alikes, and the same entity is trained beside it. Which comparisons depend by
-//! chance is told (`dependence`).
+//! class of look-alikes, and the same entity is trained beside it; where that becomes look-alikes
+//! again, it is held to be called alike. Which comparisons depend by chance is told (`dependence`).
 //!
 //! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
 //! entity took them in. So was a second class of the same entity for poor records: it took in the
@@ -208,7 +208,8 @@ impl Material<'_> {
         }
         let alike = best.mixture.classes[0].clone();
         // Where one entity becomes look-alikes once more, what it is called is held fast.
-        for pinned in [None, self.most_telling_called()] {
+        let held = self.most_telling_called().map(Some);
+        for pinned in std::iter::once(None).chain(held) {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
                 let set = [&set[..], &[Class::Alike]].concat();
@@ -230,7 +231,7 @@ impl Material<'_> {
     fn most_telling_called(&self) -> Option<usize> {
         let strictest = |place: &usize| self.u[*place].first().copied().unwrap_or(1.0);
         (0..self.u.len())
-            .filter(|place| is_called(&self.comparisons.list[*place]))
+            .filter(|place| is_called(&self.comparisons.list[*place]) && !self.given_m[*place])
             .min_by(|l, r| strictest(l).total_cmp(&strictest(r)))
     }
 
