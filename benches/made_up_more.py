@@ -11,6 +11,11 @@ Writes CSV files with a column `cluster` for --labels:
   tickets       persons beside a huge column of noise
   cells         persons in columns without a meaning, c1 to c8, of mixed order
   catalogue_a, _b   products of two shops: codes and descriptions, no brand column
+  census        households with hardly a person twice; what a household shares stands apart, and ages only
+  arrivals_a, _b    persons known by a name and a birth date that each file writes in its own way
+  crawl_a, _b   a clean library beside what was found of it, many copies of a work (--link-only)
+  shop_a, _b    products in series, of which models differ by a digit, with codes written in parts
+  tracks        pieces of music of five sources, many of one album
 """
 
 import csv, random, sys
@@ -215,3 +220,66 @@ for entity in range(1000):
         b.append([len(b), f"{maker} {own} {R.choice(features)} {kind}" + R.choice(["", " new", " (refurbished)", " bundle"]), gone(" ".join(features) + f" {kind}", 0.4), round(price * R.uniform(0.85, 1.15), 2), entity])
 write("catalogue_a", ["id", "name", "description", "price", "cluster"], a)
 write("catalogue_b", ["sku", "product", "details", "cost", "cluster"], b)
+
+# Households: hardly a person is there twice, and what members share is more than what persons share.
+CODED = many(40, lambda: word(2, 3))
+rows, entity = [], 0
+for household in range(1800):
+    family, line, city, group = skewed(FAMILY), f"{R.randrange(1, 300)} {R.choice(STREET)}", skewed(CITY), R.choice("WWWBBOA")
+    for _ in range(R.choice([1, 2, 2, 3, 4])):
+        entity += 1
+        given, age, own = skewed(GIVEN), R.randrange(1, 90), family if R.random() < 0.9 else skewed(FAMILY)
+        for copy in range(2 if R.random() < 0.04 else 1):
+            rows.append([slip(given) if copy and R.random() < 0.15 else given, own, age + copy, line, city[0], city[1], group, R.choice(["house", "house", "flat"]), entity])
+write("census", ["first_name", "last_name", "age", "address", "city", "zipcode", "ethnicity", "housing_type", "cluster"], rows)
+
+# Two files that write dates in two ways; one in fifty is no day of a calendar.
+a, b = [], []
+for entity in range(1500):
+    given, family, year, month, day = skewed(GIVEN), skewed(FAMILY), R.randrange(1930, 2010), R.randrange(1, 13), R.randrange(1, 29)
+    wrong = 13 + R.randrange(6) if R.random() < 0.02 else month
+    a.append([slip(given) if R.random() < 0.1 else given, family, f"{wrong:02}/{day:02}/{year}", f"{R.randrange(1, 13)}/2020", entity])
+    if R.random() < 0.5:
+        b.append([digits(9), given, slip(family) if R.random() < 0.1 else family, f"{year}{month:02}{day:02}", entity])
+write("arrivals_a", ["first name", "last name", "date of birth", "created_at", "cluster"], a)
+write("arrivals_b", ["number", "given", "surname", "dob", "cluster"], b)
+
+# A library and what was found of it.
+a, b = [], []
+for entity in range(900):
+    title = " ".join(skewed(TOPIC) for _ in range(R.randrange(3, 9)))
+    people, (short, long), year = [(R.choice(GIVEN), skewed(FAMILY)) for _ in range(R.randrange(1, 4))], R.choice(SERIES), R.randrange(1975, 2004)
+    a.append([f"x/{entity}", title.title(), ", ".join(f"{g[0]} {f}" for g, f in people).title(), short, year, entity])
+    for _ in range(R.choice([0, 1, 1, 2, 3, 5, 8])):
+        own = slip(title) if R.random() < 0.2 else " ".join(title.split()[: R.randrange(2, 6)]) if R.random() < 0.1 else title
+        b.append([word(4, 5), own, ", ".join(f"{g[0]} {f}" for g, f in (people if R.random() < 0.7 else people[:1])).title(), gone(R.choice([short, long, word()]), 0.3), gone(year, 0.5), entity])
+write("crawl_a", ["id", "title", "authors", "venue", "year", "cluster"], a)
+write("crawl_b", ["id", "title", "authors", "venue", "year", "cluster"], b)
+
+# Products in series.
+a, b, last = [], [], None
+for entity in range(1000):
+    own = [skewed(MAKER), R.choice(KIND), R.choice(["KD", "DSX", "HT", "WR", "PX"]), digits(R.randrange(2, 4)), R.sample(["wireless", "portable", "digital", "compact", "dual", "stereo", "home", "optical"], 3), R.lognormvariate(5, 1)]
+    if last and entity % 6 == 0:
+        own = last[:3] + [last[3][:-1] + str((int(last[3][-1]) + 1) % 10)] + last[4:]
+    last = own
+    maker, kind, letters, number, features, price = own
+    code, colour = letters + R.choice(["", "-"]) + number, R.choice(["Black", "White", "Silver"])
+    a.append([entity, f"{maker} {colour} {features[0]} {kind} - {code}{colour[0]}", " / ".join(features + [colour]), gone(f"${price:,.2f}", 0.6), entity])
+    if R.random() < 0.95:
+        b.append([entity + 5000, f"{maker} {R.choice(['', features[1] + ' '])}{code} {kind}" + R.choice(["", " - " + features[2], " - " + colour]), gone(" ".join(features[:2]), 0.4), gone(f"${price * R.uniform(0.8, 1.2):.2f}", 0.45), entity])
+write("shop_a", ["id", "name", "description", "price", "cluster"], a)
+write("shop_b", ["id", "name", "description", "price", "cluster"], b)
+
+# Pieces of music: those of an album share all but their title.
+rows, ALBUM = [], None
+for entity in range(2000):
+    if entity % 4 == 0:
+        ALBUM = (R.choice([word(2, 3), f"{R.choice(GIVEN)} {skewed(FAMILY)}"]).title(), " ".join(skewed(CODED) for _ in range(R.randrange(1, 4))).title(), R.randrange(1960, 2015))
+    artist, album, year = ALBUM
+    title, number, seconds = " ".join(R.choice(TOPIC) for _ in range(R.randrange(1, 5))).title(), R.randrange(1, 16), R.randrange(120, 420)
+    for source in R.sample(range(1, 6), R.choices([1, 2, 3, 4], [0.5, 0.25, 0.15, 0.1])[0]):
+        own = slip(title) if R.random() < 0.15 else title
+        own = {2: f"{number:03}-{own}", 3: f"{own} - {album}", 4: f"{artist} - {own}"}.get(source, own)
+        rows.append([digits(9), source, number, own, {1: seconds * 1000, 2: f"{seconds // 60}m {seconds % 60}sec", 3: f"{seconds / 60:.3f}"}.get(source, ""), "" if source == 4 else artist, gone(album, 0.1), gone(year, 0.3), entity])
+write("tracks", ["TID", "SourceID", "number", "title", "length", "artist", "album", "year", "cluster"], rows)

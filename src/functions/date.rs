@@ -55,6 +55,9 @@ pub(crate) enum Calendar {
 /// asked for; Gregorian years of this range are nobody's birth date.
 const JALALI_YEARS: std::ops::RangeInclusive<i32> = 1300..=1420;
 
+/// Years that are known as such behind a day and a month without marks.
+const WHOLE_YEARS: std::ops::RangeInclusive<i32> = 1800..=2100;
+
 /// Days from 1970-01-01 to a date.
 pub(crate) fn days(date: civil::Date) -> Option<i32> {
     let epoch = civil::date(1970, 1, 1);
@@ -65,7 +68,7 @@ pub(crate) fn days(date: civil::Date) -> Option<i32> {
 ///
 /// - year first: `2024-03-09`, `2024/3/9`, `2024.03.09`, `20240309`, and with a time behind
 ///   (`2024-03-09T10:00:00Z`), which is left off without a change of zone;
-/// - year last: `09/03/2024`, `9-3-2024`, `9.3.2024`. The day is first. With the hint `mdy` the
+/// - year last: `09/03/2024`, `9-3-2024`, `9.3.2024`, `09032024`. The day is first. With the hint `mdy` the
 ///   month is first, and so it is where the second number is over 12: `3/25/2024` can only be one day.
 ///   A year has four digits; two digits are refused, being ambiguous about the century;
 /// - with a month name, whole or by its first three letters or more in English and Spanish, and
@@ -112,7 +115,7 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
             let (day, month) = if swapped { (second.0, first.0) } else { (first.0, second.0) };
             (third.0, month, day, None)
         }
-        (None, 1) if first.1 == 8 => (first.0 / 10_000, first.0 / 100 % 100, first.0 % 100, None),
+        (None, 1) if first.1 == 8 => eight_digits(first.0, month_first),
         _ => return None,
     };
     let calendar = match (by_name, hinted) {
@@ -122,6 +125,23 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
         (None, None) => Calendar::Gregorian,
     };
     to_gregorian(calendar, year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
+}
+
+/// Year, month and day of eight digits: year first; year last where the year is one of
+/// [`WHOLE_YEARS`] and a year first would leave no month, as it then always does: no such century
+/// has a number of 12 or less.
+fn eight_digits(digits: i32, month_first: bool) -> (i32, i32, i32, Option<Calendar>) {
+    let (year, month, day) = (digits / 10_000, digits / 100 % 100, digits % 100);
+    if (1..=12).contains(&month) {
+        return (year, month, day, None);
+    }
+    let (first, second, last) = (digits / 1_000_000, digits / 10_000 % 100, digits % 10_000);
+    if !WHOLE_YEARS.contains(&last) {
+        return (year, month, day, None);
+    }
+    let swapped = (second > 12 || month_first) && first <= 12;
+    let (day, month) = if swapped { (second, first) } else { (first, second) };
+    (last, month, day, None)
 }
 
 fn read_hint(hint: Option<&str>) -> Option<(bool, Option<Calendar>)> {
@@ -293,6 +313,10 @@ mod tests {
             ("2024-03-09 22:10", None, Some("2024-03-09")),
             ("20240309", None, Some("2024-03-09")),
             ("13650215", None, Some("1986-05-05")),
+            ("09032024", None, Some("2024-03-09")),
+            ("09032024", Some("mdy"), Some("2024-09-03")),
+            ("12252019", None, Some("2019-12-25")),
+            ("20241301", None, None),
             ("٩/٣/٢٠٢٤", None, Some("2024-03-09")),
             ("3/25/2024", None, Some("2024-03-25")),
             ("25/3/2024", Some("mdy"), Some("2024-03-25")),

@@ -86,6 +86,8 @@ pub struct Profile {
     pub list: f64,
     /// The share with letters in Arabic script.
     pub arabic: f64,
+    /// The share with a word of letters and digits together, two digits or more, as models have.
+    pub coded: f64,
     /// Whether each row has a value of its own, within its source.
     pub unique: bool,
     /// Whether every value is a whole number and, sorted, they follow one another.
@@ -217,6 +219,7 @@ impl Profile {
         self.country = share(22);
         self.sex = share(23);
         self.spaced = share(24);
+        self.coded = share(25);
     }
 
     /// The share of rows that have a value.
@@ -261,15 +264,15 @@ impl Value {
         plain.parse().ok()
     }
 
-    /// Three numbers parted by one kind of mark, or eight digits.
+    /// Three numbers parted by one kind of mark, or eight digits, the year first or last.
     fn date_numbers(&self) -> Option<[u32; 3]> {
         let date = self.text.split([' ', 'T']).next()?;
         if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
-            return Some([
-                date[..4].parse().ok()?,
-                date[4..6].parse().ok()?,
-                date[6..].parse().ok()?,
-            ]);
+            let number = |range: std::ops::Range<usize>| date[range].parse::<u32>().ok();
+            if number(4..6)? > 12 && number(2..4)? < 32 && number(0..2)? < 32 {
+                return Some([number(0..2)?, number(2..4)?, number(4..8)?]);
+            }
+            return Some([number(0..4)?, number(4..6)?, number(6..8)?]);
         }
         let parts: Vec<&str> = date.split(['-', '/', '.']).collect();
         let [first, second, third] = parts.as_slice() else { return None };
@@ -353,7 +356,14 @@ const TESTS: &[Test] = &[
     |value| value.letters > 1 && country_alpha2(&value.text).is_some(),
     |value| matches!(value.words.as_slice(), [word] if words::is(word, Word::Sex)),
     |value| value.text.contains(' '),
+    |value| value.text.split_whitespace().any(coded),
 ];
+
+/// Letters, then two digits or more, with marks between them.
+fn coded(word: &str) -> bool {
+    let digits = word.chars().filter(char::is_ascii_digit).count();
+    digits >= 2 && word.starts_with(|c: char| c.is_ascii_alphabetic()) && !word.contains(['@', ':'])
+}
 
 fn email(value: &Value) -> bool {
     let Some((user, domain)) = value.text.rsplit_once('@') else { return false };
@@ -366,7 +376,13 @@ fn phone_form(value: &Value) -> bool {
         return false;
     }
     let marked = text.starts_with('+') || text.starts_with("00") || text.contains('(');
-    let groups = text.split([' ', '-', '.', '/']).filter(|group| !group.is_empty()).count();
+    let groups: Vec<usize> =
+        text.split([' ', '-', '.', '/']).map(str::len).filter(|group| *group > 0).collect();
+    // As social security numbers are written, and no phone is.
+    if groups == [3, 2, 4] {
+        return false;
+    }
+    let groups = groups.len();
     let plain = text.chars().all(|c| c.is_ascii_digit() || " -./+()".contains(c));
     plain && (marked || (2..=6).contains(&groups))
 }

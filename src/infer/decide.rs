@@ -132,6 +132,8 @@ fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
         },
         MiddleName => gate(wordy && own.words < 3.0 && own.length < 30.0, "short words"),
         FullName => match () {
+            // So few values in so many rows are no names of persons, whatever they are called.
+            () if few && own.filled > 200 && own.distinct_share() < 0.02 => (-1.0, "few values"),
             () if own.given > 0.3
                 && (1.6..5.0).contains(&own.words)
                 && own.organisation < 0.3
@@ -197,7 +199,7 @@ pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood
         .zip(&profiles)
         .map(|(column, profile)| scores(column.name, profile))
         .collect();
-    let subject = subject(&scored, columns);
+    let subject = subject(&scored, columns, &profiles);
     for (scores, profile) in scored.iter_mut().zip(&profiles) {
         settle(scores, subject, profile);
     }
@@ -246,7 +248,11 @@ fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
     scores
 }
 
-fn subject(scored: &[Vec<(f64, Meaning, String)>], columns: &[Column<'_>]) -> Subject {
+fn subject(
+    scored: &[Vec<(f64, Meaning, String)>],
+    columns: &[Column<'_>],
+    profiles: &[Profile],
+) -> Subject {
     let best = |meaning: Meaning, least: f64| {
         scored.iter().any(|scores| {
             scores.first().is_some_and(|(score, own, _)| *own == meaning && *score >= least)
@@ -257,6 +263,18 @@ fn subject(scored: &[Vec<(f64, Meaning, String)>], columns: &[Column<'_>]) -> Su
             super::names::words(column.name).iter().any(|own| words.contains(&own.as_str()))
         })
     };
+    // Two or three words, hardly one of them of an organisation, beside an e-mail address: lists of
+    // names do not hold every name there is.
+    let named = scored.iter().zip(profiles).any(|(scores, own)| {
+        scores.iter().any(|(_, meaning, _)| *meaning == FullName)
+            && own.organisation < 0.03
+            && own.digits + own.mixed < 0.03
+            && (1.6..3.5).contains(&own.words)
+            && own.distinct_share() > 0.3
+    });
+    if best(Email, 0.9) && named && !best(OrganisationName, 1.0) && !called(PRODUCT) {
+        return Subject::Person;
+    }
     if best(BirthDate, 0.9) || best(Sex, 0.9) || best(FamilyName, 0.9) {
         Subject::Person
     } else if best(Brand, 0.8) || called(PRODUCT) {
@@ -347,7 +365,15 @@ fn shape(own: &Profile) -> (Meaning, f64, String) {
         () if own.words > 2.5 => (Title, "several words"),
         () => (Text, "short texts"),
     };
-    (meaning, 0.3, format!("nothing says more than: {why}"))
+    (meaning, 0.3, format!("{BY_SHAPE}{why}"))
+}
+
+/// How a reason begins where nothing is known of a column but its shape.
+const BY_SHAPE: &str = "nothing says more than: ";
+
+/// Whether nothing is known of a column but its shape: two such columns need not mean the same.
+pub(super) fn by_shape_alone(own: &Understood) -> bool {
+    own.why.starts_with(BY_SHAPE)
 }
 
 /// One column is the record's id: the one that the user named, else the best; the others that look

@@ -201,8 +201,10 @@ pub fn propose(columns: &[Column<'_>], understood: &[Understood]) -> Proposal {
             (0..names.len()).all(|at| names[at].is_none() || country.parts[at].is_some())
         });
         let sql = settings::cleaning(own, everywhere.map(|country| country.plain));
-        let twin = attributes.iter().position(|other| {
+        let twin = attributes.iter().zip(&of).position(|(other, known)| {
             other.meaning == own.meaning
+                && !(own.meaning == Meaning::Number
+                    && (decide::by_shape_alone(own) || decide::by_shape_alone(known)))
                 && !matches!(
                     own.meaning,
                     Meaning::Text
@@ -219,9 +221,13 @@ pub fn propose(columns: &[Column<'_>], understood: &[Understood]) -> Proposal {
                     *own = more.take();
                 }
             }
-            // What suits both: a date that is clean in one source alone is compared as text.
+            // What suits both: a date that is clean in one source alone is kept as text.
             if attributes[twin].sql != sql {
-                attributes[twin].sql = "text_clean({})".to_owned();
+                let month_first = settings::month_first(own) || settings::month_first(of[twin]);
+                attributes[twin].sql = match own.meaning {
+                    Meaning::BirthDate => settings::date_or_text(month_first),
+                    _ => "text_clean({})".to_owned(),
+                };
             }
             continue;
         }

@@ -7,6 +7,7 @@ const TAKEN: &[&str] = &[
     "source",
     "record_id",
     "kind",
+    "created_at",
     "updated_at",
     "content_hash",
     "run_id",

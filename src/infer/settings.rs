@@ -87,6 +87,20 @@ pub(super) fn propose(attributes: Vec<Attribute>, understood: &[&Understood]) ->
     Proposal { kind, candidates, comparisons, groups, warnings, attributes }
 }
 
+/// The share of titles with a code from which codes are compared.
+const CODED: f64 = 0.3;
+
+/// SQL of the first code of a title, without hyphens, and without the letters at its end, which are
+/// of a colour or a country more often than of the thing.
+fn stem(title: &str) -> String {
+    format!(
+        "regexp_extract(regexp_replace(upper({title}), '[-/.]', '', 'g'), '[A-Z]{{1,5}}[0-9]{{2,}}')"
+    )
+}
+
+/// Words of an organisation's name, in the mean, from which it is compared word by word.
+const WORDY: f64 = 5.5;
+
 /// The most comparisons that a model takes.
 const MOST: usize = 16;
 
@@ -187,7 +201,18 @@ impl Parts<'_> {
                 "a name, with slips of the pen",
             );
         }
-        for (name, _) in self.all(OrganisationName) {
+        for (name, own) in self.all(OrganisationName) {
+            if own.profile.words > WORDY {
+                add(
+                    name,
+                    "free_text",
+                    vec![name.to_owned()],
+                    &[],
+                    false,
+                    "long names, such as with a place behind: words that both share",
+                );
+                continue;
+            }
             let columns = vec![format!("organisation_name({name})")];
             add(
                 name,
@@ -198,7 +223,7 @@ impl Parts<'_> {
                 "names without their legal form, across spellings",
             );
         }
-        for (name, _) in self.all(Title) {
+        for (name, own) in self.all(Title) {
             add(
                 name,
                 "free_text",
@@ -207,6 +232,16 @@ impl Parts<'_> {
                 false,
                 "words that both share, rare ones weighing more",
             );
+            if own.profile.coded > CODED {
+                add(
+                    &format!("{name}_code"),
+                    "exact",
+                    vec![stem(name)],
+                    &[],
+                    false,
+                    "the code of a model, which says more than the words around it",
+                );
+            }
         }
         for (name, _) in self.all(Authors) {
             add(
@@ -229,14 +264,12 @@ impl Parts<'_> {
                 "a number that records of one entity share, with slips",
             );
         }
-        for (name, own) in self.all(BirthDate) {
-            let (kind, levels): (_, &[f64]) =
-                if clean_dates(own) { ("date", &[]) } else { ("levenshtein", &[0.85, 0.7]) };
+        for (name, _) in self.all(BirthDate) {
             add(
                 name,
-                kind,
+                "date",
                 vec![name.to_owned()],
-                levels,
+                &[],
                 false,
                 "a date that belongs to the entity, with slips",
             );
@@ -498,12 +531,7 @@ impl Parts<'_> {
                 "regexp_extract(upper({name}), '([A-Z]*[0-9]+[A-Z0-9]*[0-9]{{2,}}[A-Z0-9]*)')"
             );
             add(&format!("{name}_code"), &[&code], &[name]);
-            // The same without hyphens, and without the letters at its end, which are of a colour
-            // or a country more often than of the thing.
-            let stem = format!(
-                "regexp_extract(regexp_replace(upper({name}), '[-/.]', '', 'g'), '[A-Z]{{1,5}}[0-9]{{2,}}')"
-            );
-            add(&format!("{name}_stem"), &[&stem], &[name]);
+            add(&format!("{name}_stem"), &[&stem(name)], &[name]);
         }
         for (name, _) in self.all(OrganisationName) {
             let bands = format!("minhash_bands(organisation_name({name}), 16, 3, 3)");
@@ -538,20 +566,39 @@ impl Parts<'_> {
     }
 }
 
-/// Whether almost every value is a date of a calendar. Others are compared as digits: a slip that
-/// makes no day of them is still a slip.
-pub(super) fn clean_dates(own: &Understood) -> bool {
+/// Whether almost every value is a date of a calendar. Others are kept as text: a slip that makes no
+/// day of them is still a slip.
+fn clean_dates(own: &Understood) -> bool {
     own.profile.date > 0.985
+}
+
+/// Whether dates of a column are written with the month first.
+pub(super) fn month_first(own: &Understood) -> bool {
+    own.profile.month_first > own.profile.day_first
+}
+
+fn date(month_first: bool) -> &'static str {
+    if month_first { "date_parse({}, 'mdy')" } else { "date_parse({})" }
+}
+
+/// SQL of dates as text, year first, with those that are no day of a calendar in the same form.
+pub(super) fn date_or_text(month_first: bool) -> String {
+    let last = if month_first { r"\3-\1-\2" } else { r"\3-\2-\1" };
+    let (year, two) = ("([0-9]{4})", "([0-9]{2})");
+    let year_first = format!(
+        r"regexp_replace(digits_ascii(text_clean({{}})), '^{year}[^0-9]?{two}[^0-9]?{two}$', '\1-\2-\3')"
+    );
+    let either =
+        format!("regexp_replace({year_first}, '^{two}[^0-9]{two}[^0-9]{year}$', '{last}')");
+    format!("coalesce(CAST({} AS VARCHAR), {either})", date(month_first))
 }
 
 /// SQL of the clean value of a column, with `{}` for it.
 pub(super) fn cleaning(own: &Understood, country: Option<&str>) -> String {
     let country = country.map(|country| format!(", {country}")).unwrap_or_default();
     let clean = match own.meaning {
-        BirthDate if clean_dates(own) => match own.profile.month_first > own.profile.day_first {
-            true => "date_parse({}, 'mdy')".to_owned(),
-            false => "date_parse({})".to_owned(),
-        },
+        BirthDate if clean_dates(own) => date(month_first(own)).to_owned(),
+        BirthDate => date_or_text(month_first(own)),
         Email => "email_normalise({})".to_owned(),
         Phone => format!(
             "coalesce(phone_e164({{}}{country}), nullif(regexp_replace(digits_ascii({{}}), '[^0-9+]', '', 'g'), ''))"

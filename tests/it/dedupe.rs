@@ -262,3 +262,98 @@ fn settings_of_splink_resolve_files_and_are_kept_as_ours() {
     assert_eq!(refused.status.code(), Some(1), "{error}");
     assert!(error.contains("somebodys_similarity") && error.contains("first_name"), "{error}");
 }
+
+/// A word that nobody is called, of a number.
+fn word(number: usize) -> String {
+    const SYLLABLES: [&str; 16] = [
+        "ba", "ko", "ri", "tu", "me", "lo", "sa", "vi", "ne", "do", "pa", "gu", "fe", "hi", "zo",
+        "ja",
+    ];
+    let mixed = number.wrapping_mul(2_654_435_761) >> 7;
+    (0..3).map(|place| SYLLABLES[mixed >> (4 * place) & 15]).collect()
+}
+
+fn f1(files: &[&str], out: &Path, more: &[&str]) -> (f64, serde_json::Value) {
+    let out = out.display().to_string();
+    let output =
+        simurgh(&[&["dedupe"], files, &["--out", &out, "--labels", "entity"], more].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let result = last_line(&output);
+    (result["evaluation"]["pairwise"]["f1"].as_f64().unwrap(), result)
+}
+
+#[test]
+fn households_are_not_taken_for_persons_where_hardly_anybody_is_there_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
+    let ethnicity = ["green", "blue", "red"];
+    let mut text = "first_name,last_name,age,address,city,ethnicity,created_at,entity\n".to_owned();
+    for household in 0..600_usize {
+        let (family, street) = (word(household % 211), word(household + 1000));
+        for member in 0..3_usize {
+            let entity = 3 * household + member;
+            let name = given[(household * 5 + member * 2) % 9];
+            let age = 20 + (entity * 37) % 60;
+            let others = ethnicity[household % 3];
+            for copy in 0..=usize::from(entity % 40 == 0) {
+                let family = if copy == 1 { family.replacen('a', "e", 1) } else { family.clone() };
+                text += &format!(
+                    "{name},{family},{age},{household} {street} Street,Town {},{others},{:02}/2020,{entity}\n",
+                    household % 7,
+                    1 + entity % 12
+                );
+            }
+        }
+    }
+    let file = folder.path().join("census.csv");
+    std::fs::write(&file, text).unwrap();
+    let (f1, result) = f1(&[&file.display().to_string()], &folder.path().join("out"), &[]);
+    assert!(f1 > 0.8, "{f1} {result}");
+}
+
+#[test]
+fn dates_that_two_files_write_in_two_ways_are_the_same_dates() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
+    let mut left = "first_name,last_name,date_of_birth,entity\n".to_owned();
+    let mut right = left.clone();
+    for entity in 0..600_usize {
+        let (name, family) = (given[entity % 9], word(entity % 40));
+        let (year, month, day) = (1930 + entity % 70, 1 + entity % 12, 1 + entity * 7 % 28);
+        // One date in twenty is no day of a calendar, on one side.
+        let wrong = if entity % 20 == 0 { 13 } else { month };
+        left += &format!("{name},{family},{wrong:02}/{day:02}/{year},{entity}\n");
+        if entity % 2 == 0 {
+            right += &format!("{name},{family},{year}{month:02}{day:02},{entity}\n");
+        }
+    }
+    let (a, b) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
+    std::fs::write(&a, left).unwrap();
+    std::fs::write(&b, right).unwrap();
+    let files = [a.display().to_string(), b.display().to_string()];
+    let (f1, result) = f1(&[&files[0], &files[1]], &folder.path().join("out"), &[]);
+    assert!(f1 > 0.95, "{f1} {result}");
+}
+
+#[test]
+fn a_source_with_copies_is_not_free_of_duplicates_where_only_links_are_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut left = "title,authors,entity\n".to_owned();
+    let mut right = left.clone();
+    for entity in 0..300_usize {
+        let title: Vec<String> = (0..6).map(|place| word(entity * 7 + place)).collect();
+        let (title, author) = (title.join(" "), word(entity * 3 + 5000));
+        left += &format!("{title},{author},{entity}\n");
+        for copy in 0..3 {
+            right += &format!("{title}{},{author},{entity}\n", ["", " extended", " draft"][copy]);
+        }
+    }
+    let (a, b) = (folder.path().join("library.csv"), folder.path().join("web.csv"));
+    std::fs::write(&a, left).unwrap();
+    std::fs::write(&b, right).unwrap();
+    let files = [a.display().to_string(), b.display().to_string()];
+    let out = folder.path().join("out");
+    let (f1, result) = f1(&[&files[0], &files[1]], &out, &["--link-only"]);
+    assert_eq!(result["duplicate_free"], serde_json::json!(["library"]));
+    assert!(f1 > 0.9, "{f1} {result}");
+}

@@ -57,6 +57,9 @@ pub(super) fn choose(
     work.progress.say("training and scoring");
     // Duplicates within sources say whether a source is free of them: looked for even where only
     // links are wanted.
+    if sources.len() > 1 {
+        chosen.link = LinkType::LinkAndDedupe;
+    }
     let mut resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
     if sources.len() > 1 {
         chosen.duplicate_free = duplicate_free(input, &resolved);
@@ -177,29 +180,50 @@ const HARDLY: f64 = 0.005;
 /// The share of records that are linked to other sources, for that to be judged.
 const LINKED: f64 = 0.1;
 
-/// Sources within which hardly any pair is certain, though many are between them.
+/// The share of a source's linked records that may be likest to a record to which another of the
+/// source is likest too, and certainly one with it.
+const SHARED: f64 = 0.03;
+
+/// Sources within which hardly any pair is certain, though many are between them; or hardly any of
+/// records that are likest to one record of another source. Look-alikes of a source are each likest
+/// to a record of their own, duplicates to the same one.
 fn duplicate_free(input: &Input<'_>, resolved: &ResolvedRows) -> Vec<String> {
+    let source = |row: u32| input.source.value(row as usize);
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
-    for source in input.source.iter().flatten() {
-        *rows.entry(source).or_default() += 1;
+    for own in input.source.iter().flatten() {
+        *rows.entry(own).or_default() += 1;
     }
-    let mut within: BTreeMap<&str, usize> = BTreeMap::new();
+    let certain = || resolved.pairs.iter().filter(|pair| pair.probability >= 0.99);
     let mut across: BTreeMap<&str, usize> = BTreeMap::new();
-    for pair in resolved.pairs.iter().filter(|pair| pair.probability >= 0.99) {
-        let (l, r) = (input.source.value(pair.l as usize), input.source.value(pair.r as usize));
-        if l == r {
-            *within.entry(l).or_default() += 1;
-        } else {
-            *across.entry(l).or_default() += 1;
-            *across.entry(r).or_default() += 1;
+    let mut likest: BTreeMap<u32, (f64, u32)> = BTreeMap::new();
+    for pair in certain().filter(|pair| source(pair.l) != source(pair.r)) {
+        for (own, other) in [(pair.l, pair.r), (pair.r, pair.l)] {
+            *across.entry(source(own)).or_default() += 1;
+            let known = likest.entry(own).or_insert((pair.weight, other));
+            // Of two that are as like, the first.
+            if (pair.weight, known.1) > (known.0, other) {
+                *known = (pair.weight, other);
+            }
         }
     }
+    let mut linked: BTreeMap<&str, usize> = BTreeMap::new();
+    for own in likest.keys() {
+        *linked.entry(source(*own)).or_default() += 1;
+    }
+    let (mut within, mut shared) = (BTreeMap::new(), BTreeMap::new());
+    for pair in certain().filter(|pair| source(pair.l) == source(pair.r)) {
+        *within.entry(source(pair.l)).or_default() += 1;
+        let other = |row: u32| likest.get(&row).map(|(_, other)| *other);
+        if other(pair.l).is_some() && other(pair.l) == other(pair.r) {
+            *shared.entry(source(pair.l)).or_default() += 1;
+        }
+    }
+    let of = |map: &BTreeMap<&str, usize>, source: &str| map.get(source).copied().unwrap_or(0);
     rows.into_iter()
         .filter(|(source, rows)| {
-            let share = |map: &BTreeMap<&str, usize>| {
-                map.get(source).copied().unwrap_or(0) as f64 / *rows as f64
-            };
-            share(&within) <= HARDLY && share(&across) >= LINKED
+            let hardly = of(&within, source) as f64 <= HARDLY * *rows as f64
+                || of(&shared, source) as f64 <= SHARED * of(&linked, source) as f64;
+            hardly && of(&across, source) as f64 >= LINKED * *rows as f64
         })
         .map(|(source, _)| source.to_owned())
         .collect()

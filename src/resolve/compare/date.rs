@@ -9,7 +9,8 @@ use crate::resolve::columns::Tuples;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "date",
-    description: "Dates with their usual slips: day and month swapped, a digit wrong, first of January for unknown.",
+    description: "Dates with their usual slips: day and month swapped, a digit wrong, also where that leaves no day of a \
+        calendar, first of January for unknown.",
     columns: &["date"],
     levels: &[
         "exact",
@@ -19,13 +20,37 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    normalise: |_, text| parse(text).map(|date| date.to_string()),
+    normalise: |_, text| match parse(text) {
+        Some(date) => Some(date.to_string()),
+        None => no_day_of_a_calendar(text).map(str::to_owned),
+    },
     build,
 };
 
 /// The date at the beginning of a text in ISO 8601; a time of day after it is dropped.
 pub(super) fn parse(text: &str) -> Option<Date> {
     text.trim().get(..10)?.parse().ok()
+}
+
+/// What is written as a date and is none, as `1984-13-05`: a slip makes such dates, and leaves seven
+/// digits that say something. Zeros and nines stand for what is not known.
+fn no_day_of_a_calendar(text: &str) -> Option<&str> {
+    let date = text.trim().get(..10)?;
+    let (year, month, day) = numbers(date)?;
+    let known = |part: i8| part > 0 && part < 99;
+    ((1000..9999).contains(&year) && known(month) && known(day)).then_some(date)
+}
+
+/// Year, month and day of ten characters.
+fn numbers(date: &str) -> Option<(i16, i8, i8)> {
+    let shape = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    if date.len() != 10 || !date.bytes().enumerate().all(shape) {
+        return None;
+    }
+    Some((date[..4].parse().ok()?, date[5..7].parse().ok()?, date[8..].parse().ok()?))
 }
 
 struct Prepared {
@@ -44,15 +69,19 @@ struct Dates {
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     let prepare = |code| {
-        // Normalisation has let only dates through.
+        // Normalisation has let only dates through, and what is written as one.
         let text = tuples.part(code, 0).unwrap_or_default();
-        let date = parse(text).unwrap_or_default();
+        let (year, month, day) = numbers(text).unwrap_or_default();
+        let of_year = match parse(text) {
+            Some(date) => i32::from(date.day_of_year()),
+            None => (i32::from(month) - 1) * 31 + i32::from(day),
+        };
         let digits = text.bytes().filter(u8::is_ascii_digit);
         Prepared {
-            year: date.year(),
-            month: date.month(),
-            day: date.day(),
-            days: date.year() as i32 * 366 + date.day_of_year() as i32,
+            year,
+            month,
+            day,
+            days: i32::from(year) * 366 + of_year,
             digits: digits.fold(0, |digits, digit| digits << 8 | u64::from(digit)),
         }
     };
@@ -124,6 +153,10 @@ mod tests {
             ("1984-08-25", "1985-02-16", "within a year"),
             ("1984-08-25", "1991-02-16", "else"),
             ("1984-08-25", "unknown", "missing"),
+            ("1984-13-05", "1984-12-05", "one digit wrong or day and month swapped"),
+            ("1984-13-05", "1984-13-05", "exact"),
+            ("1984-08-25", "0000-00-00", "missing"),
+            ("1984-08-25", "1984-99-99", "missing"),
         ];
         for (l, r, expected) in cases {
             assert_eq!(level("date", &[l], &[r]), expected, "{l} {r}");

@@ -2,11 +2,19 @@
 //!
 //! Cosine of words weighted by inverse document frequency (Spärck Jones 1972), a record being a
 //! document; a word that is one edit from the other text's counts for nearly as much (soft TF-IDF:
-//! Cohen, Ravikumar and Fienberg 2003).
+//! Cohen, Ravikumar and Fienberg 2003). No slip is forgiven in a digit: another number in a code is
+//! another thing, where another letter may be its colour.
+//!
+//! Which words are one edit apart is found once, by what is left of each when a letter is taken away
+//! (two words one edit apart have one of these in common), so that texts of hundreds of words do not
+//! compare every word with every other.
 
 use std::sync::Arc;
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
 
 use super::{Comparator, ComparisonKind, threshold_level};
 use crate::resolve::columns::Tuples;
@@ -16,7 +24,7 @@ use crate::resolve::similarity;
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "free_text",
     description: "Long or dirty texts, as titles and descriptions: cosine of words, rare ones weighing more, a slip in \
-        a long word forgiven.",
+        a long word's letters forgiven.",
     columns: &["text"],
     levels: &["exact", "cosine >= {}", "else"],
     thresholds: &[0.9, 0.75, 0.5, 0.3],
@@ -33,8 +41,8 @@ struct Texts {
     /// The words of each text, as places among all words in alphabetical order, and their weights,
     /// whose squares sum to 1.
     texts: Vec<Vec<(u32, f64)>>,
-    /// All words, in alphabetical order, so that sums do not depend on the order of records.
-    words: Vec<String>,
+    /// By word, the words one edit away, in order.
+    slips: Vec<Vec<u32>>,
     thresholds: Vec<f64>,
 }
 
@@ -66,11 +74,59 @@ fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
         let length = own.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
         own.into_iter().map(|(word, weight)| (word, weight / length)).collect()
     };
+    // Words are in alphabetical order, so that sums do not depend on the order of records.
+    let words: Vec<&str> = documents.keys().copied().collect();
     Box::new(Texts {
         texts: (0..tuples.len() as u32).map(text).collect(),
-        words: documents.keys().map(|word| (*word).to_owned()).collect(),
+        slips: slips(&words),
         thresholds: thresholds.to_vec(),
     })
+}
+
+/// By word, the long words with the same digits that are one edit away.
+fn slips(words: &[&str]) -> Vec<Vec<u32>> {
+    let mut left: Vec<(u64, u32)> = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let long = word.chars().nth(LONG - 1).is_some();
+        if !long {
+            continue;
+        }
+        left.push((hash(word, ""), place as u32));
+        for (at, letter) in word.char_indices().filter(|(_, letter)| !letter.is_numeric()) {
+            left.push((hash(&word[..at], &word[at + letter.len_utf8()..]), place as u32));
+        }
+    }
+    left.sort_unstable();
+    left.dedup();
+    let mut slips: Vec<Vec<u32>> = vec![Vec::new(); words.len()];
+    for group in left.chunk_by(|l, r| l.0 == r.0) {
+        for (at, (_, l)) in group.iter().enumerate() {
+            for (_, r) in &group[at + 1..] {
+                let (left, right) = (words[*l as usize], words[*r as usize]);
+                if same_digits(left, right) && similarity::one_edit(left, right) {
+                    slips[*l as usize].push(*r);
+                    slips[*r as usize].push(*l);
+                }
+            }
+        }
+    }
+    for own in &mut slips {
+        own.sort_unstable();
+        own.dedup();
+    }
+    slips
+}
+
+fn same_digits(l: &str, r: &str) -> bool {
+    let digits = |own: &str| own.chars().filter(|c| c.is_numeric()).collect::<String>();
+    digits(l) == digits(r)
+}
+
+/// A hash of two texts as one. Where two are equal by chance, the words are compared themselves.
+fn hash(begin: &str, end: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    begin.bytes().chain(end.bytes()).for_each(|byte| hasher.write_u8(byte));
+    hasher.finish()
 }
 
 impl Texts {
@@ -95,13 +151,11 @@ impl Texts {
                 (_, None) => break,
             }
         }
-        let long = |own: &(u32, f64)| self.words[own.0 as usize].chars().nth(LONG - 1).is_some();
-        only_left.retain(long);
-        only_right.retain(long);
         for (word, weight) in only_left {
-            let slip = only_right.iter().position(|(other, _)| {
-                similarity::one_edit(&self.words[word as usize], &self.words[*other as usize])
-            });
+            let slips = &self.slips[word as usize];
+            let slip = slips
+                .iter()
+                .find_map(|slip| only_right.binary_search_by_key(slip, |(other, _)| *other).ok());
             if let Some(slip) = slip {
                 sum += SLIP * weight * only_right.remove(slip).1;
             }
@@ -128,6 +182,7 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{ArrayRef, StringArray};
+    use proptest::prelude::*;
 
     use super::*;
     use crate::resolve::columns::Dictionary;
@@ -147,6 +202,31 @@ mod tests {
         ];
         for (other, expected) in cases {
             assert_eq!(level("free_text", &[title], &[other]), expected, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_slip_is_forgiven_in_a_digit() {
+        let (camera, slip) = ("camera dsc12345 kit", "camra dsc12345 kit");
+        assert_eq!(level("free_text", &[camera], &[slip]), "cosine >= 0.9");
+        assert_eq!(level("free_text", &[camera], &["camera dsc12345b kit"]), "cosine >= 0.9");
+        assert_eq!(level("free_text", &[camera], &["camera dsc12346 kit"]), "cosine >= 0.3");
+    }
+
+    proptest! {
+        #[test]
+        fn slips_are_the_words_one_edit_apart(words in prop::collection::btree_set("[aéb1]{4,7}", 0..40)) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let long = |word: &str| word.chars().count() >= LONG;
+            for (place, own) in slips(&words).iter().enumerate() {
+                let expected: Vec<u32> = (0..words.len())
+                    .filter(|other| *other != place && long(words[place]) && long(words[*other]))
+                    .filter(|other| same_digits(words[place], words[*other]))
+                    .filter(|other| similarity::one_edit(words[place], words[*other]))
+                    .map(|other| other as u32)
+                    .collect();
+                prop_assert_eq!(own, &expected);
+            }
         }
     }
 

@@ -13,6 +13,9 @@
 //! | a household | free | half by chance | half by chance | free | free | half by chance |
 //! | namesakes | as the same entity | half by chance | by chance | by chance | half by chance | half by chance |
 //!
+//! What nobody knows and is mostly alike by chance, as a sex or a state, tells nobody apart: a
+//! household is free in it, or it would have to be less alike in these than its members are.
+//!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
 //! Nor are the places of namesakes: a name is of a country, and who bears it lives there, so that
@@ -20,7 +23,8 @@
 //! chance, pairs of one common name in one city were taken for one person.
 //! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
 //! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
-//! e-mail addresses names are what tells members of a household apart; where nothing does, there
+//! e-mail addresses names are what tells members of a household apart: half of them are then as
+//! coincidence has them among those who are called by one family name. Where nothing does, there
 //! are none.
 //!
 //! A household is known by what is known to be shared: an address, a phone, a place. Where every
@@ -49,6 +53,8 @@ pub(super) enum Hold {
     Free,
     /// Half as coincidence has it, half estimated.
     HalfByChance,
+    /// Half as coincidence has it among pairs that reach this level, by its place; half estimated.
+    HalfKin(usize),
     /// As coincidence has it.
     ByChance,
     /// As the same entity has it.
@@ -96,8 +102,16 @@ pub(super) fn is_called(comparison: &Comparison) -> bool {
     about(comparison) == About::Name || comparison.kind == "free_text"
 }
 
+/// The level, by its place, of names that share the family name alone.
+fn family(comparison: &Comparison) -> Option<usize> {
+    comparison.levels.iter().position(|own| own == "same family name" || own == "same last word")
+}
+
+/// More random pairs than this that agree exactly: a comparison that tells hardly anybody apart.
+const WEAK: f64 = 0.05;
+
 /// The share of pairs of one entity that agree on nothing of a comparison, to begin with.
-const START_ELSE: f64 = 0.05;
+pub(super) const START_ELSE: f64 = 0.05;
 
 /// m before training: the strictest level most of the time, each looser one half as often.
 pub(super) fn start(levels: usize) -> Vec<f64> {
@@ -149,8 +163,12 @@ pub(super) fn begin(
             (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
             (Class::Same, _) => (Hold::Free, m.clone()),
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Else) if u[0] > WEAK => (Hold::Free, between(m, u)),
             (Class::Household, About::Else) => (Hold::HalfByChance, u.clone()),
-            (Class::Household, About::Name) if !own => (Hold::HalfByChance, u.clone()),
+            (Class::Household, About::Name) if !own => match family(&list[place]) {
+                Some(level) => (Hold::HalfKin(level), between(m, u)),
+                None => (Hold::HalfByChance, u.clone()),
+            },
             (Class::Household, _) => (Hold::Free, between(m, u)),
             (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
             (Class::Namesake, About::Own | About::Phone) => (Hold::ByChance, u.clone()),

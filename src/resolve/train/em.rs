@@ -78,7 +78,7 @@ pub(super) struct Estimated {
 
 impl Estimated {
     fn trains(&self, comparison: usize) -> bool {
-        matches!(self.holds[comparison], Hold::Free | Hold::HalfByChance)
+        matches!(self.holds[comparison], Hold::Free | Hold::HalfByChance | Hold::HalfKin(_))
     }
 }
 
@@ -145,11 +145,13 @@ impl Mixture {
     /// The probability of a level in a class.
     pub(super) fn probability(&self, class: usize, comparison: usize, level: usize) -> f64 {
         let class = &self.classes[class];
-        let (own, chance) = (class.own[comparison][level], self.u[comparison][level]);
+        let (own, chance) = (class.own[comparison][level], &self.u[comparison]);
         match class.holds[comparison] {
             Hold::Free | Hold::Given => own,
-            Hold::HalfByChance => 0.5 * (own + chance),
-            Hold::ByChance => chance,
+            held @ (Hold::HalfByChance | Hold::HalfKin(_)) => {
+                0.5 * (own + by_chance(held, chance, level))
+            }
+            Hold::ByChance => chance[level],
             Hold::AsSame => self.classes[0].own[comparison][level],
         }
     }
@@ -258,12 +260,15 @@ impl Mixture {
                 if !own.trains(comparison) {
                     continue;
                 }
-                let half = own.holds[comparison] == Hold::HalfByChance;
+                let held = own.holds[comparison];
                 let (centre, u) = (&own.centres[comparison], &self.u[comparison]);
                 let old = own.own[comparison].clone();
                 let new = normalised((0..old.len()).map(|level| {
                     // Of pairs at the level, those that are not there by chance.
-                    let share = if half { old[level] / (old[level] + u[level]) } else { 1.0 };
+                    let share = match held {
+                        Hold::Free => 1.0,
+                        _ => old[level] / (old[level] + by_chance(held, u, level)),
+                    };
                     PRIOR_PAIRS * centre[level] + counted[level + 1] * share
                 }));
                 for (level, (old, new)) in old.iter().zip(&new).enumerate() {
@@ -384,8 +389,17 @@ impl Mixture {
     }
 }
 
+/// What coincidence makes of a level where half of a class is as it has it.
+fn by_chance(held: Hold, u: &[f64], level: usize) -> f64 {
+    match held {
+        Hold::HalfKin(loosest) if level > loosest => 0.0,
+        Hold::HalfKin(loosest) => u[level] / u[..=loosest].iter().sum::<f64>(),
+        _ => u[level],
+    }
+}
+
 /// The least share of u that is left where other classes explain agreement.
-const LEAST_EXACT: f64 = 1.0 / 64.0;
+pub(super) const LEAST_EXACT: f64 = 1.0 / 64.0;
 /// The same of looser levels, whose u is an estimate from fewer pairs.
 const LEAST_LOOSE: f64 = 1.0 / 4.0;
 

@@ -50,6 +50,7 @@ proptest! {
             vec![(Class::Household, Hold::Free)],
             vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::ByChance)],
             vec![(Class::Household, Hold::HalfByChance), (Class::Namesake, Hold::AsSame)],
+            vec![(Class::Household, Hold::HalfKin(2))],
         ]),
     ) {
         let counts: Counts = pairs

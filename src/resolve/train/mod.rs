@@ -24,8 +24,8 @@
 //! What depends by chance, as the words of a name on what is served, leads astray: pairs that are
 //! called alike are more than there should be, can be more than the duplicates, and are then what
 //! is found. Such a class is known by this, that its pairs agree in nothing else: it is kept, as a
-//! class of look-alikes, and the same entity is trained beside it. Which comparisons depend by
-//! chance is told (`dependence`).
+//! class of look-alikes, and the same entity is trained beside it; where that becomes look-alikes
+//! again, it is held to be called alike. Which comparisons depend by chance is told (`dependence`).
 //!
 //! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
 //! entity took them in. So was a second class of the same entity for poor records: it took in the
@@ -38,7 +38,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, Hold, begin, candidates, is_called, start};
+use self::classes::{Class, Hold, START_ELSE, begin, candidates, is_called, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
@@ -128,7 +128,9 @@ struct Trained {
 }
 
 impl Material<'_> {
-    fn train(&self, classes: &[Class], alike: Option<&Estimated>) -> Trained {
+    /// Trains one set of classes, from `begun`.
+    fn train(&self, classes: &[Class], begun: Start<'_>) -> Trained {
+        let alike = begun.alike;
         let compared = self.vectors.pairs();
         let estimated = |class: &Class| {
             if let Some(alike) = alike.filter(|_| *class == Class::Alike) {
@@ -156,6 +158,15 @@ impl Material<'_> {
             u: self.u.clone(),
             all: self.all.max(1.0),
         };
+        if let Some(pinned) = begun.pinned {
+            let same = &mut mixture.classes[0];
+            let levels = same.own[pinned].len();
+            same.holds[pinned] = Hold::Given;
+            same.own[pinned] = (1..levels)
+                .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
+                .chain([START_ELSE])
+                .collect();
+        }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
         mixture.free_coincidence(&self.vectors, &self.known, &self.given_u);
@@ -165,6 +176,15 @@ impl Material<'_> {
         let iterations = first.iterations + ended.iterations;
         Trained { criterion: price - 2.0 * fit, mixture, ended, iterations }
     }
+}
+
+/// Where training begins.
+#[derive(Clone, Copy, Default)]
+struct Start<'a> {
+    /// A class of look-alikes that is known already.
+    alike: Option<&'a Estimated>,
+    /// A comparison in which one entity is held to agree, no level more likely than another.
+    pinned: Option<usize>,
 }
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
@@ -178,7 +198,7 @@ impl Material<'_> {
     /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
     fn best(&self, sets: &[Vec<Class>], threads: usize) -> Result<(Trained, Vec<Candidate>)> {
         // The largest set takes longest: it is begun first.
-        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], None);
+        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], Start::default());
         let mut trained = parallel(sets.len(), threads, || (), |(), place| one(place))?;
         let tried = trained.iter().rev().map(candidate).collect();
         let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
@@ -201,17 +221,32 @@ impl Material<'_> {
             return best;
         }
         let alike = best.mixture.classes[0].clone();
-        let mut found: Option<Trained> = None;
-        for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
-            let set = [&set[..], &[Class::Alike]].concat();
-            let own = self.train(&set, Some(&alike));
-            tried.push(candidate(&own));
-            let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-            if better && !self.is_of_look_alikes(&own) {
-                found = Some(own);
+        // Where one entity becomes look-alikes once more, what it is called is held fast.
+        let held = self.most_telling_called().map(Some);
+        for pinned in std::iter::once(None).chain(held) {
+            let mut found: Option<Trained> = None;
+            for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
+                let set = [&set[..], &[Class::Alike]].concat();
+                let own = self.train(&set, Start { alike: Some(&alike), pinned });
+                tried.push(candidate(&own));
+                let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
+                if better && !self.is_of_look_alikes(&own) {
+                    found = Some(own);
+                }
+            }
+            if let Some(found) = found {
+                return found;
             }
         }
-        found.unwrap_or(best)
+        best
+    }
+
+    /// Of what records are called, what fewest random pairs agree in.
+    fn most_telling_called(&self) -> Option<usize> {
+        let strictest = |place: &usize| self.u[*place].first().copied().unwrap_or(1.0);
+        (0..self.u.len())
+            .filter(|place| is_called(&self.comparisons.list[*place]) && !self.given_m[*place])
+            .min_by(|l, r| strictest(l).total_cmp(&strictest(r)))
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
@@ -275,13 +310,17 @@ pub(crate) fn train(
         }
     };
     let (m, given_m) = places.clone().map(m).unzip();
+    let mut u = u_probabilities(comparisons, &levels, training);
+    if let [only] = &mut u[..] {
+        believe_what_tells(only);
+    }
     let material = Material {
         comparisons,
         training,
         vectors: Vectors::new(counts, comparisons.list.len()),
         m,
         given_m,
-        u: u_probabilities(comparisons, &levels, training),
+        u,
         given_u: places.map(|at| given(at).is_some_and(|given| !given.u.is_empty())).collect(),
         known: levels
             .iter()
@@ -319,6 +358,21 @@ pub(crate) fn train(
     };
     let expected = best.mixture.expected(&material.vectors);
     Ok(document(trainee, comparisons, &best.mixture, &expected, report))
+}
+
+/// Of one comparison alone EM cannot say which agreement is coincidence: any part of it would do.
+/// What so few random pairs reach is taken to be of one entity, as far as u may fall.
+fn believe_what_tells(u: &mut [f64]) {
+    let (mut reached, mut freed) = (0.0, 0.0);
+    let Some((loosest, stricter)) = u.split_last_mut() else { return };
+    for own in stricter {
+        reached += *own;
+        if reached <= TELLS {
+            freed += *own * (1.0 - em::LEAST_EXACT);
+            *own *= em::LEAST_EXACT;
+        }
+    }
+    *loosest += freed;
 }
 
 /// m of labelled pairs; what m is before training stands for a few of them.
