@@ -141,12 +141,22 @@ impl Engine {
     }
 }
 
+/// The frame, to be planned with its joins made so.
+fn joined(frame: DataFrame, joins: Joins) -> DataFrame {
+    let (mut state, plan) = frame.into_parts();
+    let options = state.config_mut().options_mut();
+    options.optimizer.prefer_hash_join = joins == Joins::Hashed;
+    if joins == Joins::Sorted {
+        // DataFusion hashes all the same where it plans for one thread.
+        options.execution.target_partitions = options.execution.target_partitions.max(2);
+    }
+    DataFrame::new(state, plan)
+}
+
 /// Plans a frame with its joins, and starts it.
 async fn started(frame: DataFrame, joins: Joins, what: &str) -> Result<SendableRecordBatchStream> {
-    let (mut state, plan) = frame.into_parts();
-    state.config_mut().options_mut().optimizer.prefer_hash_join = joins == Joins::Hashed;
     // A task of its own: planning recurses more deeply than the caller's stack may hold.
-    let planned = tokio::spawn(DataFrame::new(state, plan).execute_stream()).await;
+    let planned = tokio::spawn(joined(frame, joins).execute_stream()).await;
     planned
         .map_err(|_| Error::bug(format!("{what}: planning broke off")))?
         .map_err(|error| translate(what, error))
@@ -277,19 +287,33 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_join_that_does_not_fit_in_memory_is_made_by_sorting() {
-        let sql = "
-            SELECT a.n FROM
+    async fn joins_are_hashed_or_sorted_for_any_number_of_threads() {
+        for threads in [1, 2] {
+            let engine = Engine::new(&Options { threads, memory: 1 << 30 }).unwrap();
+            let sql = "SELECT a.n FROM (SELECT value AS n FROM generate_series(1, 9)) a \
+                       JOIN (SELECT value AS n FROM generate_series(1, 9)) b ON a.n = b.n";
+            for (joins, expected) in
+                [(Joins::Hashed, "HashJoinExec"), (Joins::Sorted, "SortMergeJoinExec")]
+            {
+                let frame = engine.sql(sql, "a test").await.unwrap();
+                let plan = joined(frame, joins).create_physical_plan().await.unwrap();
+                let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false);
+                assert!(text.to_string().contains(expected), "{threads} threads: {text}");
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_hash_join_that_does_not_fit_is_known_by_its_error() {
+        let sql = "SELECT a.n FROM
               (SELECT value AS n, repeat('a', 2000) || value AS text FROM generate_series(1, 30000)) a
               JOIN (SELECT value AS n, repeat('b', 2000) || value AS text FROM generate_series(1, 30000)) b
                 ON a.n = b.n AND a.text <> b.text";
-        let narrow = Engine::new(&Options { threads: 1, memory: 80 << 20 }).unwrap();
+        let narrow = Engine::new(&Options { threads: 2, memory: 40 << 20 }).unwrap();
         let frame = narrow.sql(sql, "a test").await.unwrap();
-        let mut hashed = started(frame.clone(), Joins::Hashed, "a test").await.unwrap();
-        let refused = hashed.next().await.unwrap();
-        assert!(refused.is_err_and(|error| is_exhausted(&error)), "it must not fit");
-        drop(hashed);
-        let batches = narrow.collect(frame, "a test").await.unwrap();
-        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 30_000);
+        let mut hashed = started(frame, Joins::Hashed, "a test").await.unwrap();
+        assert!(hashed.next().await.unwrap().is_err_and(|error| is_exhausted(&error)));
+        narrow.released(hashed).await;
+        assert_eq!(narrow.context().runtime_env().memory_pool.reserved(), 0);
     }
 }
