@@ -276,6 +276,7 @@ mod tests {
         assert_eq!(files.len(), 2);
         assert!(repeated(shared.logical_plan()).unwrap().is_empty());
         let paths: Vec<_> = files.iter().map(|file| file.to_path_buf()).collect();
+        #[expect(clippy::disallowed_methods, reason = "as DataFusion itself does, to compare with")]
         let expected = frame.collect().await.unwrap();
         let expected = arrow::util::pretty::pretty_format_batches(&expected).unwrap().to_string();
         assert!(expected.lines().count() > 90, "{expected}");
