@@ -208,7 +208,7 @@ impl Material<'_> {
         }
         let alike = best.mixture.classes[0].clone();
         // Where one entity becomes look-alikes once more, what it is called is held fast.
-        let held = self.most_telling_called().map(Some);
+        let held = self.first_called().map(Some);
         for pinned in std::iter::once(None).chain(held) {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
@@ -227,23 +227,22 @@ impl Material<'_> {
         best
     }
 
-    /// Of what records are called, what fewest random pairs agree in.
-    fn most_telling_called(&self) -> Option<usize> {
-        let strictest = |place: &usize| self.u[*place].first().copied().unwrap_or(1.0);
-        (0..self.u.len())
-            .filter(|place| is_called(&self.comparisons.list[*place]) && !self.given_m[*place])
-            .min_by(|l, r| strictest(l).total_cmp(&strictest(r)))
+    /// What records are called before all else: the first comparison of names or titles.
+    fn first_called(&self) -> Option<usize> {
+        self.comparisons.list.iter().position(is_called).filter(|place| !self.given_m[*place])
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
     /// same, and are either called nothing alike, as neighbours are, or in most of what else would
-    /// tell as far apart as random pairs, as are names that share a word with what is served. There
-    /// can be more of either than of duplicates, which are then a part of the class.
+    /// tell as far apart as random pairs, as are names that share a word with what is served. Or by
+    /// what they are called before all else they are mostly apart, as the pieces of one album are by
+    /// their titles. There can be more of these than of duplicates, which are then a part of the class.
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
         // that agrees strictly, the share that does not agree at all, and the bits that it says.
         let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
+        let mut series = false;
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
             for (level, u) in self.u[place].iter().enumerate() {
@@ -257,14 +256,15 @@ impl Material<'_> {
                     return false;
                 }
                 tell.push((is_called(own), strict, apart, bits));
+                series |= self.first_called() == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
         let called = || tell.iter().filter(|own| own.0);
         let others = || tell.iter().filter(|own| !own.0);
         let silent = others().filter(|own| own.3 < SAYS).count();
-        called().count() > 0
-            && called().all(|own| own.1 < MOSTLY)
-            && (called().all(|own| own.2 > MOSTLY) || 2 * silent > others().count())
+        let never_called = called().count() > 0 && called().all(|own| own.1 < MOSTLY);
+        let neighbours = called().all(|own| own.2 > MOSTLY);
+        series || (never_called && (neighbours || 2 * silent > others().count()))
     }
 }
 
