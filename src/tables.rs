@@ -181,6 +181,12 @@ pub struct TableAlert {
 /// Tables made by SQL, by name, in the order in which they are made.
 pub type SqlTables = IndexMap<String, SqlTable>;
 
+/// The column that partitions a table in Delta Lake, if one does; never a personal one. Every file holds
+/// one value of it.
+pub fn partition(name: &str) -> Option<&'static str> {
+    (name == MATCH_LOG).then_some("run_day")
+}
+
 /// The declared table of this name, if it is one of the house's own.
 pub fn table(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)

@@ -265,7 +265,10 @@ impl Pair<'_> {
             print_decision(row);
         }
         say!("  model {}", self.now.model_hash);
-        say!("  customers {} and {}", self.entities.0, self.entities.1);
+        match &self.entities {
+            (own, other) if own == other => say!("  customer {own}"),
+            (own, other) => say!("  customers {own} and {other}"),
+        }
         if self.path.len() > 1 {
             say!("  joined over");
             self.path.iter().for_each(print_edge);

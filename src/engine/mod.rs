@@ -10,6 +10,7 @@ mod expressions;
 mod guard;
 mod pairs;
 mod session;
+mod shared;
 mod staging;
 mod store;
 mod whole;

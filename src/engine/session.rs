@@ -10,6 +10,7 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext};
+use futures::TryStreamExt;
 
 use super::columns::ColumnLineage;
 use super::store::{Store, refused_by_disk, store_cause, store_error};
@@ -85,8 +86,6 @@ impl Engine {
             .with_target_partitions(options.threads)
             .with_information_schema(false);
         let settings = config.options_mut();
-        // Hash joins never spill; sort-merge joins do.
-        settings.optimizer.prefer_hash_join = false;
         // DataFusion 55 reorders the keys of an aggregate under a join and then finds them again
         // by name: two keys of one name become one of them twice, and rows are wrong in silence.
         settings.optimizer.top_down_join_key_reordering = false;
@@ -119,6 +118,10 @@ impl Engine {
     /// How the engine runs.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    pub(super) fn context(&self) -> &SessionContext {
+        &self.context
     }
 
     /// A copy of the session's state, to plan expressions with.
@@ -233,9 +236,8 @@ impl Engine {
     /// All rows of a plan.
     pub async fn collect(&self, frame: DataFrame, what: &str) -> Result<Vec<RecordBatch>> {
         let _work = memory::at(format!("collecting {what}"));
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that executes")]
-        let collected = tokio::spawn(frame.collect()).await;
-        match collected {
+        let begun = self.begin(frame, what).await?;
+        match tokio::spawn(begun.rows.try_collect()).await {
             Ok(batches) => batches.map_err(|error| translate(what, error)),
             Err(_) => Err(Error::bug(format!("{what}: execution broke off"))),
         }
@@ -315,7 +317,7 @@ pub(super) fn translate(what: &str, error: DataFusionError) -> Error {
     }
 }
 
-fn root(error: &DataFusionError) -> &DataFusionError {
+pub(super) fn root(error: &DataFusionError) -> &DataFusionError {
     match error {
         DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => root(inner),
         DataFusionError::Shared(inner) => root(inner),

@@ -84,10 +84,7 @@ impl Engine {
         let _work = memory::at(&*what);
         let frame = self.sorted(frame, options.sort)?;
         let schema = readable_schema(frame.schema().as_arrow());
-        let stream = tokio::spawn(frame.execute_stream())
-            .await
-            .map_err(|_| Error::bug(format!("{what}: planning broke off")))?
-            .map_err(|error| translate(&what, error))?;
+        let mut begun = self.begin(frame, &what).await?;
         let compression = if options.keep {
             Compression::ZSTD(ZstdLevel::default())
         } else {
@@ -107,8 +104,7 @@ impl Engine {
         let mut rows = 0;
         let mut key = options.unique.then(|| KeyCheck::new(&schema, options.sort)).transpose()?;
         let mut nulls = vec![0; schema.fields().len()];
-        let mut stream = stream;
-        while let Some(batch) = stream.next().await {
+        while let Some(batch) = begun.rows.next().await {
             let batch = readable(&batch.map_err(|error| translate(&what, error))?, &schema)?;
             if let Some(key) = &mut key {
                 key.check(&batch, &what)?;

@@ -89,6 +89,7 @@ pub const FUNCTIONS: &[Function] = &[
     names::PERSON_NAME_CLEAN,
     names::PERSON_TITLE,
     phone::PHONE_E164,
+    phone::PHONE_KIND,
     phone::PHONE_NATIONAL,
     postcode::POSTCODE_NORMALISE,
     regular::REGEXP_EXTRACT,

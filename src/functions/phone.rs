@@ -4,7 +4,7 @@
 //! people write numbers: digits of any script, 00 for +, trunk zeros, extensions. It does not
 //! know whether a number is in service.
 
-use phonenumber::{Mode, PhoneNumber, country::Id};
+use phonenumber::{Mode, PhoneNumber, Type, country::Id, metadata::DATABASE};
 
 use super::{Function, country::country_code, kernel, script::digit_value};
 
@@ -20,6 +20,20 @@ pub(crate) const PHONE_E164: Function = Function {
         ("phone_e164('12345', 'US')", ""),
     ],
     make: || kernel::text_by("phone_e164", phone_e164),
+};
+
+pub(crate) const PHONE_KIND: Function = Function {
+    name: "phone_kind",
+    group: "phone",
+    signature: "phone_kind(text[, country])",
+    returns: "text",
+    summary: "What a phone number is by its country's numbering plan: mobile, fixed, either (where the plan does not tell) or other; null when the number is not valid.",
+    examples: &[
+        ("phone_kind('+989121234567')", "mobile"),
+        ("phone_kind('020 7946 0958', 'GB')", "fixed"),
+        ("phone_kind('+14155552671')", "either"),
+    ],
+    make: || kernel::text_by("phone_kind", phone_kind),
 };
 
 pub(crate) const PHONE_NATIONAL: Function = Function {
@@ -45,6 +59,18 @@ pub fn phone_national(text: &str, country: Option<&str>) -> Option<String> {
     let number = parse(text, country)?;
     let written = number.format().mode(Mode::National).to_string();
     Some(written.chars().filter(char::is_ascii_digit).collect())
+}
+
+/// What the number is by its country's numbering plan: a mobile is one person's, a fixed line its
+/// household's. `None` when the number is not valid.
+pub fn phone_kind(text: &str, country: Option<&str>) -> Option<String> {
+    let kind = match parse(text, country)?.number_type(&DATABASE) {
+        Type::Mobile => "mobile",
+        Type::FixedLine => "fixed",
+        Type::FixedLineOrMobile => "either",
+        _ => "other",
+    };
+    Some(kind.to_owned())
 }
 
 /// Longest number of E.164 with a prefix to spare; longer runs are no phone numbers.
@@ -150,7 +176,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics(text in any::<String>(), country in any::<Option<String>>()) {
-            let _ = phone_e164(&text, country.as_deref());
+            let _ = phone_kind(&text, country.as_deref());
         }
 
         #[test]
@@ -158,6 +184,7 @@ mod tests {
             if let Some(once) = phone_e164(&text, Some(&country)) {
                 prop_assert_eq!(phone_e164(&once, None), Some(once.clone()));
                 prop_assert!(phone_national(&once, None).is_some());
+                prop_assert_eq!(phone_kind(&once, None), phone_kind(&text, Some(&country)));
             }
         }
     }

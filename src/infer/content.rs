@@ -458,7 +458,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_by_the_test_of_their_name() {
-        assert_eq!(TESTS.len(), 25);
+        assert_eq!(TESTS.len(), 26);
         assert_eq!(profile(&["a@b.org", "c.d@e.co.uk"]).email, 1.0);
         assert_eq!(
             profile(&["+44 20 7123 4567", "(212) 555-0100", "۰۹۱۲ ۳۴۵ ۶۷۸۹"]).phone_form,

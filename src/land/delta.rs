@@ -4,7 +4,7 @@
 //! carries `txn(appId = run_id, version = generation)`. That mark is read before the commit and
 //! again after **any** error, because a store can apply a write and lose the answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
@@ -56,6 +56,19 @@ pub struct Mark {
 /// The folder of a table, relative to the warehouse.
 pub fn folder(table: &str) -> String {
     format!("tables/{table}")
+}
+
+/// The folder of the files of a partition of a table, relative to the warehouse: what a partitioned
+/// table's file is of stands in its path, in the way of Hive, and in its rows.
+pub fn partition_folder(table: &str, column: &str, value: &str) -> String {
+    format!("{}/{column}={value}", folder(table))
+}
+
+/// The partitions that a path below a table's folder is of, by column.
+fn partition_of(path: &str) -> HashMap<String, Option<String>> {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
+    let pairs = folders.filter_map(|folder| folder.split_once('='));
+    pairs.map(|(column, value)| (column.to_owned(), Some(value.to_owned()))).collect()
 }
 
 /// The file of a table's log that makes a version, relative to the warehouse.
@@ -376,12 +389,16 @@ fn configuration(plan: &TableCommit) -> Vec<(String, Option<String>)> {
 
 async fn create(warehouse: &Store, plan: &TableCommit, mark: &Mark) -> Result<()> {
     let schema = delta_schema(plan)?;
-    let actions: Vec<Action> = adds(plan).into_values().map(Action::Add).collect();
+    let adds = adds(plan);
+    let partitions: BTreeSet<String> =
+        adds.values().flat_map(|add| add.partition_values.keys().cloned()).collect();
+    let actions: Vec<Action> = adds.into_values().map(Action::Add).collect();
     CreateBuilder::new()
         .with_log_store(log_store(warehouse, &plan.table)?)
         .with_table_name(&plan.table)
         .with_comment(&plan.description)
         .with_columns(schema.fields().cloned())
+        .with_partition_columns(partitions)
         .with_configuration(configuration(plan))
         .with_actions(actions)
         .with_save_mode(SaveMode::ErrorIfExists)
@@ -420,6 +437,10 @@ async fn change(
     let mut actions = Vec::new();
     let schema = delta_schema(plan)?;
     let snapshot = delta.snapshot().map_err(unchanged)?;
+    if snapshot.metadata().partition_columns().is_empty() {
+        // An older version made the table: what its files are of, their rows alone say.
+        wanted.values_mut().for_each(|add| add.partition_values.clear());
+    }
     if snapshot.schema().as_ref() != &schema {
         let metadata = MetadataExt::with_schema(snapshot.metadata().clone(), &schema)
             .map_err(|_| Error::bug("a table's metadata cannot hold its new columns"))?;
@@ -432,7 +453,7 @@ async fn change(
                 data_change: !plan.rearranged,
                 deletion_timestamp: Some(plan.written_at),
                 extended_file_metadata: Some(true),
-                partition_values: Some(HashMap::new()),
+                partition_values: Some(add.partition_values.clone()),
                 size: Some(add.size),
                 ..Remove::default()
             }));
@@ -462,7 +483,7 @@ fn added(plan: &TableCommit, file: &Written) -> (String, Add) {
     let path = file.path.strip_prefix(&prefix).unwrap_or(&file.path).to_owned();
     let add = Add {
         path: path.clone(),
-        partition_values: HashMap::new(),
+        partition_values: partition_of(&path),
         size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
         modification_time: plan.written_at,
         data_change: !plan.rearranged,

@@ -27,12 +27,13 @@ pub(super) async fn stage(
     let (gate, drift) = gate(run, before).await?;
     let mut broken: Vec<String> = Vec::new();
     for table in landed(before) {
-        let path = format!(
-            "{}/{}-{}.parquet",
-            delta::folder(&table.name),
-            run.identity.run_id,
-            attempt.id()
-        );
+        let folder = match tables::partition(&table.name) {
+            Some(column) => {
+                delta::partition_folder(&table.name, column, &run.identity.logical_date)
+            }
+            None => delta::folder(&table.name),
+        };
+        let path = format!("{folder}/{}-{}.parquet", run.identity.run_id, attempt.id());
         let frame =
             run.engine.parquet(run.staging.store(), std::slice::from_ref(&table.file.path)).await?;
         let options = WriteOptions {
@@ -306,10 +307,11 @@ pub(super) async fn clear_orphans(
     for commit in &draft.commits {
         let Some(version) = entry.tables.get(&commit.table) else { continue };
         let kept = delta::files(&run.warehouse, &commit.table, *version).await?;
-        let prefix = format!("{}/{}-", delta::folder(&commit.table), run.identity.run_id);
+        let prefix = format!("{}-", run.identity.run_id);
         for listed in run.warehouse.list(&delta::folder(&commit.table)).await? {
             let own = commit.files.iter().any(|file| file.path == listed.path);
-            let earlier = by_us && run.first_publication && listed.path.starts_with(&prefix);
+            let name = listed.path.rsplit('/').next().unwrap_or_default();
+            let earlier = by_us && run.first_publication && name.starts_with(&prefix);
             if (own || earlier) && !kept.contains(&listed.path) {
                 run.warehouse.delete(&listed.path).await?;
             }

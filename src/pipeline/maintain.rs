@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use arrow::datatypes::SchemaRef;
 use serde_json::{Map, Value};
 
 use super::commands::{self, CommandResult};
@@ -128,47 +129,75 @@ async fn compact(
 ) -> Result<usize> {
     let mut compacted = 0;
     for (table, version) in &command.onto.tables.clone() {
-        let files = delta::written(warehouse, table, *version, leaves).await?;
-        let (small, large): (Vec<Written>, Vec<Written>) =
-            files.into_iter().partition(|file| file.bytes < SMALL);
-        if small.len() < 2 {
-            continue;
+        let mut folders: BTreeMap<String, Vec<Written>> = BTreeMap::new();
+        let mut files = Vec::new();
+        for file in delta::written(warehouse, table, *version, leaves).await? {
+            match file.path.rsplit_once('/') {
+                // Files of one folder are of one partition.
+                Some((folder, _)) if file.bytes < SMALL => {
+                    folders.entry(folder.to_owned()).or_default().push(file);
+                }
+                _ => files.push(file),
+            }
         }
-        let paths: Vec<String> = small.iter().map(|file| file.path.clone()).collect();
-        let frame = engine.parquet(warehouse, &paths).await?;
-        let sort = key(loaded, table);
-        // Named by what it is made of: the same files give the same file, by whichever process.
-        let mut hasher = blake3::Hasher::new();
-        for file in &small {
-            hasher.update(file.blake3.as_bytes());
+        let mut together = None;
+        for (folder, small) in folders {
+            if small.len() < 2 {
+                files.extend(small);
+                continue;
+            }
+            let (file, schema) = one(engine, warehouse, loaded, table, &folder, &small).await?;
+            compacted += small.len();
+            files.push(file);
+            together = Some(schema);
         }
-        let id = hasher.finalize().to_hex();
-        let path = format!("{}/{MAINTAIN}-{}.parquet", delta::folder(table), &id[..32]);
-        let rows = small.iter().map(|file| file.rows).sum();
-        let row_group = super::landing::row_group(rows);
-        let options = WriteOptions { sort: &sort, unique: false, row_group, keep: true };
-        let (file, schema) = engine.write(frame, warehouse, &path, &options).await?;
-        if file.rows != rows {
-            return Err(Error::data(format!(
-                "{}: {} rows were read of files that hold {rows}",
-                warehouse.url_of(&delta::folder(table)),
-                file.rows
-            ))
-            .help("run `simurgh verify`: it names the file that is not what a run wrote"));
-        }
-        compacted += small.len();
+        let Some(schema) = together else { continue };
         command.commits.push(TableCommit {
             table: table.clone(),
             schema: schema.as_ref().clone(),
             description: String::new(),
             keep: None,
             statistics: Vec::new(),
-            files: large.into_iter().chain([file]).collect(),
+            files,
             written_at: super::landing::now(),
             rearranged: true,
         });
     }
     Ok(compacted)
+}
+
+/// Writes one file of the rows of several.
+async fn one(
+    engine: &Engine,
+    warehouse: &Store,
+    loaded: &Loaded,
+    table: &str,
+    folder: &str,
+    small: &[Written],
+) -> Result<(Written, SchemaRef)> {
+    let paths: Vec<String> = small.iter().map(|file| file.path.clone()).collect();
+    let frame = engine.parquet(warehouse, &paths).await?;
+    let sort = key(loaded, table);
+    // Named by what it is made of: the same files give the same file, by whichever process.
+    let mut hasher = blake3::Hasher::new();
+    for file in small {
+        hasher.update(file.blake3.as_bytes());
+    }
+    let id = hasher.finalize().to_hex();
+    let path = format!("{folder}/{MAINTAIN}-{}.parquet", &id[..32]);
+    let rows = small.iter().map(|file| file.rows).sum();
+    let row_group = super::landing::row_group(rows);
+    let options = WriteOptions { sort: &sort, unique: false, row_group, keep: true };
+    let (file, schema) = engine.write(frame, warehouse, &path, &options).await?;
+    if file.rows != rows {
+        return Err(Error::data(format!(
+            "{}: {} rows were read of files that hold {rows}",
+            warehouse.url_of(folder),
+            file.rows
+        ))
+        .help("run `simurgh verify`: it names the file that is not what a run wrote"));
+    }
+    Ok((file, schema))
 }
 
 /// The columns that sort a table.

@@ -12,8 +12,10 @@
 //! - `weak_bridge`: both sides have three records or more and one weak edge alone joins them;
 //! - `contradiction`: what is known of both sides together does not bear the union, such as a poor
 //!   record between a father and a son of one name;
-//! - `rival`: another group matches one side as well, and cannot be the same as the other: a name
-//!   alone does not say to which of two namesakes it belongs.
+//! - `rival`: another group matches one side as well, and is not the same as the other: a name
+//!   alone does not say to which of two namesakes it belongs. Groups that both match it so well that
+//!   they are likelier one than two are no rivals, however ill they match each other: three records
+//!   of one mailbox, of which two spell the name in their own way.
 //!
 //! A steward's `same` asks `different` only; a merge rule's edge asks none of the last three.
 
@@ -95,7 +97,9 @@ pub(crate) struct Clusters {
 /// From how many records on a side counts as a group of its own.
 const GROUP: usize = 3;
 
-/// A bridge of so much more than the least weight is not weak: 6 bits.
+/// A bridge of so much more than the least weight is not weak, and so much more is asked of groups
+/// that would be one through a third: 6 bits. Where less was asked, organisations whose names share
+/// words ran together.
 const WEAK: Weight = 6 << 20;
 
 /// Rows of a group, and neighbours of a row, that are looked at for rivals.
@@ -365,29 +369,12 @@ impl<'a> Forest<'a> {
 
     fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
         let (small, large) = if self.size(l) <= self.size(r) { (l, r) } else { (r, l) };
-        if !self.apart.is_empty()
-            && self.links(small, large, 1, |forest, row| {
-                forest.apart.get(&row).map_or(&[], Vec::as_slice)
-            }) > 0
-        {
-            return Some(Refusal::Different);
-        }
-        if strength == Strength::Steward {
-            return None;
-        }
-        // The first rule in the settings, whatever order signatures are in.
-        let (left, right) = (&self.signatures[small as usize], &self.signatures[large as usize]);
-        let both = left.iter().flat_map(|left| right.iter().map(move |right| (*left, *right)));
-        let apart = both.filter_map(|(left, right)| self.guards.rules.separates(left, right)).min();
-        if let Some(place) = apart {
-            return Some(Refusal::Rule(place));
-        }
-        let twice = &self.sources[large as usize];
-        if let Some(source) = self.sources[small as usize].iter().find(|s| twice.contains(s)) {
-            return Some(Refusal::DuplicateFree(*source));
-        }
-        if strength == Strength::Rule {
-            return None;
+        match self.never(small, large) {
+            Some(Refusal::Different) => return Some(Refusal::Different),
+            _ if strength == Strength::Steward => return None,
+            Some(refusal) => return Some(refusal),
+            None if strength == Strength::Rule => return None,
+            None => {}
         }
         let weight = (self.guards.weight)(self.rows(small), self.rows(large));
         if weight < self.guards.merge {
@@ -399,7 +386,7 @@ impl<'a> Forest<'a> {
         {
             return Some(Refusal::WeakBridge);
         }
-        let rivals = self.rivals(small, large) + self.rivals(large, small);
+        let rivals = self.rivals(small, large, weight) + self.rivals(large, small, weight);
         if rivals > 0.0 {
             // The probability that is left where the rivals' odds stand beside coincidence.
             let left = float(weight) - rivals.ln_1p() / std::f64::consts::LN_2;
@@ -410,12 +397,34 @@ impl<'a> Forest<'a> {
         None
     }
 
+    /// What keeps two groups apart however well they match.
+    fn never(&mut self, small: u32, large: u32) -> Option<Refusal> {
+        if !self.apart.is_empty()
+            && self.links(small, large, 1, |forest, row| {
+                forest.apart.get(&row).map_or(&[], Vec::as_slice)
+            }) > 0
+        {
+            return Some(Refusal::Different);
+        }
+        // The first rule in the settings, whatever order signatures are in.
+        let (left, right) = (&self.signatures[small as usize], &self.signatures[large as usize]);
+        let both = left.iter().flat_map(|left| right.iter().map(move |right| (*left, *right)));
+        let apart = both.filter_map(|(left, right)| self.guards.rules.separates(left, right)).min();
+        if let Some(place) = apart {
+            return Some(Refusal::Rule(place));
+        }
+        let twice = &self.sources[large as usize];
+        let source = self.sources[small as usize].iter().find(|source| twice.contains(source));
+        source.map(|source| Refusal::DuplicateFree(*source))
+    }
+
     fn rows(&self, root: u32) -> &[u32] {
         &self.members[root as usize]
     }
 
-    /// The odds of groups that match `own` and cannot be the same as `other`.
-    fn rivals(&mut self, own: u32, other: u32) -> f64 {
+    /// The odds of groups that match `own` and are not the same as `other`, which matches it by
+    /// `weight`.
+    fn rivals(&mut self, own: u32, other: u32, weight: Weight) -> f64 {
         let mut roots: Vec<u32> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
@@ -427,14 +436,22 @@ impl<'a> Forest<'a> {
         roots.sort_unstable();
         roots.dedup();
         roots.retain(|root| *root != own && *root != other);
-        let odds = |rival: &u32| {
-            let rival = self.rows(*rival);
-            if (self.guards.weight)(self.rows(other), rival) >= 0 {
-                return 0.0;
+        let mut odds = 0.0;
+        for rival in roots {
+            let apart = (self.guards.weight)(self.rows(other), self.rows(rival));
+            if apart >= 0 {
+                continue;
             }
-            float((self.guards.weight)(self.rows(own), rival)).exp2()
-        };
-        roots.iter().map(odds).sum()
+            let own = (self.guards.weight)(self.rows(own), self.rows(rival));
+            let one = match self.never(other, rival) {
+                Some(_) => 0.0,
+                // That the two are one is told by how they match each other, and by `own` as well,
+                // which both of them match; less the bits that this says twice.
+                None => float(apart + own.min(weight) - WEAK).exp2(),
+            };
+            odds += float(own).exp2() / (1.0 + one);
+        }
+        odds
     }
 
     fn size(&self, root: u32) -> usize {
@@ -642,6 +659,24 @@ mod tests {
             cluster(3, edges, &guards, 2).unwrap().of_row
         };
         assert_eq!((of_row(3), of_row(-1)), (vec![0, 1, 2], vec![0, 0, 1]));
+    }
+
+    #[test]
+    fn three_records_that_match_well_are_one_though_two_of_them_match_ill() {
+        let rules = no_rules();
+        let bits = |weight: i64| weight << 20;
+        let weight = |l: &[u32], r: &[u32]| match l.contains(&1) || r.contains(&1) {
+            true => bits(15),
+            false => bits(-2),
+        };
+        let of_row = |different: &[(u32, u32)]| {
+            let (sources, merge) = (&[], bits(1));
+            let guards = Guards { rules: &rules, different, sources, weight: &weight, merge };
+            let edges = vec![edge(0, 1, bits(15)), edge(1, 2, bits(15))];
+            cluster(3, edges, &guards, 2).unwrap().of_row
+        };
+        // What a steward keeps apart stays two, and the middle one is of neither.
+        assert_eq!((of_row(&[]), of_row(&[(0, 2)])), (vec![0; 3], vec![0, 1, 2]));
     }
 
     #[test]

@@ -595,6 +595,13 @@ impl<'a> Scorer<'a> {
         })
     }
 
+    /// Whether agreement on a comparison speaks against one entity, as that on the source does where
+    /// each source has most entities once.
+    pub(crate) fn against(&self, comparison: usize) -> bool {
+        let weights = &self.weights[comparison];
+        weights.len() > 2 && weights[1] < weights[weights.len() - 1]
+    }
+
     /// How one comparison speaks of a pair; `None` where it is silent.
     pub(crate) fn best(&self, pattern: u64, comparison: usize, l: u32, r: u32) -> Option<Best> {
         let level = level_of(pattern, comparison);

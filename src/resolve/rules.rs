@@ -179,6 +179,13 @@ impl Rules {
         decided
     }
 
+    /// Of each pair of rows, whether a rule separates it; `None` where no rule separates any.
+    pub(crate) fn separated(&self, left: &[u32], right: &[u32]) -> Option<Vec<bool>> {
+        let separate = |own: &Option<(usize, Verdict)>| matches!(own, Some((_, Verdict::Separate)));
+        let any = self.rules.iter().any(|rule| rule.verdict == Verdict::Separate);
+        any.then(|| self.decide_all(left, right).iter().map(separate).collect())
+    }
+
     /// Fails where a condition could not be computed.
     pub(crate) fn check(&self) -> Result<()> {
         self.asked.as_ref().and_then(Asked::failure).map_or(Ok(()), Err)
@@ -304,10 +311,11 @@ mod tests {
             rule("same tax id", Verdict::Merge, &["tax"], &[]),
             rule("other birth", Verdict::Separate, &[], &["born"]),
         ];
-        let rules = Rules::new(&rules, 4, &none(), None, |name| {
-            Ok(if name == "tax" { &tax } else { &born })
-        })
-        .unwrap();
+        let of = |rules| {
+            let column = |name: &str| Ok(if name == "tax" { &tax } else { &born });
+            Rules::new(rules, 4, &none(), None, column).unwrap()
+        };
+        let (only_merge, rules) = (of(&rules[..1]), of(&rules));
         assert_eq!(rules.decide(0, 1), Some((0, Verdict::Merge)));
         assert_eq!(rules.decide(0, 2), Some((1, Verdict::Separate)));
         assert_eq!((rules.decide(1, 2), rules.decide(0, 3)), (None, None));
@@ -315,5 +323,8 @@ mod tests {
         assert_eq!(signature(3), None);
         let separates = |l, r| rules.separates(signature(l).unwrap(), signature(r).unwrap());
         assert_eq!((separates(0, 1), separates(0, 2)), (None, Some(1)));
+        // The first rule that holds decides; without one that separates, nothing is asked.
+        assert_eq!(rules.separated(&[0, 0, 1], &[1, 2, 2]), Some(vec![false, true, false]));
+        assert_eq!(only_merge.separated(&[0], &[1]), None);
     }
 }

@@ -28,7 +28,7 @@ use super::quality::{ClusterQuality, Decided, quality};
 use super::record::{RecordKey, StewardDecision};
 use super::rules::Rules;
 use super::settings::{ComparisonSettings, LinkType, Resolve, Verdict};
-use super::train::{Counts, Labelled, Trainee, train};
+use super::train::{Counts, Labelled, Trainee, Vector, train};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
 use crate::memory;
@@ -188,26 +188,21 @@ pub(super) struct Compared {
     patterns: Vec<u64>,
 }
 
+/// Pairs by what is known of them, as they are counted.
+type Vectors = FxHashMap<Vector, u64>;
+
 impl Compared {
     fn chunk(&self) -> Chunk<'_> {
         Chunk { rule: self.rule, l: &self.l, r: &self.r }
     }
 }
 
-fn sum(parts: Vec<FxHashMap<u64, u64>>) -> Counts {
+fn sum(parts: Vec<Vectors>) -> Counts {
     let mut counts = Counts::new();
-    for (pattern, count) in parts.into_iter().flatten() {
-        *counts.entry(pattern).or_default() += count;
+    for (vector, count) in parts.into_iter().flatten() {
+        *counts.entry(vector).or_default() += count;
     }
     counts
-}
-
-fn counts(held: &[Compared]) -> Counts {
-    let mut counts: FxHashMap<u64, u64> = FxHashMap::default();
-    for pattern in held.iter().flat_map(|own| &own.patterns) {
-        *counts.entry(*pattern).or_default() += 1;
-    }
-    counts.into_iter().collect()
 }
 
 /// A pair to be written.
@@ -436,6 +431,15 @@ impl Ready<'_> {
         )
     }
 
+    /// Adds what is known of these pairs to the counts.
+    fn count(&self, chunk: Chunk<'_>, patterns: &[u64], counts: &mut Vectors) {
+        let apart = self.rules.separated(chunk.l, chunk.r);
+        for (place, levels) in patterns.iter().enumerate() {
+            let apart = apart.as_ref().is_some_and(|apart| apart[place]);
+            *counts.entry(Vector { levels: *levels, apart }).or_default() += 1;
+        }
+    }
+
     /// Counts the levels of a share of pairs that stands for all.
     fn share(&self) -> Result<Counts> {
         self.counted(self.blocks.pairs().div_ceil(TRAINING_PAIRS).max(1))
@@ -449,10 +453,9 @@ impl Ready<'_> {
             self.threads,
             |l, r| drawn(l, r) && !self.skip(l, r),
             Scratch::default,
-            |scratch, counts: &mut FxHashMap<u64, u64>, chunk| {
-                for pattern in self.comparisons.patterns(scratch, chunk.l, chunk.r) {
-                    *counts.entry(*pattern).or_default() += 1;
-                }
+            |scratch, counts: &mut Vectors, chunk| {
+                let patterns = self.comparisons.patterns(scratch, chunk.l, chunk.r);
+                self.count(chunk, patterns, counts);
             },
         )?;
         Ok(sum(parts))
@@ -469,8 +472,18 @@ impl Ready<'_> {
             return Ok((self.train(&self.counted(1)?, None)?, None));
         }
         let held = self.compare()?;
+        let counts = parallel(
+            held.len(),
+            self.threads,
+            || (),
+            |(), place| {
+                let mut counts = Vectors::default();
+                self.count(held[place].chunk(), &held[place].patterns, &mut counts);
+                counts
+            },
+        )?;
         self.comparisons.check()?;
-        Ok((self.train(&counts(&held), None)?, Some(held)))
+        Ok((self.train(&sum(counts), None)?, Some(held)))
     }
 
     /// Trains with m counted from labelled pairs: see [`train_from_labels`].
@@ -658,7 +671,8 @@ impl Ready<'_> {
     }
 
     /// How well two groups match as wholes: of each comparison the pair that agrees best speaks, as
-    /// if each group were one record that holds all its values.
+    /// if each group were one record that holds all its values; where agreement speaks against one
+    /// entity, the pair that speaks against it most.
     fn group_weight(
         &self,
         scorer: &Scorer<'_>,
@@ -681,6 +695,7 @@ impl Ready<'_> {
         };
         let whole: Vec<bool> =
             (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
+        let against: Vec<bool> = (0..list.len()).map(|place| scorer.against(place)).collect();
         for l in left.iter().take(GROUP_ROWS) {
             for r in right.iter().take(GROUP_ROWS) {
                 let pattern = known
@@ -692,7 +707,11 @@ impl Ready<'_> {
                         continue;
                     }
                     let own = scorer.best(pattern, place, *l, *r);
-                    if own > *best {
+                    let speaks = match against[place] {
+                        true => own.is_some() && best.is_none_or(|best| own < Some(best)),
+                        false => own > *best,
+                    };
+                    if speaks {
                         *best = own;
                     }
                 }

@@ -89,7 +89,8 @@ pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]])
     let column = |place: usize| -> StringArray {
         rows.iter().map(|row| Some(row[place].as_str()).filter(|text| !text.is_empty())).collect()
     };
-    let expressions = [("given", 2), ("family", 3), ("born", 4), ("email", 5), ("record", 1)];
+    let expressions =
+        [("given", 2), ("family", 3), ("born", 4), ("email", 5), ("record", 1), ("source", 0)];
     Input {
         kind: "person",
         settings,
@@ -502,4 +503,31 @@ fn a_whole_name_is_neither_an_initial_nor_half_of_one() {
     let own = Comparison::new(&settings, &[&given, &family]).unwrap();
     let whole: Vec<bool> = (0..4).map(|row| own.is_whole_name(row)).collect();
     assert_eq!(whole, [true, false, true, true]);
+}
+
+/// Each source has everybody once here, so that agreement on the source speaks against one entity.
+#[test]
+fn groups_that_both_hold_a_record_of_one_source_agree_on_it() {
+    let (mut settings, rows) = (settings(), people());
+    settings.comparisons.push(comparison("source", "exact", &["source"], false));
+    let input = input(&settings, &rows);
+    let ready = prepare(&input, Options { threads: 1 }).unwrap();
+    let (model, _) = ready.trained().unwrap();
+    let scorer = Scorer::new(&model, &ready.comparisons, true, None);
+    let against: Vec<bool> = (0..4).map(|place| scorer.against(place)).collect();
+    assert_eq!(against, [false, false, false, true]);
+    let known = Known::new(&[], ready.rows);
+    let weight = |left: &[u32], right: &[u32]| ready.group_weight(&scorer, &known, left, right);
+    let row = |source: &str, of: usize| {
+        let both = rows.iter().filter(|row| row[0] == "pos").nth(of).map(|row| &row[1]);
+        let own = rows.iter().position(|row| row[0] == source && Some(&row[1]) == both);
+        own.unwrap() as u32
+    };
+    // A person's two records, and the same with a record of somebody else: nothing that agrees is
+    // lost, and what the source says turns.
+    let alone = weight(&[row("crm", 0)], &[row("pos", 0)]);
+    let beside = weight(&[row("crm", 0)], &[row("pos", 0), row("crm", 1)]);
+    let source = &model.comparison("source").unwrap().levels;
+    let turned = fixed(source[0].weight) - fixed(source[1].weight);
+    assert!(beside < alone && beside >= alone + turned - (1 << 20), "{alone} {beside} {turned}");
 }

@@ -45,20 +45,19 @@ pub enum LinkType {
 }
 
 impl Resolve {
-    /// What shapes the model, as a hash: the layout of its document, comparisons, training and
-    /// links. Blocking is not in it: a model is of all pairs of records, compared or not.
+    /// What shapes the model, as a hash: the layout of its document, comparisons, training, links
+    /// and rules that separate. Blocking is not in it: a model is of all pairs of records, compared or not.
     pub fn fingerprint(&self) -> String {
         let training = Training { retrain: Retrain::default(), ..self.training.clone() };
-        let merging: Vec<&Rule> = self
-            .rules
-            .iter()
-            .filter(|rule| training.rules_recall.is_some() && rule.then == Verdict::Merge)
-            .collect();
+        // What rules separate is known in training, and the rules before decide what that is.
+        let told = self.rules.iter().any(|rule| rule.then == Verdict::Separate);
+        let prior = |rule: &Rule| training.rules_recall.is_some() && rule.then == Verdict::Merge;
+        let rules: Vec<&Rule> = self.rules.iter().filter(|rule| told || prior(rule)).collect();
         let parts = (
             super::model::Model::VERSION,
             &self.comparisons,
             training,
-            merging,
+            rules,
             self.link,
             &self.duplicate_free,
         );

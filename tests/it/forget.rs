@@ -267,3 +267,64 @@ fn several_customers_are_listed_and_only_all_forgets_them() {
     let (output, _) = project.ask(&place, &shared);
     assert_eq!(output.status.code(), Some(2), "nobody is found twice");
 }
+
+#[test]
+fn nothing_that_goes_back_in_time_brings_anybody_back() {
+    let store = Store::disk();
+    let project = Project::tiny();
+    plant(&project, 3);
+    let place = keyed(&store);
+    let dates = project.dates();
+    let runs: Vec<String> = dates
+        .iter()
+        .map(|date| project.run(&place, date, &[]).expect(0, "published").run_id().to_owned())
+        .collect();
+    let pipeline = ["--pipeline", "pipelines/tiny.yaml"];
+    let done = |arguments: &[&str], outcome: &str| {
+        let (output, answer) = project.ask(&place, arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), answer["outcome"].as_str()),
+            (Some(0), Some(outcome)),
+            "{arguments:?}: {answer:#}\n{said}"
+        );
+    };
+    let canary = canary();
+    let gone = |when: &str, told: usize| {
+        let (found, files) = holding(&place, &canary);
+        assert_eq!(found, Vec::<String>::new(), "{when}, of {files} files");
+        done(&["verify"], "verified");
+        let customers = Warehouse::at(&place).rows("customers");
+        assert!(customers.iter().any(|row| row["family_name"] == "Behind"), "{when}: who stays");
+        let events = Warehouse::at(&place).rows("entity_events");
+        let forgotten = events.iter().filter(|row| row["cause"] == "forgotten").count();
+        assert_eq!(forgotten, told, "{when}: so many ids are said to be forgotten");
+    };
+    let mails: Vec<String> = (0..3).map(|n| canaries(n)[2].clone()).collect();
+    for mail in &mails {
+        done(&[&["forget", "--email", mail][..], &pipeline].concat(), "published");
+    }
+    let events = Warehouse::at(&place).rows("entity_events");
+    let ids = events.iter().filter(|row| row["cause"] == "forgotten").count();
+    assert!(ids >= 3, "an id or more of each: {ids}");
+    gone("after the erasure", ids);
+
+    // What an auditor replays are the days as they were, without the forgotten.
+    for run in &runs {
+        done(&["verify", "--replay", run, "pipelines/tiny.yaml"], "replayed");
+    }
+    done(&["rollback", &runs[0]], "published");
+    gone("after a rollback to the first day", ids);
+    project.run(&place, &dates[1], &[]).expect(0, "published");
+    gone("after the second day, run again", ids);
+    done(&["rollback", &runs[1]], "published");
+    gone("after a rollback to the second day", ids);
+
+    // The first of all days again, as it is configured now, and the later one after it: a history
+    // begun anew, in which nobody had these ids.
+    let again = ["--set", "parameters.again=1", "--cascade"];
+    project.run(&place, &dates[0], &again).expect(0, "published");
+    gone("after a backfill", 0);
+    done(&["maintain", "pipelines/tiny.yaml"], "published");
+    gone("after maintenance", 0);
+}

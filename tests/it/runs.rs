@@ -134,6 +134,39 @@ fn a_killed_rollback_is_finished_by_whoever_comes_next() {
 }
 
 #[test]
+fn the_match_log_is_partitioned_by_its_day_and_stays_so() {
+    let (project, store) = (Project::tiny(), Store::disk());
+    let place = store.place();
+    two_dates(&project, &place);
+    let rows = Warehouse::at(&place).rows("match_log");
+    let again = ["--set", "parameters.again=1"];
+    project.run(&place, &project.dates()[1], &again).expect(0, "published");
+    done(&project, &place, &["maintain", PIPELINE], "published");
+    assert!(Warehouse::at(&place).rows("match_log").len() >= rows.len());
+    verified(&project, &place);
+
+    let log = place.folder.join("tables/match_log/_delta_log");
+    let (mut partitioned, mut added) = (Vec::new(), 0);
+    for file in files_below(&log).iter().filter(|f| f.extension().is_some_and(|e| e == "json")) {
+        for line in fs::read_to_string(file).unwrap().lines() {
+            let action: Value = serde_json::from_str(line).unwrap();
+            if let Some(columns) = action["metaData"].get("partitionColumns") {
+                partitioned.push(columns.clone());
+            }
+            let Some(path) = action["add"]["path"].as_str() else { continue };
+            let day = action["add"]["partitionValues"]["run_day"].as_str().unwrap();
+            assert!(path.starts_with(&format!("run_day={day}/")), "{path}");
+            added += 1;
+        }
+    }
+    assert_eq!(partitioned, [serde_json::json!(["run_day"])]);
+    assert!(added >= 3, "{added}");
+    for row in rows {
+        assert!(project.dates().contains(&row["run_day"]), "the rows say it as well: {row:?}");
+    }
+}
+
+#[test]
 fn what_was_removed_cannot_be_rolled_back_to() {
     let (project, store) = (Project::tiny(), Store::disk());
     let place = store.place();
@@ -185,8 +218,9 @@ fn maintenance_keeps_every_row_of_kept_runs_and_removes_what_none_needs() {
     // One date is kept: the files of the other go, and what built on it cannot be run again.
     let keep_one = ["maintain", PIPELINE, "--set", "land.retain_runs=1"];
     let answer = done(&project, &place, &keep_one, "published");
-    // One of each table that is replaced, and two of each that grows.
-    assert_eq!(answer["files_removed"], 12 + 3 * 2, "{answer}");
+    // One of each table that is replaced, and two of each that grows, but of the match log, whose days
+    // have a file each.
+    assert_eq!(answer["files_removed"], 12 + 2 * 2, "{answer}");
     assert_eq!(answer["dates_kept"], serde_json::json!([project.dates()[1]]), "{answer}");
     assert!(data() < before, "{} of {before} files", data());
     assert_eq!(tables(&place, &warehouse.current()), two);

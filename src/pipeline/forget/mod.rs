@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 use super::commands::{self, CommandResult};
 use super::{landing, maintain, resolution};
 use crate::config::{self, Loaded};
-use crate::engine::{Engine, Options, Staging, WriteOptions, Written};
+use crate::engine::{Engine, Options, Staging, Store, WriteOptions, Written};
 use crate::error::{Error, Result};
 use crate::keyed::{HashKey, VARIABLE};
 use crate::land::{self, Command, History, Published, delta, delta::TableCommit};
@@ -226,7 +226,7 @@ impl Work<'_> {
         let mut rewritten: BTreeMap<String, BTreeMap<String, Written>> = BTreeMap::new();
         let mut done: BTreeMap<String, Done> = BTreeMap::new();
         let mut replaced = delta::replaced(warehouse).await?;
-        let oldest = oldest_events(history, &current);
+        let oldest = oldest_events(warehouse, history, &current).await?;
         for (path, hash) in leaves {
             let Some((table, export)) = table_of(path) else { continue };
             let own = done.entry(table.to_owned()).or_default();
@@ -262,7 +262,9 @@ impl Work<'_> {
                 hasher.update(id.as_bytes());
             }
             let name = &hasher.finalize().to_hex()[..32];
-            let to = format!("{}/{FORGET}-{name}.parquet", delta::folder(table));
+            // Beside the file in whose place it stands: a partition stays what it is.
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let to = format!("{folder}/{FORGET}-{name}.parquet");
             let file = self.write(table, batch, &to).await?;
             command.removed.insert(path.clone(), Some(to.clone()));
             replaced.insert(path.clone(), file.clone());
@@ -358,17 +360,25 @@ impl Work<'_> {
     }
 }
 
-/// The file of events that the most later runs build on: that of the oldest run. What it says is not
-/// lost where the newest date is run again.
-fn oldest_events(history: &History, current: &BTreeMap<String, Vec<Written>>) -> Option<String> {
-    let files = current.get(tables::ENTITY_EVENTS)?;
-    let of_run = |run_id: &str| {
-        let prefix = format!("{}/{run_id}-", delta::folder(tables::ENTITY_EVENTS));
-        files.iter().find(|file| file.path.starts_with(&prefix))
-    };
-    let oldest = history.entries().iter().find_map(|entry| of_run(&entry.run_id));
-    // Files that maintenance or an erasure wrote bear no run's name.
-    oldest.or(files.first()).map(|file| file.path.clone())
+/// The file of events that the most runs build on: of those in force, one that the first of all
+/// entries has. What it says is not lost where an older entry is put back or a date is run again.
+async fn oldest_events(
+    warehouse: &Store,
+    history: &History,
+    current: &BTreeMap<String, Vec<Written>>,
+) -> Result<Option<String>> {
+    let Some(files) = current.get(tables::ENTITY_EVENTS) else { return Ok(None) };
+    for entry in history.entries() {
+        let Some(version) = entry.tables.get(tables::ENTITY_EVENTS) else { continue };
+        if history.retired(entry).is_some() {
+            continue;
+        }
+        let theirs = delta::files(warehouse, tables::ENTITY_EVENTS, *version).await?;
+        if let Some(file) = files.iter().find(|file| theirs.contains(&file.path)) {
+            return Ok(Some(file.path.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The columns that sort a table, as far as it has them.

@@ -16,6 +16,7 @@ mod exact;
 mod free_text;
 mod full_name;
 mod geographic_distance;
+mod handle;
 mod jaro;
 mod jaro_winkler;
 mod levenshtein;
@@ -115,6 +116,7 @@ pub const COMPARISONS: &[ComparisonKind] = &[
     free_text::KIND,
     full_name::KIND,
     geographic_distance::KIND,
+    handle::KIND,
     jaro::KIND,
     jaro_winkler::KIND,
     levenshtein::KIND,
@@ -395,6 +397,12 @@ impl Comparison {
     /// The parts on which a pair at this level agrees.
     pub(crate) fn agreed(&self, level: u8) -> u8 {
         self.comparator.agreed(level)
+    }
+
+    /// Whether two values agree strictly only where they are equal: conditions hold of others too,
+    /// and an account is called as the mailbox of another record.
+    pub(crate) fn agrees_by_value(&self) -> bool {
+        !matches!(self.kind, "handle" | "sql")
     }
 
     /// Whether two rows are known and agree on nothing: at the loosest level.

@@ -7,17 +7,20 @@
 //! What makes a class one of *different* entities is that some of what it compares is there by
 //! chance. So:
 //!
-//! | class | a name | an e-mail address | a date | a place or phone | what nobody knows |
-//! |---|---|---|---|---|---|
-//! | the same entity | free | free | free | free | free |
-//! | a household | free | half by chance | half by chance | free | half by chance |
-//! | namesakes | as the same entity | half by chance | by chance | by chance | by chance |
+//! | class | a name | an e-mail address | a date | a phone | a place | what nobody knows |
+//! |---|---|---|---|---|---|---|
+//! | the same entity | free | free | free | free | free | free |
+//! | a household | free | half by chance | half by chance | free | free | half by chance |
+//! | namesakes | as the same entity | half by chance | by chance | by chance | half by chance | half by chance |
 //!
 //! What nobody knows and is mostly alike by chance, as a sex or a state, tells nobody apart: a
 //! household is free in it, or it would have to be less alike in these than its members are.
 //!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
+//! Nor are the places of namesakes: a name is of a country, and who bears it lives there, so that
+//! namesakes are of one city or country oftener than any two records. Where they had places by
+//! chance, pairs of one common name in one city were taken for one person.
 //! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
 //! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
 //! e-mail addresses names are what tells members of a household apart: half of them are then as
@@ -69,8 +72,10 @@ enum About {
     Address,
     /// One person's or firm's own.
     Own,
-    /// What a household shares: where it is, and its phone.
-    Shared,
+    /// Where somebody is, which a household shares.
+    Place,
+    /// A phone, which a household may share.
+    Phone,
     /// Nobody knows.
     Else,
 }
@@ -79,11 +84,10 @@ fn about(comparison: &Comparison) -> About {
     match comparison.kind {
         "person_name" | "full_name" | "organisation_name" => About::Name,
         "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
-        "email" => About::Address,
+        "email" | "handle" => About::Address,
         "date" | "date_difference" => About::Own,
-        "address" | "geographic_distance" | "phone" | "postcode" | "street_address" => {
-            About::Shared
-        }
+        "address" | "geographic_distance" | "postcode" | "street_address" => About::Place,
+        "phone" => About::Phone,
         _ => About::Else,
     }
 }
@@ -127,7 +131,8 @@ fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
 pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
     let has = |what: About| comparisons.list.iter().any(|own| about(own) == what);
     let own = has(About::Own) || has(About::Address) || has(About::Name);
-    let household = comparisons.list.len() >= 3 && has(About::Shared) && own;
+    let shared = has(About::Place) || has(About::Phone);
+    let household = comparisons.list.len() >= 3 && shared && own;
     let namesake = comparisons.list.len() >= 3 && has(About::Name) && has(About::Address);
     let mut sets = vec![vec![Class::Same]];
     if household {
@@ -164,10 +169,10 @@ pub(super) fn begin(
                 Some(level) => (Hold::HalfKin(level), between(m, u)),
                 None => (Hold::HalfByChance, u.clone()),
             },
-            (Class::Household, About::Name | About::Shared) => (Hold::Free, between(m, u)),
+            (Class::Household, _) => (Hold::Free, between(m, u)),
             (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
-            (Class::Namesake, About::Address) => (Hold::HalfByChance, u.clone()),
-            (Class::Namesake, _) => (Hold::ByChance, u.clone()),
+            (Class::Namesake, About::Own | About::Phone) => (Hold::ByChance, u.clone()),
+            (Class::Namesake, _) => (Hold::HalfByChance, u.clone()),
             (Class::Alike, _) => (Hold::Free, between(m, u)),
         }
     };

@@ -13,7 +13,7 @@
 use super::Probabilities;
 use super::classes::{Class, Hold};
 use crate::resolve::compare::{MAX_LEVELS, UNKNOWN, level_of};
-use crate::resolve::train::Counts;
+use crate::resolve::train::{Counts, Vector};
 
 /// Pairs that the starting values weigh as much as.
 const PRIOR_PAIRS: f64 = 4.0;
@@ -27,19 +27,30 @@ pub(super) struct Vectors {
     /// Vector after vector, one level a comparison.
     levels: Vec<u8>,
     counts: Vec<f64>,
+    /// By vector, whether its pairs are known not to be one entity.
+    apart: Vec<bool>,
 }
 
 impl Vectors {
     /// The vectors in order.
     pub(super) fn new(counts: &Counts, comparisons: usize) -> Self {
-        let levels =
-            counts.keys().flat_map(|own| (0..comparisons).map(|at| level_of(*own, at))).collect();
-        Self { comparisons, levels, counts: counts.values().map(|own| *own as f64).collect() }
+        let levels = |own: &Vector| {
+            let levels = own.levels;
+            (0..comparisons).map(move |at| level_of(levels, at))
+        };
+        Self {
+            comparisons,
+            levels: counts.keys().flat_map(levels).collect(),
+            counts: counts.values().map(|own| *own as f64).collect(),
+            apart: counts.keys().map(|own| own.apart).collect(),
+        }
     }
 
-    /// Each vector with how many pairs have it.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], f64)> {
-        self.levels.chunks_exact(self.comparisons).zip(self.counts.iter().copied())
+    /// Each vector with how many pairs have it, and whether they are known not to be one entity.
+    fn iter(&self) -> impl Iterator<Item = (&[u8], f64, bool)> {
+        let counted = self.counts.iter().zip(&self.apart);
+        let vectors = self.levels.chunks_exact(self.comparisons);
+        vectors.zip(counted).map(|(vector, (count, apart))| (vector, *count, *apart))
     }
 
     /// The number of pairs.
@@ -113,11 +124,13 @@ struct Tables {
 }
 
 impl Tables {
-    /// Expected pairs of a vector in each class, up to a factor; and their sum.
-    fn joint(&self, vector: &[u8], out: &mut [f64]) -> f64 {
+    /// Expected pairs of a vector in each class, up to a factor; and their sum. None is of the
+    /// first class, the same entity, where that is known.
+    fn joint(&self, vector: &[u8], apart: bool, out: &mut [f64]) -> f64 {
         let mut sum = 0.0;
-        for ((size, levels), out) in self.sizes.iter().zip(&self.levels).zip(out) {
-            let mut value = *size;
+        let classes = self.sizes.iter().zip(&self.levels).enumerate();
+        for ((class, (size, levels)), out) in classes.zip(out) {
+            let mut value = if apart && class == 0 { 0.0 } else { *size };
             for (own, level) in levels.iter().zip(vector) {
                 value *= own[usize::from(*level) & (PLACES - 1)];
             }
@@ -161,8 +174,8 @@ impl Mixture {
     pub(super) fn posterior(&self, vectors: &Vectors, mut take: impl FnMut(&[u8], f64, &[f64])) {
         let tables = self.tables();
         let mut joint = vec![0.0; self.classes.len() + 1];
-        for (vector, count) in vectors.iter() {
-            let sum = tables.joint(vector, &mut joint);
+        for (vector, count, apart) in vectors.iter() {
+            let sum = tables.joint(vector, apart, &mut joint);
             joint.iter_mut().for_each(|own| *own /= sum);
             take(vector, count, &joint);
         }
@@ -181,8 +194,8 @@ impl Mixture {
     pub(super) fn likelihood(&self, vectors: &Vectors) -> f64 {
         let tables = self.tables();
         let mut joint = vec![0.0; self.classes.len() + 1];
-        let logs = vectors.iter().map(|(vector, count)| {
-            let sum = tables.joint(vector, &mut joint);
+        let logs = vectors.iter().map(|(vector, count, apart)| {
+            let sum = tables.joint(vector, apart, &mut joint);
             count * sum.max(f64::MIN_POSITIVE).ln()
         });
         logs.sum::<f64>() - self.classes.iter().map(|own| own.size).sum::<f64>()
@@ -219,8 +232,8 @@ impl Mixture {
         let mut sizes = vec![1.0; classes];
         let mut sums = vec![vec![[0.0; PLACES]; self.u.len()]; classes];
         let mut objective = self.prior() - self.classes.iter().map(|own| own.size).sum::<f64>();
-        for (vector, count) in vectors.iter() {
-            let sum = tables.joint(vector, &mut joint).max(f64::MIN_POSITIVE);
+        for (vector, count, apart) in vectors.iter() {
+            let sum = tables.joint(vector, apart, &mut joint).max(f64::MIN_POSITIVE);
             objective += count * sum.ln();
             for class in 0..classes {
                 let expected = count * joint[class] / sum;

@@ -7,8 +7,10 @@ use crate::random::SplitMix64;
 
 const CHANCE: [f64; 4] = [0.01, 0.04, 0.15, 0.8];
 
-fn pattern(levels: &[u8]) -> u64 {
-    levels.iter().enumerate().map(|(place, level)| u64::from(*level) << (4 * place)).sum()
+fn pattern(levels: &[u8]) -> Vector {
+    let places = levels.iter().enumerate();
+    let levels = places.map(|(place, level)| u64::from(*level) << (4 * place)).sum();
+    Vector { levels, apart: false }
 }
 
 fn class(class: Class, hold: Hold, own: &[f64], comparisons: usize, size: f64) -> Estimated {
@@ -51,7 +53,10 @@ proptest! {
             vec![(Class::Household, Hold::HalfKin(2))],
         ]),
     ) {
-        let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();
+        let counts: Counts = pairs
+            .iter()
+            .map(|(levels, count)| (Vector { apart: count % 3 == 0, ..pattern(levels) }, *count))
+            .collect();
         let vectors = Vectors::new(&counts, 3);
         let mut mixture = mixture(&others, 3, 300.0, 5000.0);
         let mut last = objective(&mixture, &vectors);
@@ -75,7 +80,10 @@ proptest! {
     fn extrapolated_or_not_em_ends_at_the_same_place(
         pairs in prop::collection::vec((prop::collection::vec(1u8..5, 3), 1u64..50), 10..40),
     ) {
-        let counts: Counts = pairs.iter().map(|(levels, count)| (pattern(levels), *count)).collect();
+        let counts: Counts = pairs
+            .iter()
+            .map(|(levels, count)| (Vector { apart: count % 3 == 0, ..pattern(levels) }, *count))
+            .collect();
         let vectors = Vectors::new(&counts, 3);
         let mut plain = mixture(&[], 3, 300.0, 5000.0);
         let mut fast = plain.clone();
@@ -139,4 +147,18 @@ fn what_is_by_chance_or_given_does_not_move() {
     assert_ne!(mixture.classes[0].own[0], before.classes[0].own[0]);
     let u = |level| mixture.probability(1, 0, level);
     assert_eq!([u(0), u(1), u(2), u(3)], CHANCE);
+}
+
+#[test]
+fn what_a_rule_separates_teaches_nothing_of_one_entity() {
+    // As many pairs agree on everything as differ on the last alone; a rule separates the latter.
+    let (alike, differs) = (pattern(&[1, 1, 1]), pattern(&[1, 1, 4]));
+    let m = |apart: bool| {
+        let counts: Counts = [(alike, 100), (Vector { apart, ..differs }, 100)].into();
+        let mut mixture = mixture(&[(Class::Namesake, Hold::Free)], 3, 50.0, 5000.0);
+        mixture.run(&Vectors::new(&counts, 3), 500, 1e-6);
+        mixture.classes[0].own[2][3]
+    };
+    assert!(m(false) > 0.3, "{}", m(false));
+    assert!(m(true) < 0.05, "{}", m(true));
 }

@@ -31,6 +31,10 @@ pub(super) fn u_probabilities(
             return given.u.clone();
         }
         let size = comparison.levels.len();
+        if !comparison.agrees_by_value() {
+            let sum: f64 = tally[1..=size].iter().map(|count| *count as f64 + 0.5).sum();
+            return tally[1..=size].iter().map(|count| (*count as f64 + 0.5) / sum).collect();
+        }
         let exact = exact_u(comparison).unwrap_or(0.5).min(0.999);
         let rest: f64 = tally[2..=size].iter().map(|count| *count as f64 + 0.5).sum();
         let looser =

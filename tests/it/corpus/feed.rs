@@ -157,9 +157,12 @@ fn published() -> &'static (TempDir, PathBuf, PathBuf) {
         run_blocking(simurgh::pipeline::run(&request)).expect("a run");
         let table = folder.path().join("tables/match_log");
         let log = table.join("_delta_log/00000000000000000000.json");
-        let mut entries =
-            fs::read_dir(&table).expect("a table").map(|entry| entry.expect("a file").path());
-        let data = entries.find(|path| path.extension().is_some_and(|e| e == "parquet"));
+        let below = |folder: &Path| -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).expect("a folder");
+            entries.map(|entry| entry.expect("an entry").path()).collect()
+        };
+        let days = below(&table).into_iter().filter(|path| path.to_string_lossy().contains('='));
+        let data = days.flat_map(|day| below(&day)).next();
         (folder, data.expect("a data file"), log)
     })
 }
