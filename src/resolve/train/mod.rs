@@ -160,6 +160,12 @@ impl Material<'_> {
         };
         if let Some(pinned) = begun.pinned {
             let same = &mut mixture.classes[0];
+            // Else it is as the look-alikes are, of which it was a part.
+            for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
+                if same.holds[place] == Hold::Free {
+                    (same.own[place], same.centres[place]) = (own.clone(), own.clone());
+                }
+            }
             let levels = same.own[pinned].len();
             same.holds[pinned] = Hold::Given;
             same.own[pinned] = (1..levels)
@@ -189,6 +195,8 @@ struct Start<'a> {
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
 const TELLS: f64 = 0.001;
+/// Pairs of a class that took none: a class begins at one, by its prior.
+const NONE: f64 = 2.0;
 /// More than this share is most of a class.
 const MOSTLY: f64 = 0.5;
 /// A comparison by which two classes are told apart says at least so many bits of a pair.
@@ -230,7 +238,8 @@ impl Material<'_> {
                 let own = self.train(&set, Start { alike: Some(&alike), pinned });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-                if better && !self.is_of_look_alikes(&own) {
+                let found_some = own.mixture.classes[0].size > NONE;
+                if better && found_some && !self.is_of_look_alikes(&own) {
                     found = Some(own);
                 }
             }
