@@ -160,6 +160,12 @@ impl Material<'_> {
         };
         if let Some(pinned) = begun.pinned {
             let same = &mut mixture.classes[0];
+            // Else it is as the look-alikes are, of which it was a part.
+            for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
+                if same.holds[place] == Hold::Free {
+                    (same.own[place], same.centres[place]) = (own.clone(), own.clone());
+                }
+            }
             let levels = same.own[pinned].len();
             same.holds[pinned] = Hold::Given;
             same.own[pinned] = (1..levels)
@@ -189,6 +195,8 @@ struct Start<'a> {
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
 const TELLS: f64 = 0.001;
+/// Pairs of a class that took none: a class begins at one, by its prior.
+const NONE: f64 = 2.0;
 /// More than this share is most of a class.
 const MOSTLY: f64 = 0.5;
 /// A comparison by which two classes are told apart says at least so many bits of a pair.
@@ -222,7 +230,7 @@ impl Material<'_> {
         }
         let alike = best.mixture.classes[0].clone();
         // Where one entity becomes look-alikes once more, what it is called is held fast.
-        let held = self.most_telling_called().map(Some);
+        let held = self.first_called().map(Some);
         for pinned in std::iter::once(None).chain(held) {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
@@ -230,7 +238,8 @@ impl Material<'_> {
                 let own = self.train(&set, Start { alike: Some(&alike), pinned });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-                if better && !self.is_of_look_alikes(&own) {
+                let found_some = own.mixture.classes[0].size > NONE;
+                if better && found_some && !self.is_of_look_alikes(&own) {
                     found = Some(own);
                 }
             }
@@ -241,23 +250,22 @@ impl Material<'_> {
         best
     }
 
-    /// Of what records are called, what fewest random pairs agree in.
-    fn most_telling_called(&self) -> Option<usize> {
-        let strictest = |place: &usize| self.u[*place].first().copied().unwrap_or(1.0);
-        (0..self.u.len())
-            .filter(|place| is_called(&self.comparisons.list[*place]) && !self.given_m[*place])
-            .min_by(|l, r| strictest(l).total_cmp(&strictest(r)))
+    /// What records are called before all else: the first comparison of names or titles.
+    fn first_called(&self) -> Option<usize> {
+        self.comparisons.list.iter().position(is_called).filter(|place| !self.given_m[*place])
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
     /// same, and are either called nothing alike, as neighbours are, or in most of what else would
-    /// tell as far apart as random pairs, as are names that share a word with what is served. There
-    /// can be more of either than of duplicates, which are then a part of the class.
+    /// tell as far apart as random pairs, as are names that share a word with what is served. Or by
+    /// what they are called before all else they are mostly apart, as the pieces of one album are by
+    /// their titles. There can be more of these than of duplicates, which are then a part of the class.
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
         // that agrees strictly, the share that does not agree at all, and the bits that it says.
         let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
+        let mut series = false;
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
             for (level, u) in self.u[place].iter().enumerate() {
@@ -271,14 +279,15 @@ impl Material<'_> {
                     return false;
                 }
                 tell.push((is_called(own), strict, apart, bits));
+                series |= self.first_called() == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
         let called = || tell.iter().filter(|own| own.0);
         let others = || tell.iter().filter(|own| !own.0);
         let silent = others().filter(|own| own.3 < SAYS).count();
-        called().count() > 0
-            && called().all(|own| own.1 < MOSTLY)
-            && (called().all(|own| own.2 > MOSTLY) || 2 * silent > others().count())
+        let never_called = called().count() > 0 && called().all(|own| own.1 < MOSTLY);
+        let neighbours = called().all(|own| own.2 > MOSTLY);
+        series || (never_called && (neighbours || 2 * silent > others().count()))
     }
 }
 
