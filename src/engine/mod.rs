@@ -9,6 +9,7 @@ mod columns;
 mod expressions;
 mod guard;
 mod pairs;
+mod pool;
 mod session;
 mod shared;
 mod staging;

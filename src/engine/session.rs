@@ -7,12 +7,13 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::{Column, DataFusionError};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionStateBuilder;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{Expr, ParquetReadOptions, SessionConfig, SessionContext};
 use futures::TryStreamExt;
 
 use super::columns::ColumnLineage;
+use super::pool::Pool;
 use super::store::{Store, refused_by_disk, store_cause, store_error};
 use crate::error::{Error, Result};
 use crate::memory;
@@ -72,6 +73,9 @@ pub fn run_blocking<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
         .block_on(future)
 }
 
+/// The files that a sort which spilled reads at a time.
+const MERGED: usize = 8;
+
 /// A session that plans and executes SQL over registered tables.
 pub struct Engine {
     context: SessionContext,
@@ -96,9 +100,13 @@ impl Engine {
         settings.sql_parser.parse_float_as_decimal = true;
         settings.execution.time_zone = Some("UTC".to_owned());
         let runtime = RuntimeEnvBuilder::new()
+            // A merge takes what room there is for as many files as it finds; others wait for room.
+            .with_disk_manager_builder(
+                DiskManagerBuilder::default().with_max_spill_merge_fan_in(MERGED),
+            )
             // The other half is for what stages hold beside it, and for what operators take beyond
             // what they account for: an aggregate that spills, up to twice its share.
-            .with_memory_pool(Arc::new(FairSpillPool::new(
+            .with_memory_pool(Arc::new(Pool::new(
                 usize::try_from(options.memory / 2).unwrap_or(usize::MAX),
             )))
             .build_arc()

@@ -1,24 +1,28 @@
-//! Plans as they are executed: what a plan reads more than once is computed once, and joins are made
-//! in memory where they fit.
+//! Plans as they are executed: what a plan reads more than once is computed once, and a plan that does
+//! not fit its memory is begun anew in ways that need less.
 //!
 //! DataFusion plans a common table expression anew wherever it is named. Here one that joins, groups
 //! or ranks, and is named more than once, is written to a file of the machine's temporary folder, which
-//! goes when the plan has ended. A hash join is quicker than one that sorts both sides, and cannot
-//! spill: where memory runs out, the plan begins anew with joins that do. Neither changes a row.
+//! goes when the plan has ended. Where memory runs out, every such expression is: the engine shares its
+//! memory out among the operators of a whole plan, however few of them work at a time, and those of a
+//! part are few. Last, joins are sorted, which spill, in the place of hashed ones, which are quicker and
+//! cannot. None of this changes a row.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{LogicalPlan, SubqueryAlias};
 use datafusion::prelude::ParquetReadOptions;
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
@@ -32,14 +36,32 @@ use crate::error::{Error, Result};
 /// Longer than any task takes to be told that it is over; what others hold is not waited for.
 const LETTING_GO: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// How a plan joins.
+/// The rows of a batch where memory is short.
+const NARROW: usize = 2048;
+
+/// How a plan is executed. Each way needs less memory than the one before it, and more time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Joins {
-    /// One side in memory, hashed.
-    Hashed,
-    /// Both sides sorted, which spills.
+enum Way {
+    /// Whole; of what is joined one side is in memory, hashed.
+    Whole,
+    /// In parts: what joins, groups or ranks under a name of its own is a part.
+    Parts,
+    /// In parts; both sides of a join are sorted.
     Sorted,
 }
+
+impl Way {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::Parts),
+            Self::Parts => Some(Self::Sorted),
+            Self::Sorted => None,
+        }
+    }
+}
+
+/// What was taken of a plan's rows, or the engine's error, with the plan to let go of.
+type Taken<T> = std::result::Result<T, (DataFusionError, SendableRecordBatchStream)>;
 
 /// A plan that has begun: its rows, and the files that it reads, which go with it.
 pub(super) struct Begun {
@@ -50,23 +72,47 @@ pub(super) struct Begun {
 impl Engine {
     /// Begins a plan, up to its first rows.
     pub(super) async fn begin(&self, frame: DataFrame, what: &str) -> Result<Begun> {
-        let (frame, files) = self.share(frame, what).await?;
-        let mut joins = Joins::Hashed;
+        let broke_off = format!("{what}: execution broke off");
+        let first = move |mut rows: SendableRecordBatchStream| {
+            let broke_off = broke_off.clone();
+            async move {
+                let first = tokio::spawn(async move { (rows.next().await, rows) }).await;
+                Ok(match first.map_err(|_| Error::bug(broke_off))? {
+                    (Some(Err(error)), rows) => Err((error, rows)),
+                    (first, rows) => Ok(futures::stream::iter(first).chain(rows).boxed()),
+                })
+            }
+            .boxed()
+        };
+        let (rows, files) = self.attempt(frame, what, first).await?;
+        Ok(Begun { rows, _files: files })
+    }
+
+    /// Executes a plan in one way after another, until memory suffices for what is taken of its rows.
+    async fn attempt<T: Send>(
+        &self,
+        frame: DataFrame,
+        what: &str,
+        take: impl Fn(SendableRecordBatchStream) -> BoxFuture<'static, Result<Taken<T>>> + Send + Sync,
+    ) -> Result<(T, Vec<TempPath>)> {
+        let frame = analyzed(frame).map_err(|error| translate(what, error))?;
+        let (mut frame, mut files) = self.share(frame, what, 2).await?;
+        let mut way = Way::Whole;
         loop {
-            let mut rows = started(frame.clone(), joins, what).await?;
-            let (first, rows) = tokio::spawn(async move { (rows.next().await, rows) })
-                .await
-                .map_err(|_| Error::bug(format!("{what}: execution broke off")))?;
-            match first {
-                Some(Err(error)) if joins == Joins::Hashed && is_exhausted(&error) => {
-                    joins = Joins::Sorted;
-                    self.released(rows).await;
-                }
-                Some(Err(error)) => return Err(translate(what, error)),
-                first => {
-                    let rows = futures::stream::iter(first).chain(rows).boxed();
-                    return Ok(Begun { rows, _files: files });
-                }
+            let rows = started(frame.clone(), way, what).await?;
+            let (error, rows) = match take(rows).await? {
+                Ok(taken) => return Ok((taken, files)),
+                Err(broken) => broken,
+            };
+            way = match way.next() {
+                Some(next) if is_exhausted(&error) => next,
+                _ => return Err(translate(what, error)),
+            };
+            self.released(rows).await;
+            if way == Way::Parts {
+                let (parts, further) = self.share(frame, what, 1).await?;
+                frame = parts;
+                files.extend(further);
             }
         }
     }
@@ -81,12 +127,17 @@ impl Engine {
         }
     }
 
-    /// The plan with everything in files that it would compute more than once.
-    async fn share(&self, frame: DataFrame, what: &str) -> Result<(DataFrame, Vec<TempPath>)> {
+    /// The plan with everything in files that it names so many times or more.
+    async fn share(
+        &self,
+        frame: DataFrame,
+        what: &str,
+        times: usize,
+    ) -> Result<(DataFrame, Vec<TempPath>)> {
         let (state, plan) = frame.into_parts();
         let (mut known, mut files) = (HashMap::new(), Vec::new());
-        for part in repeated(&plan).map_err(|error| translate(what, error))? {
-            let once = with(LogicalPlan::SubqueryAlias(part.clone()), &known)
+        for part in parts(&plan, times).map_err(|error| translate(what, error))? {
+            let once = with(part.input.as_ref().clone(), &known)
                 .map_err(|error| translate(what, error))?;
             let file = self.keep(DataFrame::new(state.clone(), once), what).await?;
             let path = file.to_string_lossy().into_owned();
@@ -102,61 +153,72 @@ impl Engine {
         Ok((DataFrame::new(state, plan), files))
     }
 
-    /// Writes the rows of a plan to a file of the temporary folder, their types as they are.
-    async fn keep(&self, frame: DataFrame, what: &str) -> Result<TempPath> {
+    /// Writes the rows of a plan, which may have parts of its own, to a file of the temporary folder,
+    /// their types as they are.
+    fn keep<'a>(&'a self, frame: DataFrame, what: &'a str) -> BoxFuture<'a, Result<TempPath>> {
         let schema = Arc::new(frame.schema().as_arrow().clone());
-        let refused = |error: &(dyn std::error::Error + 'static)| {
-            let place = std::env::temp_dir();
-            refused_by_disk(&place.display().to_string(), error).unwrap_or_else(|| {
-                Error::retry(format!("{what}: the temporary folder refused a file"))
-                    .help("check TMPDIR, then run the same command again")
-            })
-        };
-        let mut joins = Joins::Hashed;
-        'anew: loop {
-            let file = NamedTempFile::new().map_err(|error| refused(&error))?;
-            let handle: File = file.reopen().map_err(|error| refused(&error))?;
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::LZ4_RAW)
-                .set_max_row_group_row_count(Some(ROW_GROUP))
-                .build();
-            let mut writer = ArrowWriter::try_new(handle, Arc::clone(&schema), Some(properties))
-                .map_err(|error| refused(&error))?;
-            let mut rows = started(frame.clone(), joins, what).await?;
-            while let Some(batch) = rows.next().await {
-                let batch = match batch {
-                    Ok(batch) => batch,
-                    Err(error) if joins == Joins::Hashed && is_exhausted(&error) => {
-                        joins = Joins::Sorted;
-                        self.released(rows).await;
-                        continue 'anew;
-                    }
-                    Err(error) => return Err(translate(what, error)),
-                };
-                writer.write(&batch).map_err(|error| refused(&error))?;
-            }
-            writer.close().map_err(|error| refused(&error))?;
-            return Ok(file.into_temp_path());
-        }
+        let all = move |rows| write_all(rows, Arc::clone(&schema), what.to_owned()).boxed();
+        async move { Ok(self.attempt(frame, what, all).await?.0) }.boxed()
     }
 }
 
-/// The frame, to be planned with its joins made so.
-fn joined(frame: DataFrame, joins: Joins) -> DataFrame {
+/// Writes all rows to a new file of the temporary folder.
+async fn write_all(
+    mut rows: SendableRecordBatchStream,
+    schema: SchemaRef,
+    what: String,
+) -> Result<Taken<TempPath>> {
+    let refused = |error: &(dyn std::error::Error + 'static)| {
+        let place = std::env::temp_dir();
+        refused_by_disk(&place.display().to_string(), error).unwrap_or_else(|| {
+            Error::retry(format!("{what}: the temporary folder refused a file"))
+                .help("check TMPDIR, then run the same command again")
+        })
+    };
+    let file = NamedTempFile::new().map_err(|error| refused(&error))?;
+    let handle: File = file.reopen().map_err(|error| refused(&error))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::LZ4_RAW)
+        .set_max_row_group_row_count(Some(ROW_GROUP))
+        .build();
+    let mut writer =
+        ArrowWriter::try_new(handle, schema, Some(properties)).map_err(|error| refused(&error))?;
+    while let Some(batch) = rows.next().await {
+        match batch {
+            Ok(batch) => writer.write(&batch).map_err(|error| refused(&error))?,
+            Err(error) => return Ok(Err((error, rows))),
+        }
+    }
+    writer.close().map_err(|error| refused(&error))?;
+    Ok(Ok(file.into_temp_path()))
+}
+
+/// The frame with the types that its rows will have: a union's are not known before.
+fn analyzed(frame: DataFrame) -> datafusion::common::Result<DataFrame> {
+    let (state, plan) = frame.into_parts();
+    let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    Ok(DataFrame::new(state, plan))
+}
+
+/// The frame, to be planned for this way.
+fn planned_for(frame: DataFrame, way: Way) -> DataFrame {
     let (mut state, plan) = frame.into_parts();
     let options = state.config_mut().options_mut();
-    options.optimizer.prefer_hash_join = joins == Joins::Hashed;
-    if joins == Joins::Sorted {
+    options.optimizer.prefer_hash_join = way != Way::Sorted;
+    if way == Way::Sorted {
         // DataFusion hashes all the same where it plans for one thread.
         options.execution.target_partitions = options.execution.target_partitions.max(2);
+        // What a merge holds of each file that it reads.
+        let config = std::mem::take(state.config_mut());
+        *state.config_mut() = config.with_batch_size(NARROW);
     }
     DataFrame::new(state, plan)
 }
 
-/// Plans a frame with its joins, and starts it.
-async fn started(frame: DataFrame, joins: Joins, what: &str) -> Result<SendableRecordBatchStream> {
+/// Plans a frame for a way, and starts it.
+async fn started(frame: DataFrame, way: Way, what: &str) -> Result<SendableRecordBatchStream> {
     // A task of its own: planning recurses more deeply than the caller's stack may hold.
-    let planned = tokio::spawn(joined(frame, joins).execute_stream()).await;
+    let planned = tokio::spawn(planned_for(frame, way).execute_stream()).await;
     planned
         .map_err(|_| Error::bug(format!("{what}: planning broke off")))?
         .map_err(|error| translate(what, error))
@@ -166,12 +228,12 @@ fn is_exhausted(error: &DataFusionError) -> bool {
     matches!(root(error), DataFusionError::ResourcesExhausted(_))
 }
 
-/// The subqueries that a plan computes more than once and that are worth a file, each after those
+/// The subqueries that a plan names so many times or more and that are worth a file, each after those
 /// that it reads.
-fn repeated(plan: &LogicalPlan) -> datafusion::common::Result<Vec<SubqueryAlias>> {
+fn parts(plan: &LogicalPlan, times: usize) -> datafusion::common::Result<Vec<SubqueryAlias>> {
     let (mut order, mut named) = (Vec::new(), HashMap::<SubqueryAlias, usize>::new());
     visit(plan, &mut order, &mut named)?;
-    order.retain(|part| named.get(part).is_some_and(|times| *times > 1) && is_worth(part));
+    order.retain(|part| named.get(part).is_some_and(|found| *found >= times) && is_worth(part));
     Ok(order)
 }
 
@@ -201,9 +263,12 @@ fn visit(
     Ok(())
 }
 
-/// Whether a subquery does more than read and filter, can stand alone, and has columns that a file
-/// can have.
+/// Whether a subquery does more than read and filter, is no other name of one, can stand alone, and has
+/// columns that a file can have.
 fn is_worth(part: &SubqueryAlias) -> bool {
+    if matches!(*part.input, LogicalPlan::SubqueryAlias(_)) {
+        return false;
+    }
     let mut works = false;
     let walked = part.input.apply_with_subqueries(|plan| {
         works |= matches!(
@@ -269,12 +334,12 @@ mod tests {
     async fn what_is_named_twice_is_computed_once_and_nothing_changes() {
         let engine = Engine::new(&Options { threads: 2, memory: 1 << 30 }).unwrap();
         let frame = engine.sql(SQL, "a test").await.unwrap();
-        let parts = repeated(frame.logical_plan()).unwrap();
-        let names: Vec<&str> = parts.iter().map(|part| part.alias.table()).collect();
+        let twice = parts(frame.logical_plan(), 2).unwrap();
+        let names: Vec<&str> = twice.iter().map(|part| part.alias.table()).collect();
         assert_eq!(names, ["sums", "ranked"], "numbers is only read, total is named once");
-        let (shared, files) = engine.share(frame.clone(), "a test").await.unwrap();
+        let (shared, files) = engine.share(frame.clone(), "a test", 2).await.unwrap();
         assert_eq!(files.len(), 2);
-        assert!(repeated(shared.logical_plan()).unwrap().is_empty());
+        assert!(parts(shared.logical_plan(), 2).unwrap().is_empty());
         let paths: Vec<_> = files.iter().map(|file| file.to_path_buf()).collect();
         #[expect(clippy::disallowed_methods, reason = "as DataFusion itself does, to compare with")]
         let expected = frame.collect().await.unwrap();
@@ -293,11 +358,11 @@ mod tests {
             let engine = Engine::new(&Options { threads, memory: 1 << 30 }).unwrap();
             let sql = "SELECT a.n FROM (SELECT value AS n FROM generate_series(1, 9)) a \
                        JOIN (SELECT value AS n FROM generate_series(1, 9)) b ON a.n = b.n";
-            for (joins, expected) in
-                [(Joins::Hashed, "HashJoinExec"), (Joins::Sorted, "SortMergeJoinExec")]
+            for (way, expected) in
+                [(Way::Parts, "HashJoinExec"), (Way::Sorted, "SortMergeJoinExec")]
             {
                 let frame = engine.sql(sql, "a test").await.unwrap();
-                let plan = joined(frame, joins).create_physical_plan().await.unwrap();
+                let plan = planned_for(frame, way).create_physical_plan().await.unwrap();
                 let text = datafusion::physical_plan::displayable(plan.as_ref()).indent(false);
                 assert!(text.to_string().contains(expected), "{threads} threads: {text}");
             }
@@ -305,16 +370,23 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_hash_join_that_does_not_fit_is_known_by_its_error() {
-        let sql = "SELECT a.n FROM
-              (SELECT value AS n, repeat('a', 2000) || value AS text FROM generate_series(1, 30000)) a
-              JOIN (SELECT value AS n, repeat('b', 2000) || value AS text FROM generate_series(1, 30000)) b
-                ON a.n = b.n AND a.text <> b.text";
-        let narrow = Engine::new(&Options { threads: 2, memory: 40 << 20 }).unwrap();
+    async fn a_plan_that_does_not_fit_is_begun_anew_until_it_does() {
+        let sql = "WITH one AS (SELECT value AS n, repeat('a', 150) || value AS text
+                                FROM generate_series(1, 600000)),
+              other AS (SELECT value AS n, max(repeat('b', 150) || value) AS text
+                        FROM generate_series(1, 600000) GROUP BY value)
+              SELECT count(*) AS pairs, sum(octet_length(one.text || other.text)) AS bytes
+              FROM one JOIN other ON one.n = other.n AND one.text <> other.text";
+        let narrow = Engine::new(&Options { threads: 2, memory: 160 << 20 }).unwrap();
         let frame = narrow.sql(sql, "a test").await.unwrap();
-        let mut hashed = started(frame, Joins::Hashed, "a test").await.unwrap();
-        assert!(hashed.next().await.unwrap().is_err_and(|error| is_exhausted(&error)));
-        narrow.released(hashed).await;
+        let mut whole = started(frame.clone(), Way::Whole, "a test").await.unwrap();
+        assert!(whole.next().await.unwrap().is_err_and(|error| is_exhausted(&error)));
+        narrow.released(whole).await;
         assert_eq!(narrow.context().runtime_env().memory_pool.reserved(), 0);
+        let found = rows(&narrow, frame).await;
+        let wide = Engine::new(&Options { threads: 2, memory: 4 << 30 }).unwrap();
+        let frame = wide.sql(sql, "a test").await.unwrap();
+        assert!(found.contains("600000"), "{found}");
+        assert_eq!(found, rows(&wide, frame).await);
     }
 }
