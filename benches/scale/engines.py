@@ -69,6 +69,8 @@ class DuckDB:
         self.run(f'CREATE OR REPLACE VIEW "{name}" AS {sql}')
 
     def write(self, sql, key, path):
+        # DuckDB multiplies decimals of up to 18 digits in 64 bits, and stops where that is too few.
+        sql = re.sub(r"cast\(([ps]\.\w+) \* (\(?r\.)", r"cast(cast(\1 as decimal(20, 2)) * \2", sql)
         sql = re.sub(r"\* except \((\w+)\)", r"* EXCLUDE (\1)", sql)
         order = ", ".join(f'"{column}"' for column in key)
         self.run(f"COPY (SELECT * FROM ({sql}) ORDER BY {order}) TO '{path}' (FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE 122880)")
