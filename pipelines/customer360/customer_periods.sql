@@ -65,7 +65,8 @@ back as (
   select distinct period, period_start, golden_id from moves where movement = 'won_back'
 ),
 running as (
-  select period, period_start, golden_id, cast(minutes as decimal(16, 2)) as minutes,
+  select period, period_start, golden_id, revenue, purchases, cost,
+    cast(minutes as decimal(16, 2)) as minutes,
     cast(sum(minutes) over (partition by period, period_start order by golden_id asc
       rows between unbounded preceding and current row) as decimal(16, 2)) as through
   from dealt
@@ -82,28 +83,28 @@ pool as (
   where c.kind in ('service', 'labour', 'communication', 'hard') and m.golden_id is null
   group by p.period, p.period_start
 ),
-shared as (
-  select r.period, r.period_start, r.golden_id,
-    cast(s.cost * r.through / nullif(a.minutes, cast(0 as decimal(16, 2))) as decimal(18, 2))
-      - cast(s.cost * (r.through - r.minutes) / nullif(a.minutes, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as cost
+-- What each customer brought, and cost with its share.
+served as (
+  select r.period, r.period_start, r.golden_id, r.revenue, r.purchases,
+    cast(r.cost as decimal(18, 2)) + coalesce(
+      cast(s.cost * r.through / nullif(a.minutes, cast(0 as decimal(16, 2))) as decimal(18, 2))
+        - cast(s.cost * (r.through - r.minutes) / nullif(a.minutes, cast(0 as decimal(16, 2)))
+          as decimal(18, 2)), 0) as cost
   from running r
   join in_all a on a.period = r.period and a.period_start = r.period_start
-  join pool s on s.period = r.period and s.period_start = r.period_start
+  left join pool s on s.period = r.period and s.period_start = r.period_start
 ),
 facts as (
   select period, period_start, golden_id, revenue, purchases,
     cast(0 as bigint) as active, cast(0 as bigint) as lost, cast(0 as bigint) as back,
-    cast(null as decimal(18, 2)) as lost_revenue, cast(cost as decimal(18, 2)) as cost
-  from dealt
+    cast(null as decimal(18, 2)) as lost_revenue, cost
+  from served
   union all
   select period, period_start, golden_id, null, 0, 1, 0, 0, null, null from active
   union all
   select period, period_start, golden_id, null, 0, 0, 1, 0, lost_revenue, null from lost
   union all
   select period, period_start, golden_id, null, 0, 0, 0, 1, null, null from back
-  union all
-  select period, period_start, golden_id, null, 0, 0, 0, 0, null, cost from shared
 ),
 joined as (
   select period, period_start, golden_id,
@@ -116,12 +117,6 @@ joined as (
     cast(coalesce(sum(cost), 0) as decimal(18, 2)) as cost_to_serve
   from facts
   group by period, period_start, golden_id
-),
-stages_then as (
-  select p.period, p.period_start, s.golden_id, s.stage
-  from customer_stages s
-  join periods p on s.entered_on <= p.period_end
-    and (s.left_on is null or s.left_on > p.period_end)
 )
 select
   j.period,
@@ -140,5 +135,6 @@ select
   coalesce(s.stage, 'prospect') as stage
 from joined j
 join customer_economics e on e.golden_id = j.golden_id
-left join stages_then s on s.period = j.period and s.period_start = j.period_start
-  and s.golden_id = j.golden_id
+left join periods p on p.period = j.period and p.period_start = j.period_start
+left join customer_stages s on s.golden_id = j.golden_id and s.entered_on <= p.period_end
+  and (s.left_on is null or s.left_on > p.period_end)

@@ -23,5 +23,5 @@ pub use guard::refuse_unstable;
 pub use pairs::{PairConditions, PairPlan};
 pub use session::{Engine, Options, STACK, parse_size, run_blocking};
 pub use staging::{Attempt, Done, StagedTable, Staging};
-pub use store::{Created, Listed, Store};
+pub use store::{Created, Listed, Store, refused_by_disk};
 pub use write::{WriteOptions, Written};

@@ -108,6 +108,7 @@ impl Engine {
                 Some(next) if is_exhausted(&error) => next,
                 _ => return Err(translate(what, error)),
             };
+            tracing::debug!(?way, "{what}: more than its memory, begun anew");
             self.released(rows).await;
             if way == Way::Parts {
                 let (parts, further) = self.share(frame, what, 1).await?;

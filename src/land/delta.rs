@@ -17,7 +17,7 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Store, Written};
+use crate::engine::{Store, Written, refused_by_disk};
 use crate::error::{Error, Result};
 
 pub use super::standing::{files, kept};
@@ -286,6 +286,9 @@ fn log_store(warehouse: &Store, table: &str) -> Result<deltalake::logstore::LogS
 fn failed(warehouse: &Store, table: &str, doing: &str, error: &DeltaTableError) -> Error {
     // Delta's errors may quote rows: only what is certain not to is passed on.
     let place = warehouse.url_of(&folder(table));
+    if let Some(refused) = refused_by_disk(&place, error) {
+        return refused;
+    }
     match error {
         DeltaTableError::InvalidVersion(version) => Error::data(format!(
             "{place}: version {version} cannot be read"
@@ -507,4 +510,21 @@ pub fn arrow_schema(delta: &DeltaTable) -> Result<Arc<Schema>> {
         .try_into_arrow()
         .map_err(|_| Error::data("a Delta table with a column that Arrow cannot hold"))?;
     Ok(Arc::new(schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_under_whatever_the_log_makes_of_it() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(folder.path().to_str().unwrap()).unwrap();
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let source = object_store::Error::Generic { store: "disk", source: Box::new(full) };
+        let source = deltalake::kernel::transaction::TransactionError::ObjectStore { source };
+        let error = failed(&store, "t", "change", &DeltaTableError::Transaction { source });
+        assert!(error.to_string().contains("no room"), "{error}");
+        assert_eq!(error.kind(), crate::error::Kind::Retry);
+    }
 }
