@@ -1,6 +1,7 @@
 //! The DataFusion session: threads, memory pool, spill, functions, and SQL in and batches out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -80,6 +81,8 @@ const MERGED: usize = 8;
 pub struct Engine {
     context: SessionContext,
     options: Options,
+    /// Whether a plan did not fit in memory as a whole.
+    short: AtomicBool,
 }
 
 impl Engine {
@@ -120,7 +123,7 @@ impl Engine {
         for function in crate::functions::all() {
             context.register_udf(function);
         }
-        Ok(Self { context, options: options.clone() })
+        Ok(Self { context, options: options.clone(), short: AtomicBool::new(false) })
     }
 
     /// How the engine runs.
@@ -130,6 +133,15 @@ impl Engine {
 
     pub(super) fn context(&self) -> &SessionContext {
         &self.context
+    }
+
+    /// Whether memory did not suffice for a plan as a whole.
+    pub(super) fn is_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_short(&self) {
+        self.short.store(true, Ordering::Relaxed);
     }
 
     /// A copy of the session's state, to plan expressions with.

@@ -5,8 +5,9 @@
 //! or ranks, and is named more than once, is written to a file of the machine's temporary folder, which
 //! goes when the plan has ended. Where memory runs out, every such expression is: the engine shares its
 //! memory out among the operators of a whole plan, however few of them work at a time, and those of a
-//! part are few. Last, joins are sorted, which spill, in the place of hashed ones, which are quicker and
-//! cannot. None of this changes a row.
+//! part are few; later plans of the session begin so, for one that fails may fail late. Last, joins are
+//! sorted, which spill, in the place of hashed ones, which are quicker and cannot. None of this changes
+//! a row.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -98,6 +99,10 @@ impl Engine {
         let frame = analyzed(frame).map_err(|error| translate(what, error))?;
         let (mut frame, mut files) = self.share(frame, what, 2).await?;
         let mut way = Way::Whole;
+        if self.is_short() {
+            way = Way::Parts;
+            frame = self.in_parts(frame, what, &mut files).await?;
+        }
         loop {
             let rows = started(frame.clone(), way, what).await?;
             let (error, rows) = match take(rows).await? {
@@ -111,11 +116,22 @@ impl Engine {
             tracing::debug!(?way, "{what}: more than its memory, begun anew");
             self.released(rows).await;
             if way == Way::Parts {
-                let (parts, further) = self.share(frame, what, 1).await?;
-                frame = parts;
-                files.extend(further);
+                self.set_short();
+                frame = self.in_parts(frame, what, &mut files).await?;
             }
         }
+    }
+
+    /// The plan with all that is worth it in files.
+    async fn in_parts(
+        &self,
+        frame: DataFrame,
+        what: &str,
+        files: &mut Vec<TempPath>,
+    ) -> Result<DataFrame> {
+        let (frame, further) = self.share(frame, what, 1).await?;
+        files.extend(further);
+        Ok(frame)
     }
 
     /// Lets go of a plan, and waits until its tasks have let go of their memory, which the next needs.

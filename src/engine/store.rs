@@ -404,10 +404,7 @@ fn answer(error: &object_store::Error) -> String {
 
 /// What a disk refused for a reason that stays until somebody removes it, if the error is of that
 /// kind: rights, a full disk, a file where a folder must be. Its text names no path of its own.
-pub fn refused_by_disk(
-    what: &str,
-    error: &(dyn std::error::Error + 'static),
-) -> Option<Error> {
+pub fn refused_by_disk(what: &str, error: &(dyn std::error::Error + 'static)) -> Option<Error> {
     use std::io::ErrorKind as K;
     let (mut cause, mut kind) = (Some(error), None);
     while let Some(error) = cause {
