@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     CutBefore,
     /// The store refuses it for now.
     Refused503,
+    /// The store never sees it, and no answer comes.
+    Held,
+    /// The store applies it, and no answer comes.
+    AppliedThenHeld,
 }
 
 /// What is wrong with many requests.
@@ -65,7 +69,7 @@ pub(crate) enum Weather {
     Expired(u64),
 }
 
-/// Every fault.
+/// Every fault that ends.
 const FAULTS: [Fault; 5] = [
     Fault::AppliedThenCut,
     Fault::AppliedThen500,
@@ -84,6 +88,9 @@ pub(crate) struct Proxy {
 struct State {
     mutations: u64,
     armed: Option<(u64, Fault)>,
+    /// The request that met the last fault, and whether it is held.
+    met_at: String,
+    held: bool,
     delay: Duration,
     weather: Option<Weather>,
     /// All requests since the weather changed, and those of them that met it.
@@ -110,6 +117,8 @@ impl Default for State {
         Self {
             mutations: 0,
             armed: None,
+            met_at: String::new(),
+            held: false,
             delay: Duration::ZERO,
             weather: None,
             requests: 0,
@@ -140,6 +149,7 @@ impl Proxy {
         let mut state = self.state.lock().unwrap();
         state.mutations = 0;
         state.armed = armed;
+        state.held = false;
     }
 
     /// Holds every request back for this long.
@@ -170,6 +180,12 @@ impl Proxy {
         self.state.lock().unwrap().mutations
     }
 
+    /// The request that is held, once it is.
+    pub(crate) fn held(&self) -> Option<String> {
+        let state = self.state.lock().unwrap();
+        state.held.then(|| state.met_at.clone())
+    }
+
     /// True if the armed fault has happened.
     pub(crate) fn has_fired(&self) -> bool {
         self.state.lock().unwrap().armed.is_none()
@@ -184,7 +200,11 @@ impl State {
         }
         self.mutations += 1;
         let due = self.armed.is_some_and(|(n, _)| n == self.mutations);
-        if due { self.armed.take().map(|(_, fault)| fault) } else { None }
+        if !due {
+            return None;
+        }
+        self.met_at = format!("{} {}", request.method(), request.uri());
+        self.armed.take().map(|(_, fault)| fault)
     }
 }
 
@@ -242,6 +262,13 @@ async fn answer(
         }
         Some(Fault::CutBefore) => Err(Cut),
         Some(Fault::Refused503) => Ok(error(StatusCode::SERVICE_UNAVAILABLE)),
+        Some(held @ (Fault::Held | Fault::AppliedThenHeld)) => {
+            if held == Fault::AppliedThenHeld {
+                drained(forward().await?).await?;
+            }
+            state.lock().unwrap().held = true;
+            std::future::pending().await
+        }
     }
 }
 
@@ -472,6 +499,7 @@ fn each_fault_is_what_it_says() {
             Fault::AppliedTwice => (false, true, true, 2),
             Fault::CutBefore => (false, false, false, 2),
             Fault::Refused503 => (true, false, true, 3),
+            Fault::Held | Fault::AppliedThenHeld => unreachable!("not one that ends"),
         };
         assert_eq!(seen, expected, "{fault:?}");
         put(format!("{fault:?}/third")).unwrap();

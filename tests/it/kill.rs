@@ -1,9 +1,9 @@
-//! Runs killed (SIGKILL) at any moment, then run again: the same tables, one commit a run, and
-//! nothing left behind that harms the next run.
+//! Runs killed (SIGKILL) at any moment and at named points, then run again: the same tables, one commit
+//! a run, and nothing left behind that harms the next run.
 
 use std::time::Duration;
 
-use crate::fault::Proxy;
+use crate::fault::{Fault, Proxy};
 use crate::program::{Project, Seeded, UP_TO_LAND};
 use crate::store::{Place, Store};
 use crate::warehouse::Warehouse;
@@ -27,6 +27,40 @@ fn a_killed_run_on_s3_is_run_again_to_the_same() {
     let proxy = Proxy::start(store.address());
     proxy.delay(Duration::from_millis(2));
     walk(&store, Some(&proxy), kills().div_ceil(5));
+}
+
+/// The named points: each request that changes something, before the store sees it and after it was
+/// applied. So many of them as a fifth of the kills.
+#[test]
+fn a_run_killed_at_a_request_is_run_again_to_the_same() {
+    let (project, store) = (Project::tiny(), Store::s3());
+    let dates = project.dates();
+    let proxy = Proxy::start(store.address());
+    let before = store.place();
+    project.run(&before, &dates[0], &[]).expect(0, "published");
+    let place = store.place_like(&before).through(proxy.address());
+    proxy.arm(None);
+    project.run(&place, &dates[1], &[]).expect(0, "published");
+    let (requests, expected) = (proxy.mutations(), Warehouse::at(&place).state(&[]));
+    let points = (1..=requests).flat_map(|n| [(n, Fault::Held), (n, Fault::AppliedThenHeld)]);
+    // Odd, so that both have their turn.
+    let step = (2 * requests).div_ceil(kills().div_ceil(5)).max(1) as usize | 1;
+    let mut killed = 0;
+    for (n, fault) in points.step_by(step) {
+        let place = store.place_like(&before).through(proxy.address());
+        proxy.arm(Some((n, fault)));
+        let due = project.run_and_kill_once(&place, &dates[1], || proxy.held().is_some());
+        assert!(due, "{fault:?} at {n} of {requests}: never met");
+        let at = proxy.held().unwrap_or_default();
+        proxy.arm(None);
+        project.run(&place, &dates[1], &[]).expect(0, "");
+        assert_eq!(Warehouse::at(&place).state(&[]), expected, "{fault:?} at {n}, {at}");
+        project.run(&place, &dates[1], &[]).expect(0, "unchanged");
+        killed += 1;
+        place.remove();
+    }
+    eprintln!("killed at {killed} of {} points", 2 * requests);
+    assert!(killed * 5 >= kills().min(2 * requests), "only {killed} points were tried");
 }
 
 /// Kills whole runs and runs that only publish, of the first date over nothing and of the second

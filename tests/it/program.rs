@@ -145,6 +145,24 @@ impl Project {
         !ended
     }
 
+    /// Runs a date and kills it (SIGKILL) once it is due; gives whether it had not ended before.
+    pub(crate) fn run_and_kill_once(
+        &self,
+        place: &Place,
+        date: &str,
+        due: impl Fn() -> bool,
+    ) -> bool {
+        let mut running = self.start(place, date, &[]);
+        let mut ended = false;
+        while !ended && !due() {
+            std::thread::sleep(Duration::from_millis(1));
+            ended = running.child.try_wait().unwrap().is_some();
+        }
+        running.child.kill().unwrap();
+        running.child.wait().unwrap();
+        !ended
+    }
+
     /// The program, in this folder, with no settings but what the place asks for.
     pub(crate) fn command(&self, place: &Place) -> Command {
         let built = || env!("CARGO_BIN_EXE_simurgh").into();
