@@ -90,9 +90,9 @@ served as (
       cast(s.cost * r.through / nullif(a.minutes, cast(0 as decimal(16, 2))) as decimal(18, 2))
         - cast(s.cost * (r.through - r.minutes) / nullif(a.minutes, cast(0 as decimal(16, 2)))
           as decimal(18, 2)), 0) as cost
-  from running r
-  join in_all a on a.period = r.period and a.period_start = r.period_start
-  left join pool s on s.period = r.period and s.period_start = r.period_start
+  from in_all a
+  left join pool s on s.period = a.period and s.period_start = a.period_start
+  join running r on r.period = a.period and r.period_start = a.period_start
 ),
 facts as (
   select period, period_start, golden_id, revenue, purchases,
@@ -133,8 +133,8 @@ select
   j.cost_to_serve,
   $reporting_currency as currency,
   coalesce(s.stage, 'prospect') as stage
-from joined j
+from periods p
+right join joined j on j.period = p.period and j.period_start = p.period_start
 join customer_economics e on e.golden_id = j.golden_id
-left join periods p on p.period = j.period and p.period_start = j.period_start
 left join customer_stages s on s.golden_id = j.golden_id and s.entered_on <= p.period_end
   and (s.left_on is null or s.left_on > p.period_end)

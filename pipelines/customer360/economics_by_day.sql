@@ -19,7 +19,7 @@ sums as (
     sum(d.recurring_revenue) as recurring_revenue,
     sum(d.gross_profit) as gross_profit,
     sum(d.service_cost + d.labour_cost + d.communication_cost + d.hard_cost) as cost,
-    sum(d.agent_minutes) as minutes,
+    cast(sum(d.agent_minutes) as decimal(16, 2)) as minutes,
     sum(d.purchases) as purchases,
     sum(d.lines_without_rate) as lines_without_rate,
     sum(case when d.day > p.day - 365 then d.revenue end) as revenue_365,
@@ -29,8 +29,8 @@ sums as (
     sum(case when d.day > p.day - 365 then d.labour_cost end) as labour_365,
     sum(case when d.day > p.day - 365 then d.communication_cost end) as communication_365,
     sum(case when d.day > p.day - 365 then d.hard_cost end) as hard_365,
-    sum(case when d.day > p.day - 365 then d.agent_minutes else cast(0 as decimal(18, 2)) end)
-      as minutes_365,
+    cast(sum(case when d.day > p.day - 365 then d.agent_minutes else cast(0 as decimal(18, 2)) end)
+      as decimal(16, 2)) as minutes_365,
     sum(case when d.day > p.day - 365 then d.purchases end) as purchases_365,
     sum(case when d.day > p.day - 90 then d.revenue end) as revenue_90,
     sum(case when d.day > p.day - 180 and d.day <= p.day - 90 then d.revenue end)
@@ -42,11 +42,7 @@ sums as (
   group by p.day, d.golden_id
 ),
 running as (
-  select
-    day,
-    golden_id,
-    cast(minutes as decimal(16, 2)) as minutes,
-    cast(minutes_365 as decimal(16, 2)) as minutes_365,
+  select *,
     cast(sum(minutes) over (partition by day order by golden_id asc
       rows between unbounded preceding and current row) as decimal(16, 2)) as through,
     cast(sum(minutes_365) over (partition by day order by golden_id asc
@@ -77,28 +73,28 @@ pool as (
   where c.kind in ('service', 'labour', 'communication', 'hard') and m.golden_id is null
   group by p.day
 ),
-shared as (
+-- With its share of what names no known customer.
+charged as (
   select
-    r.day,
-    r.golden_id,
+    r.*,
     cast(p.cost * r.through / nullif(a.minutes, cast(0 as decimal(16, 2))) as decimal(18, 2))
       - cast(p.cost * (r.through - r.minutes) / nullif(a.minutes, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as cost,
+        as decimal(18, 2)) as shared_cost,
     cast(p.service_365 * r.through_365 / nullif(a.minutes_365, cast(0 as decimal(16, 2))) as decimal(18, 2))
       - cast(p.service_365 * (r.through_365 - r.minutes_365) / nullif(a.minutes_365, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as service_365,
+        as decimal(18, 2)) as shared_service,
     cast(p.labour_365 * r.through_365 / nullif(a.minutes_365, cast(0 as decimal(16, 2))) as decimal(18, 2))
       - cast(p.labour_365 * (r.through_365 - r.minutes_365) / nullif(a.minutes_365, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as labour_365,
+        as decimal(18, 2)) as shared_labour,
     cast(p.communication_365 * r.through_365 / nullif(a.minutes_365, cast(0 as decimal(16, 2))) as decimal(18, 2))
       - cast(p.communication_365 * (r.through_365 - r.minutes_365) / nullif(a.minutes_365, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as communication_365,
+        as decimal(18, 2)) as shared_communication,
     cast(p.hard_365 * r.through_365 / nullif(a.minutes_365, cast(0 as decimal(16, 2))) as decimal(18, 2))
       - cast(p.hard_365 * (r.through_365 - r.minutes_365) / nullif(a.minutes_365, cast(0 as decimal(16, 2)))
-        as decimal(18, 2)) as hard_365
-  from running r
-  join in_all a on a.day = r.day
-  join pool p on p.day = r.day
+        as decimal(18, 2)) as shared_hard
+  from in_all a
+  left join pool p on p.day = a.day
+  join running r on r.day = a.day
 ),
 paid as (
   select p.day, m.golden_id,
@@ -125,16 +121,16 @@ totals as (
     coalesce(s.discounts, 0) as discounts,
     coalesce(s.recurring_revenue, 0) as recurring_revenue,
     cast(coalesce(s.gross_profit, 0) as decimal(18, 2)) as gross_profit,
-    cast(coalesce(s.cost, 0) + coalesce(h.cost, 0) as decimal(18, 2)) as cost_to_serve,
+    cast(coalesce(s.cost, 0) + coalesce(s.shared_cost, 0) as decimal(18, 2)) as cost_to_serve,
     cast(coalesce(s.revenue_365, 0) as decimal(18, 2)) as revenue_365,
     coalesce(s.recurring_revenue_365, 0) as recurring_revenue_365,
     cast(coalesce(s.gross_profit_365, 0) as decimal(18, 2)) as gross_profit_365,
-    cast(coalesce(s.service_365, 0) + coalesce(h.service_365, 0) as decimal(18, 2))
+    cast(coalesce(s.service_365, 0) + coalesce(s.shared_service, 0) as decimal(18, 2))
       as service_365,
-    cast(coalesce(s.labour_365, 0) + coalesce(h.labour_365, 0) as decimal(18, 2)) as labour_365,
-    cast(coalesce(s.communication_365, 0) + coalesce(h.communication_365, 0) as decimal(18, 2))
+    cast(coalesce(s.labour_365, 0) + coalesce(s.shared_labour, 0) as decimal(18, 2)) as labour_365,
+    cast(coalesce(s.communication_365, 0) + coalesce(s.shared_communication, 0) as decimal(18, 2))
       as communication_365,
-    cast(coalesce(s.hard_365, 0) + coalesce(h.hard_365, 0) as decimal(18, 2)) as hard_365,
+    cast(coalesce(s.hard_365, 0) + coalesce(s.shared_hard, 0) as decimal(18, 2)) as hard_365,
     cast(coalesce(s.revenue_90, 0) as decimal(18, 2)) as revenue_90,
     cast(coalesce(s.revenue_90_before, 0) as decimal(18, 2)) as revenue_90_before,
     coalesce(s.purchases, 0) as purchases,
@@ -146,8 +142,7 @@ totals as (
     coalesce(s.lines_without_rate, 0) as lines_without_rate
   from customers c
   cross join profile_days p
-  left join sums s on s.golden_id = c.golden_id and s.day = p.day
-  left join shared h on h.golden_id = c.golden_id and h.day = p.day
+  left join charged s on s.golden_id = c.golden_id and s.day = p.day
   left join paid d on d.golden_id = c.golden_id and d.day = p.day
   left join referred r on r.golden_id = c.golden_id
 ),
