@@ -12,9 +12,11 @@
 //! | `content` | what values look like |
 //! | `decide` | meanings, of names and content together |
 //! | `plain` | names for SQL, of what columns are called |
+//! | `compared` | how a column is compared by itself, by its meaning |
 //! | `settings` | meanings to SQL of records, blocking rules, comparisons, survivorship |
 //! | `write` | a proposal as a pipeline file, commented |
 
+mod compared;
 mod content;
 mod decide;
 mod names;
