@@ -369,9 +369,10 @@ impl<'a> Forest<'a> {
 
     fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
         let (small, large) = if self.size(l) <= self.size(r) { (l, r) } else { (r, l) };
+        if strength == Strength::Steward {
+            return self.are_different(small, large).then_some(Refusal::Different);
+        }
         match self.never(small, large) {
-            Some(Refusal::Different) => return Some(Refusal::Different),
-            _ if strength == Strength::Steward => return None,
             Some(refusal) => return Some(refusal),
             None if strength == Strength::Rule => return None,
             None => {}
@@ -399,11 +400,7 @@ impl<'a> Forest<'a> {
 
     /// What keeps two groups apart however well they match.
     fn never(&mut self, small: u32, large: u32) -> Option<Refusal> {
-        if !self.apart.is_empty()
-            && self.links(small, large, 1, |forest, row| {
-                forest.apart.get(&row).map_or(&[], Vec::as_slice)
-            }) > 0
-        {
+        if self.are_different(small, large) {
             return Some(Refusal::Different);
         }
         // The first rule in the settings, whatever order signatures are in.
@@ -416,6 +413,14 @@ impl<'a> Forest<'a> {
         let twice = &self.sources[large as usize];
         let source = self.sources[small as usize].iter().find(|source| twice.contains(source));
         source.map(|source| Refusal::DuplicateFree(*source))
+    }
+
+    /// Whether a steward keeps a row of one group from a row of the other.
+    fn are_different(&mut self, small: u32, large: u32) -> bool {
+        !self.apart.is_empty()
+            && self.links(small, large, 1, |forest, row| {
+                forest.apart.get(&row).map_or(&[], Vec::as_slice)
+            }) > 0
     }
 
     fn rows(&self, root: u32) -> &[u32] {
