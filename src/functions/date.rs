@@ -110,12 +110,14 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
             }
         }
         (None, 3) if first.1 == 4 => (first.0, second.0, third.0, None),
-        (None, 3) if third.1 == 4 => {
-            let swapped = (second.0 > 12 || month_first) && first.0 <= 12;
-            let (day, month) = if swapped { (second.0, first.0) } else { (first.0, second.0) };
-            (third.0, month, day, None)
-        }
-        (None, 1) if first.1 == 8 => eight_digits(first.0, month_first),
+        (None, 3) if third.1 == 4 => year_last([first.0, second.0, third.0], month_first),
+        (None, 1) if first.1 == 8 => match eight_digits(first.0) {
+            written @ [_, _, year] if WHOLE_YEARS.contains(&year) => {
+                year_last(written, month_first)
+            }
+            // Any other year that is written last stands in the day's place here, and is no day.
+            [year, month, day] => (year, month, day, None),
+        },
         _ => return None,
     };
     let calendar = match (by_name, hinted) {
@@ -127,21 +129,25 @@ pub fn date_parse(text: &str, hint: Option<&str>) -> Option<civil::Date> {
     to_gregorian(calendar, year, u8::try_from(month).ok()?, u8::try_from(day).ok()?)
 }
 
-/// Year, month and day of eight digits: year first; year last where the year is one of
-/// [`WHOLE_YEARS`] and a year first would leave no month, as it then always does: no such century
-/// has a number of 12 or less.
-fn eight_digits(digits: i32, month_first: bool) -> (i32, i32, i32, Option<Calendar>) {
-    let (year, month, day) = (digits / 10_000, digits / 100 % 100, digits % 100);
-    if (1..=12).contains(&month) {
-        return (year, month, day, None);
-    }
-    let (first, second, last) = (digits / 1_000_000, digits / 10_000 % 100, digits % 10_000);
-    if !WHOLE_YEARS.contains(&last) {
-        return (year, month, day, None);
-    }
+/// Year, month and day of three numbers, the year last.
+fn year_last(
+    [first, second, year]: [i32; 3],
+    month_first: bool,
+) -> (i32, i32, i32, Option<Calendar>) {
     let swapped = (second > 12 || month_first) && first <= 12;
     let (day, month) = if swapped { (second, first) } else { (first, second) };
-    (last, month, day, None)
+    (year, month, day, None)
+}
+
+/// Eight digits as three numbers, in the order in which they are written: the year first, but last
+/// where a year first would leave a month over 12 and both numbers before a last one may be days.
+/// A year last so has four digits that begin with 13 or more.
+pub(crate) fn eight_digits(digits: i32) -> [i32; 3] {
+    let (first, second, year) = (digits / 1_000_000, digits / 10_000 % 100, digits % 10_000);
+    if year / 100 > 12 && first < 32 && second < 32 {
+        return [first, second, year];
+    }
+    [digits / 10_000, digits / 100 % 100, digits % 100]
 }
 
 fn read_hint(hint: Option<&str>) -> Option<(bool, Option<Calendar>)> {
@@ -317,6 +323,7 @@ mod tests {
             ("09032024", Some("mdy"), Some("2024-09-03")),
             ("12252019", None, Some("2019-12-25")),
             ("20241301", None, None),
+            ("25051365", None, None),
             ("٩/٣/٢٠٢٤", None, Some("2024-03-09")),
             ("3/25/2024", None, Some("2024-03-25")),
             ("25/3/2024", Some("mdy"), Some("2024-03-25")),

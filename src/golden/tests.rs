@@ -1,5 +1,8 @@
-//! Golden records as a whole: examples that show each promise, and properties over random
-//! records and members.
+//! Golden records as a whole: examples that show each promise; in files of their own, relations,
+//! and properties over random records and members.
+
+mod properties;
+mod relations;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +14,6 @@ use arrow::array::{
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::util::display::array_value_to_string;
-use proptest::prelude::*;
 
 use super::*;
 use crate::tables;
@@ -102,6 +104,18 @@ fn settings(attributes: &[(&str, &str, &[&str])]) -> Golden {
         relations: Vec::new(),
         trust: indexmap::IndexMap::new(),
         overrides: None,
+    }
+}
+
+fn relation(kind: &str) -> Relation {
+    Relation {
+        kind: kind.to_owned(),
+        share: Vec::new(),
+        reference: None,
+        to_source: None,
+        inverse: false,
+        from_kind: None,
+        max_group: 3,
     }
 }
 
@@ -256,73 +270,6 @@ fn customers_keep_types_and_count_members() {
     assert_eq!(row("first_seen", 0).as_deref(), Some("1970-01-03T00:00:00Z"));
     assert_eq!(row("last_updated", 0).as_deref(), Some("1970-01-05T00:00:00Z"));
     assert_eq!(row("last_updated", 1), None);
-}
-
-fn relation(kind: &str) -> Relation {
-    Relation {
-        kind: kind.to_owned(),
-        share: Vec::new(),
-        reference: None,
-        to_source: None,
-        inverse: false,
-        from_kind: None,
-        max_group: 3,
-    }
-}
-
-fn related(given: &[Given], relation: Relation) -> (Vec<[String; 4]>, Vec<String>) {
-    let settings = Golden { relations: vec![relation], ..settings(&[]) };
-    let tables = survived(&[records(given)], &[members(given)], &settings).unwrap();
-    let batch = &tables.relations[0];
-    let names = ["golden_id", "relation", "other_golden_id", "evidence"];
-    let row = |row| names.map(|name| cell(batch, name, row).unwrap());
-    ((0..batch.num_rows()).map(row).collect(), tables.warnings)
-}
-
-#[test]
-fn customers_that_share_known_attributes_are_related() {
-    let home = |id, customer, city| Given {
-        street: Some("1 Nile"),
-        city,
-        ..given("crm", id, customer, 1)
-    };
-    let rows = [
-        home(1, 2, Some("Cairo")),
-        home(2, 1, Some("Cairo")),
-        home(3, 3, None),
-        home(4, 4, None),
-        home(5, 5, Some("Giza")),
-        home(6, 6, Some("Giza")),
-        home(7, 7, Some("Giza")),
-        home(8, 8, Some("Giza")),
-    ];
-    let share = vec!["street".to_owned(), "city".to_owned()];
-    let (found, warnings) = related(&rows, Relation { share, ..relation("household") });
-    assert_eq!(found, [["g01", "household", "g02", "shares street, city"].map(str::to_owned)]);
-    assert_eq!(warnings.len(), 1, "the four in Giza are left out, and that is said");
-    assert!(!warnings[0].contains("Giza"));
-}
-
-#[test]
-fn customers_whose_records_name_each_other_are_related() {
-    let rows = [
-        Given { account: Some(9), ..given("crm", 1, 1, 1) },
-        Given { account: Some(9), ..given("crm", 2, 1, 1) },
-        Given { account: Some(7), ..given("crm", 3, 2, 1) },
-        given("firms", 9, 5, 1),
-        Given { account: Some(9), ..given("firms", 8, 5, 1) },
-    ];
-    let reference = Relation {
-        reference: Some("account_id".to_owned()),
-        to_source: Some("firms".to_owned()),
-        ..relation("works_for")
-    };
-    let (found, warnings) = related(&rows, reference.clone());
-    let expected = ["g01", "works_for", "g05", "crm:R01 account_id"].map(str::to_owned);
-    assert_eq!(found, [expected]);
-    assert_eq!(warnings.len(), 1, "R07 is nobody");
-    let (found, _) = related(&rows, Relation { inverse: true, ..reference });
-    assert_eq!(found[0][0], "g05");
 }
 
 #[test]
@@ -556,95 +503,4 @@ fn no_records_give_empty_tables() {
     let (customers, lineage, relations) = made(&[], &settings(&[]));
     assert_eq!((customers.num_rows(), lineage.num_rows(), relations.num_rows()), (0, 0, 0));
     assert_eq!(customers.num_columns(), 12);
-}
-
-fn any_records() -> impl Strategy<Value = Vec<Given>> {
-    let text = || prop::option::of(prop::sample::select(vec!["a", "bb", "cc", "ddd"]));
-    let source = prop::sample::select(vec!["books", "crm", "shop"]);
-    let day = prop::option::of(0_i64..3);
-    let one = (source, 0_u32..6, day, text(), text(), text(), prop::option::of(0_i64..3));
-    prop::collection::vec(one, 1..24).prop_map(|rows| {
-        let row = |(at, (source, customer, day, email, street, city, employees))| Given {
-            source,
-            id: at as u32,
-            customer,
-            day,
-            email,
-            street,
-            city,
-            employees,
-            account: None,
-        };
-        rows.into_iter().enumerate().map(row).collect()
-    })
-}
-
-fn any_settings() -> impl Strategy<Value = Golden> {
-    let plain = RULES.iter().map(|rule| rule.name);
-    let plain = plain.filter(|name| !["expression", "trust"].contains(name));
-    let rule = || prop::sample::select(plain.clone().collect::<Vec<_>>());
-    (rule(), rule(), rule()).prop_map(|(email, address, default)| {
-        let attributes: &[(&str, &str, &[&str])] =
-            &[("email", email, &[]), ("address", address, &["city", "street"])];
-        Golden { default_rule: default.to_owned(), ..settings(attributes) }
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn every_known_value_has_one_winner_which_is_golden(rows in any_records(), settings in any_settings()) {
-        let (customers, lineage, _) = made(&rows, &settings);
-        let golden: BTreeMap<String, usize> =
-            (0..customers.num_rows()).map(|row| (cell(&customers, "golden_id", row).unwrap(), row)).collect();
-        let mut winners: BTreeMap<(String, String), Vec<Option<String>>> = BTreeMap::new();
-        let mut known = 0;
-        for row in 0..lineage.num_rows() {
-            let text = |name| cell(&lineage, name, row);
-            let key = (text("golden_id").unwrap(), text("attribute").unwrap());
-            let won = winners.entry(key).or_default();
-            if lineage.column_by_name("won").unwrap().as_boolean().value(row) {
-                won.push(text("value"));
-            }
-            known += usize::from(text("value").is_some());
-        }
-        for ((golden_id, attribute), won) in &winners {
-            prop_assert_eq!(won.len(), 1, "{} {}", golden_id, attribute);
-            prop_assert_eq!(&won[0], &cell(&customers, attribute, golden[golden_id]));
-        }
-        // Nothing is lost: each known value has its row, and each golden value its lineage.
-        let count = |given: &Given| {
-            usize::from(given.email.is_some()) + usize::from(given.street.is_some())
-                + usize::from(given.city.is_some()) + 3 * usize::from(given.employees.is_some())
-        };
-        prop_assert_eq!(known, rows.iter().map(count).sum::<usize>());
-        for attribute in ["email", "street", "city", "employees", "birth_date", "credit"] {
-            for (golden_id, &row) in &golden {
-                if cell(&customers, attribute, row).is_some() {
-                    prop_assert!(winners.contains_key(&(golden_id.clone(), attribute.to_owned())));
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn the_order_of_rows_and_batches_never_shows(
-        rows in any_records(), settings in any_settings(), seed in any::<u64>(), cut in 0_usize..24
-    ) {
-        let share = vec!["email".to_owned()];
-        let settings = Golden { relations: vec![Relation { share, ..relation("household") }], ..settings };
-        let straight = made(&rows, &settings);
-        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
-        order.sort_by_key(|&row| (u64::from(row) + 1).wrapping_mul(seed | 1));
-        let shuffled = |batch: &RecordBatch| take_record_batch(batch, &UInt32Array::from(order.clone())).unwrap();
-        let cut = cut.min(rows.len());
-        let halves = |batch: RecordBatch| [batch.slice(0, cut), batch.slice(cut, batch.num_rows() - cut)];
-        let tables = survived(
-            &halves(shuffled(&records(&rows))), &halves(shuffled(&members(&rows))), &settings
-        ).unwrap();
-        prop_assert_eq!(&tables.customers[0], &straight.0);
-        prop_assert_eq!(&tables.lineage.map(Result::unwrap).next().unwrap(), &straight.1);
-        prop_assert_eq!(&tables.relations[0], &straight.2);
-    }
 }

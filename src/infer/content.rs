@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use super::words::{self, Word};
 use crate::functions::country::country_alpha2;
-use crate::functions::date::date_parse;
+use crate::functions::date::{date_parse, eight_digits};
 use crate::functions::script::{digits_ascii, text_clean, text_fold};
 
 /// Distinct values that are looked at closely.
@@ -268,11 +268,7 @@ impl Value {
     fn date_numbers(&self) -> Option<[u32; 3]> {
         let date = self.text.split([' ', 'T']).next()?;
         if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) {
-            let number = |range: std::ops::Range<usize>| date[range].parse::<u32>().ok();
-            if number(4..6)? > 12 && number(2..4)? < 32 && number(0..2)? < 32 {
-                return Some([number(0..2)?, number(2..4)?, number(4..8)?]);
-            }
-            return Some([number(0..4)?, number(4..6)?, number(6..8)?]);
+            return Some(eight_digits(date.parse().ok()?).map(i32::unsigned_abs));
         }
         let parts: Vec<&str> = date.split(['-', '/', '.']).collect();
         let [first, second, third] = parts.as_slice() else { return None };
@@ -470,7 +466,7 @@ mod tests {
         assert_eq!(profile(&["2024-03-09 22:10:00"]).time, 1.0);
         assert_eq!(profile(&["25/3/1984", "2/3/1984"]).day_first, 0.5);
         assert_eq!(profile(&["3/25/1984", "2/3/1984"]).month_first, 0.5);
-        assert_eq!(profile(&["19841399", "1984-45-12"]).date_form, 1.0);
+        assert_eq!(profile(&["19841399", "25051365", "1984-45-12"]).date_form, 1.0);
         assert_eq!(profile(&["1984", "2020"]).year, 1.0);
         assert_eq!(profile(&["12", "1,200.50", "$ 3"]).number, 1.0);
         assert_eq!(profile(&["51.5072", "-0.1276"]).degrees, 1.0);

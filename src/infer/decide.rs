@@ -6,7 +6,7 @@
 use super::Meaning::{self, *};
 use super::content::Profile;
 use super::names::hints;
-use super::{Column, Understood};
+use super::{Column, Ground, Understood};
 
 /// The least score at which a meaning is believed.
 const BELIEVED: f64 = 0.75;
@@ -45,6 +45,25 @@ const ALL: &[Meaning] = &[
     FreeText,
     Source,
 ];
+
+/// A meaning that a column may have.
+struct Scored {
+    score: f64,
+    meaning: Meaning,
+    ground: Ground,
+    why: String,
+}
+
+impl Scored {
+    fn is_hinted(&self) -> bool {
+        matches!(self.ground, Ground::Called(_))
+    }
+
+    /// A hint is believed more easily than content alone.
+    fn is_believed(&self) -> bool {
+        self.score >= BELIEVED - 0.3 * f64::from(u8::from(self.is_hinted()))
+    }
+}
 
 /// How well content suits a meaning, -1 (refuted) to 1 (plain without a name), and why. 0: possible.
 fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
@@ -194,7 +213,7 @@ pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood
         .iter()
         .map(|column| Profile::of(&column.parts.iter().flatten().copied().collect::<Vec<_>>()))
         .collect();
-    let mut scored: Vec<Vec<(f64, Meaning, String)>> = columns
+    let mut scored: Vec<Vec<Scored>> = columns
         .iter()
         .zip(&profiles)
         .map(|(column, profile)| scores(column.name, profile))
@@ -214,9 +233,9 @@ pub(super) fn decide(columns: &[Column<'_>], id: Option<&str>) -> Vec<Understood
     understood
 }
 
-fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
+fn scores(name: &str, profile: &Profile) -> Vec<Scored> {
     let hints = hints(name);
-    let mut scores: Vec<(f64, Meaning, String)> = Vec::new();
+    let mut scores: Vec<Scored> = Vec::new();
     // What the name says plainly and the content does not refute is not overruled by content alone.
     let strongest = hints
         .iter()
@@ -236,26 +255,24 @@ fn scores(name: &str, profile: &Profile) -> Vec<(f64, Meaning, String)> {
             () if strongest >= 0.75 => suits * 0.75,
             () => suits,
         };
-        let why = match hint {
-            Some((_, _, phrase)) if suits > 0.0 => format!("called `{phrase}`; {why}"),
-            Some((_, _, phrase)) => format!("called `{phrase}`"),
-            None => why.to_owned(),
+        let (ground, why) = match hint {
+            Some((_, _, phrase)) if suits > 0.0 => {
+                (Ground::Called(phrase), format!("called `{phrase}`; {why}"))
+            }
+            Some((_, _, phrase)) => (Ground::Called(phrase), format!("called `{phrase}`")),
+            None => (Ground::Content, why.to_owned()),
         };
-        scores.push((score, *meaning, why));
+        scores.push(Scored { score, meaning: *meaning, ground, why });
     }
     // Stable: equal scores stay in the order of `ALL`.
-    scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scores.sort_by(|a, b| b.score.total_cmp(&a.score));
     scores
 }
 
-fn subject(
-    scored: &[Vec<(f64, Meaning, String)>],
-    columns: &[Column<'_>],
-    profiles: &[Profile],
-) -> Subject {
+fn subject(scored: &[Vec<Scored>], columns: &[Column<'_>], profiles: &[Profile]) -> Subject {
     let best = |meaning: Meaning, least: f64| {
         scored.iter().any(|scores| {
-            scores.first().is_some_and(|(score, own, _)| *own == meaning && *score >= least)
+            scores.first().is_some_and(|own| own.meaning == meaning && own.score >= least)
         })
     };
     let called = |words: &[&str]| {
@@ -266,7 +283,7 @@ fn subject(
     // Two or three words, hardly one of them of an organisation, beside an e-mail address: lists of
     // names do not hold every name there is.
     let named = scored.iter().zip(profiles).any(|(scores, own)| {
-        scores.iter().any(|(_, meaning, _)| *meaning == FullName)
+        scores.iter().any(|scored| scored.meaning == FullName)
             && own.organisation < 0.03
             && own.digits + own.mixed < 0.03
             && (1.6..3.5).contains(&own.words)
@@ -301,12 +318,12 @@ const PRODUCT: &[&str] = &[
 ];
 
 /// A weak name hint follows the subject where content does not say.
-fn settle(scores: &mut [(f64, Meaning, String)], subject: Subject, profile: &Profile) {
-    for (score, meaning, why) in scores.iter_mut() {
-        if !why.starts_with("called") {
+fn settle(scores: &mut [Scored], subject: Subject, profile: &Profile) {
+    for own in scores.iter_mut() {
+        if !own.is_hinted() {
             continue;
         }
-        *score += match (*meaning, subject) {
+        own.score += match (own.meaning, subject) {
             (FullName, Subject::Person) if profile.organisation < 0.4 => 0.3,
             (OrganisationName, Subject::Other) => 0.2,
             (OrganisationName | Title, Subject::Person) => -0.2,
@@ -314,36 +331,29 @@ fn settle(scores: &mut [(f64, Meaning, String)], subject: Subject, profile: &Pro
             _ => 0.0,
         };
     }
-    scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+    scores.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-fn understand(name: &str, profile: &Profile, scores: &[(f64, Meaning, String)]) -> Understood {
-    let (meaning, score, why) = match scores.first() {
-        _ if profile.filled == 0 => (Empty, 1.0, "no value".to_owned()),
-        _ if profile.distinct == 1 && profile.rows > 1 => {
-            (Constant, 1.0, "one value throughout".to_owned())
-        }
-        Some((score, meaning, why)) if *score >= BELIEVED - 0.3 * hinted(why) => {
-            (*meaning, *score, why.clone())
-        }
+fn understand(name: &str, profile: &Profile, scores: &[Scored]) -> Understood {
+    let plain = |meaning, why: &str| (meaning, 1.0, Ground::Content, why.to_owned());
+    let (meaning, score, ground, why) = match scores.first() {
+        _ if profile.filled == 0 => plain(Empty, "no value"),
+        _ if profile.distinct == 1 && profile.rows > 1 => plain(Constant, "one value throughout"),
+        Some(own) if own.is_believed() => (own.meaning, own.score, own.ground, own.why.clone()),
         _ => shape(profile),
     };
     Understood {
         name: name.to_owned(),
         meaning,
         score: score.min(1.0),
+        ground,
         why,
         profile: profile.clone(),
     }
 }
 
-/// A hint is believed more easily than content alone.
-fn hinted(why: &str) -> f64 {
-    f64::from(u8::from(why.starts_with("called")))
-}
-
 /// What is left where nothing is known of a column but its shape.
-fn shape(own: &Profile) -> (Meaning, f64, String) {
+fn shape(own: &Profile) -> (Meaning, f64, Ground, String) {
     let few = own.distinct <= 60 && own.distinct_share() < 0.2;
     let (meaning, why) = match () {
         () if own.unique && own.spaced < 0.01 && (own.digits + own.mixed > 0.8) => {
@@ -365,15 +375,7 @@ fn shape(own: &Profile) -> (Meaning, f64, String) {
         () if own.words > 2.5 => (Title, "several words"),
         () => (Text, "short texts"),
     };
-    (meaning, 0.3, format!("{BY_SHAPE}{why}"))
-}
-
-/// How a reason begins where nothing is known of a column but its shape.
-const BY_SHAPE: &str = "nothing says more than: ";
-
-/// Whether nothing is known of a column but its shape: two such columns need not mean the same.
-pub(super) fn by_shape_alone(own: &Understood) -> bool {
-    own.why.starts_with(BY_SHAPE)
+    (meaning, 0.3, Ground::Shape, format!("nothing says more than: {why}"))
 }
 
 /// One column is the record's id: the one that the user named, else the best; the others that look
@@ -396,6 +398,7 @@ fn one_id(understood: &mut [Understood], id: Option<&str>) {
             own.meaning = RecordId;
             own.score = 1.0;
             if id.is_some() {
+                own.ground = Ground::Told;
                 own.why = "named with --id".to_owned();
             }
         } else if own.meaning == RecordId {

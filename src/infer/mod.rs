@@ -12,9 +12,11 @@
 //! | `content` | what values look like |
 //! | `decide` | meanings, of names and content together |
 //! | `plain` | names for SQL, of what columns are called |
+//! | `compared` | how a column is compared by itself, by its meaning |
 //! | `settings` | meanings to SQL of records, blocking rules, comparisons, survivorship |
 //! | `write` | a proposal as a pipeline file, commented |
 
+mod compared;
 mod content;
 mod decide;
 mod names;
@@ -160,6 +162,19 @@ pub struct Column<'a> {
     pub parts: Vec<Option<&'a StringArray>>,
 }
 
+/// On what the meaning of a column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// The column's name, by this known one; its content may speak for it as well.
+    Called(&'static str),
+    /// Its content alone.
+    Content,
+    /// Nothing but the shape of its values: two such columns need not mean the same.
+    Shape,
+    /// The user's word.
+    Told,
+}
+
 /// What was understood of a column.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Understood {
@@ -169,6 +184,8 @@ pub struct Understood {
     pub meaning: Meaning,
     /// How sure: 0 to 1.
     pub score: f64,
+    /// On what the meaning stands.
+    pub ground: Ground,
     /// Why, in a few words; no value.
     pub why: String,
     /// What its values look like.
@@ -204,7 +221,7 @@ pub fn propose(columns: &[Column<'_>], understood: &[Understood]) -> Proposal {
         let twin = attributes.iter().zip(&of).position(|(other, known)| {
             other.meaning == own.meaning
                 && !(own.meaning == Meaning::Number
-                    && (decide::by_shape_alone(own) || decide::by_shape_alone(known)))
+                    && [own, known].iter().any(|own| own.ground == Ground::Shape))
                 && !matches!(
                     own.meaning,
                     Meaning::Text

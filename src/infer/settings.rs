@@ -6,6 +6,7 @@
 
 use super::Meaning::{self, *};
 use super::Understood;
+use super::compared::{ADDRESS, PERSON, PLACE, by_itself, stem};
 
 /// A column of the input with the meaning that it was given.
 #[derive(Debug, Clone)]
@@ -87,20 +88,6 @@ pub(super) fn propose(attributes: Vec<Attribute>, understood: &[&Understood]) ->
     Proposal { kind, candidates, comparisons, groups, warnings, attributes }
 }
 
-/// The share of titles with a code from which codes are compared.
-const CODED: f64 = 0.3;
-
-/// SQL of the first code of a title, without hyphens, and without the letters at its end, which are
-/// of a colour or a country more often than of the thing.
-fn stem(title: &str) -> String {
-    format!(
-        "regexp_extract(regexp_replace(upper({title}), '[-/.]', '', 'g'), '[A-Z]{{1,5}}[0-9]{{2,}}')"
-    )
-}
-
-/// Words of an organisation's name, in the mean, from which it is compared word by word.
-const WORDY: f64 = 5.5;
-
 /// The most comparisons that a model takes.
 const MOST: usize = 16;
 
@@ -161,225 +148,62 @@ impl Parts<'_> {
         })
     }
 
+    /// Each column of these meanings, compared by itself.
+    fn each(&self, meanings: &[Meaning]) -> Vec<Comparing> {
+        let columns = meanings.iter().flat_map(|meaning| {
+            self.all(*meaning).into_iter().map(move |(name, own)| (*meaning, name, own))
+        });
+        columns.flat_map(|(meaning, name, own)| by_itself(meaning, name, &own.profile)).collect()
+    }
+
+    /// The first column of each of these meanings, compared by itself.
+    fn first_of_each(&self, meanings: &[Meaning]) -> Vec<Comparing> {
+        let firsts = meanings
+            .iter()
+            .filter_map(|meaning| self.all(*meaning).first().map(|own| (*meaning, *own)));
+        firsts.flat_map(|(meaning, (name, own))| by_itself(meaning, name, &own.profile)).collect()
+    }
+
     fn comparisons(&self) -> (Vec<Comparing>, Vec<String>) {
-        let mut list: Vec<Comparing> = Vec::new();
-        let mut add =
-            |name: &str, kind, columns: Vec<String>, levels: &[f64], term_frequency, why| {
-                let (name, levels) = (name.to_owned(), levels.to_vec());
-                list.push(Comparing { name, kind, columns, levels, term_frequency, why });
-            };
-        if let Some((given, family)) = self.person() {
-            add(
-                "name",
-                "person_name",
-                vec![given, family],
-                &[],
-                true,
-                "one comparison of both names, so that they may be swapped",
-            );
-        } else {
-            for meaning in [GivenName, FamilyName] {
-                if let Some(name) = self.first(meaning) {
-                    add(
-                        name,
-                        "jaro_winkler",
-                        vec![name.to_owned()],
-                        &[],
-                        true,
-                        "a name, with slips of the pen",
-                    );
-                }
-            }
-        }
-        for (name, _) in self.all(MiddleName) {
-            add(
-                name,
-                "jaro_winkler",
-                vec![name.to_owned()],
-                &[],
-                true,
-                "a name, with slips of the pen",
-            );
-        }
-        for (name, own) in self.all(OrganisationName) {
-            if own.profile.words > WORDY {
-                add(
-                    name,
-                    "free_text",
-                    vec![name.to_owned()],
-                    &[],
-                    false,
-                    "long names, such as with a place behind: words that both share",
-                );
-                continue;
-            }
-            let columns = vec![format!("organisation_name({name})")];
-            add(
-                name,
-                "organisation_name",
-                columns,
-                &[],
-                true,
-                "names without their legal form, across spellings",
-            );
-        }
-        for (name, own) in self.all(Title) {
-            add(
-                name,
-                "free_text",
-                vec![name.to_owned()],
-                &[],
-                false,
-                "words that both share, rare ones weighing more",
-            );
-            if own.profile.coded > CODED {
-                add(
-                    &format!("{name}_code"),
-                    "exact",
-                    vec![stem(name)],
-                    &[],
-                    false,
-                    "the code of a model, which says more than the words around it",
-                );
-            }
-        }
-        for (name, _) in self.all(Authors) {
-            add(
-                name,
-                "free_text",
-                vec![name.to_owned()],
-                &[],
-                false,
-                "names that both share, rare ones weighing more",
-            );
-        }
-        for (name, own) in self.all(Identifier) {
-            let levels: &[f64] = if own.profile.length >= 5.0 { &[0.85, 0.7] } else { &[0.8] };
-            add(
-                name,
-                "levenshtein",
-                vec![name.to_owned()],
-                levels,
-                false,
-                "a number that records of one entity share, with slips",
-            );
-        }
-        for (name, _) in self.all(BirthDate) {
-            add(
-                name,
-                "date",
-                vec![name.to_owned()],
-                &[],
-                false,
-                "a date that belongs to the entity, with slips",
-            );
-        }
-        for (name, _) in self.all(Email) {
-            add(name, "email", vec![name.to_owned()], &[], false, "user and domain apart");
-        }
-        let phones: Vec<String> =
-            self.all(Phone).iter().map(|(name, _)| (*name).to_owned()).collect();
-        for name in &phones {
-            add(
-                name,
-                "phone",
-                vec![name.clone()],
-                &[],
-                false,
-                "the whole, its last digits, a slip",
-            );
-        }
-        let city = self.first(City).map(str::to_owned);
-        let postcode = self.first(Postcode).map(str::to_owned);
         let null = || "CAST(NULL AS VARCHAR)".to_owned();
-        match (self.street(), &city, &postcode) {
-            (Some(street), _, _) => {
-                let columns = vec![
-                    street,
-                    city.clone().unwrap_or_else(null),
-                    postcode.clone().unwrap_or_else(null),
-                ];
-                add(
-                    "address",
-                    "address",
-                    columns,
-                    &[],
-                    false,
-                    "street, city and postcode as one: who moves changes all",
-                );
+        let mut list = match self.person() {
+            Some((given, family)) => vec![PERSON.over("name", vec![given, family])],
+            None => self.first_of_each(&[GivenName, FamilyName]),
+        };
+        list.extend(self.each(&[
+            MiddleName,
+            OrganisationName,
+            Title,
+            Authors,
+            Identifier,
+            BirthDate,
+            Email,
+            Phone,
+        ]));
+        match self.street() {
+            Some(street) => {
+                let rest =
+                    [City, Postcode].map(|own| self.first(own).map_or_else(null, str::to_owned));
+                list.push(ADDRESS.over("address", [street].into_iter().chain(rest).collect()));
             }
-            (None, _, _) => {
-                for name in city.iter().chain(&postcode) {
-                    add(
-                        name,
-                        "jaro_winkler",
-                        vec![name.clone()],
-                        &[],
-                        true,
-                        "a place, with slips of the pen",
-                    );
-                }
-            }
+            None => list.extend(self.first_of_each(&[City, Postcode])),
         }
-        for (name, _) in self.all(AddressMore) {
-            add(name, "jaro_winkler", vec![name.to_owned()], &[], true, "more of the address");
-        }
-        for (name, _) in self.all(Sex).into_iter().chain(self.all(State)).chain(self.all(Country)) {
-            add(name, "exact", vec![name.to_owned()], &[], false, "one of few values");
-        }
-        for (name, _) in self.all(Year) {
-            add(
-                name,
-                "numeric",
-                vec![name.to_owned()],
-                &[0.9994],
-                false,
-                "a year, or the one beside it",
-            );
-        }
-        for (name, _) in self.all(Brand).into_iter().chain(self.all(Venue)) {
-            add(
-                name,
-                "jaro_winkler",
-                vec![name.to_owned()],
-                &[],
-                true,
-                "a name, with slips of the pen",
-            );
-        }
-        for (name, _) in self.all(Url) {
-            add(name, "jaro_winkler", vec![name.to_owned()], &[], false, "a web address");
-        }
-        for (name, _) in self.all(Text) {
-            add(
-                name,
-                "jaro_winkler",
-                vec![name.to_owned()],
-                &[],
-                true,
-                "a short text, with slips of the pen",
-            );
-        }
-        for (name, _) in self.all(FreeText) {
-            add(
-                name,
-                "free_text",
-                vec![name.to_owned()],
-                &[],
-                false,
-                "words that both share, rare ones weighing more",
-            );
-        }
+        list.extend(self.each(&[
+            AddressMore,
+            Sex,
+            State,
+            Country,
+            Year,
+            Brand,
+            Venue,
+            Url,
+            Text,
+            FreeText,
+        ]));
         if let (Some(latitude), Some(longitude)) = (self.first(Latitude), self.first(Longitude)) {
-            let columns = vec![latitude.to_owned(), longitude.to_owned()];
-            add("place", "geographic_distance", columns, &[], false, "how far apart");
+            list.push(PLACE.over("place", vec![latitude.to_owned(), longitude.to_owned()]));
         }
-        for (name, _) in self.all(Number) {
-            add(name, "numeric", vec![name.to_owned()], &[], false, "near numbers");
-        }
-        for (name, _) in self.all(Category) {
-            add(name, "exact", vec![name.to_owned()], &[], false, "one of few values");
-        }
+        list.extend(self.each(&[Number, Category]));
         let mut warnings = Vec::new();
         if list.len() > MOST {
             let left: Vec<String> = list.drain(MOST..).map(|own| own.name).collect();

@@ -17,7 +17,7 @@
 //! | `rules`, `cluster` | deterministic rules; union-find and its guards |
 //! | `quality` | how well a cluster holds together |
 //! | `run` | all of these, in order, for one kind |
-//! | `run/` | the same of what changed since an earlier run, and without tables |
+//! | `run/` | each of its steps; the same of what changed since an earlier run, and without tables |
 //! | `identify`, `redirect`, `staying` | golden ids through time |
 //! | `decisions` | what stewards decided, and what contradicts it
 //! | `pairs` | the evidence of a scored pair, as columns

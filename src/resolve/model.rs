@@ -19,16 +19,25 @@
 //!
 //! Namesakes meet by chance, on a common name oftener than on a rare one, as coincidence does: no
 //! adjustment lies between the two.
+//!
+//! How a model was trained, as its document tells it, is in `report`; what it says of a pair, in
+//! `scorer`.
+
+mod report;
+mod scorer;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::columns::MISSING;
-use super::compare::{Comparisons, Terms, UNKNOWN, level_of};
+use super::compare::{Comparisons, Terms};
 use super::settings::Thresholds;
 use crate::error::{Error, Result};
 use crate::keyed::{self, HashKey};
+
+pub use report::{Candidate, Dependence, LargestMove, TrainingReport};
+pub(crate) use scorer::{Best, Scorer};
 
 /// One, in fixed point.
 const ONE: f64 = (1u64 << 20) as f64;
@@ -150,116 +159,6 @@ pub struct TermFrequency {
     /// Which key the values are hashed under, as `HashKey::id` tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-}
-
-/// How a model was trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrainingReport {
-    /// Records.
-    pub records: u64,
-    /// Pairs that EM counted.
-    pub pairs: u64,
-    /// Distinct vectors of levels among them.
-    pub patterns: u64,
-    /// Random pairs from which u was counted.
-    pub random_pairs: u64,
-    /// Labelled pairs of one entity from which m was counted; 0 in training without labels.
-    pub labelled_pairs: u64,
-    /// Iterations of EM.
-    pub iterations: u32,
-    /// Whether no probability moved by more than the tolerance at the end.
-    pub converged: bool,
-    /// What moved most in the last iteration.
-    pub largest_move: Option<LargestMove>,
-    /// The sets of classes that were trained; the one of the least criterion is the model.
-    pub candidates: Vec<Candidate>,
-    /// What dependence is left between comparisons, class by class.
-    pub dependence: Vec<Dependence>,
-}
-
-/// The largest move of EM's last iteration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LargestMove {
-    /// The class: `same`, `household` or `namesake`.
-    pub class: String,
-    /// The comparison; absent where it is the number of the class's pairs that moved.
-    pub comparison: Option<String>,
-    /// Its level.
-    pub level: Option<String>,
-    /// By how much: a probability, or a share of all pairs that the classes have.
-    pub by: f64,
-}
-
-/// A set of classes that was trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Candidate {
-    /// The classes beside coincidence.
-    pub classes: Vec<String>,
-    /// The Bayesian information criterion: the price of its numbers less twice the logarithm of the
-    /// likelihood.
-    pub criterion: f64,
-    /// Iterations of EM.
-    pub iterations: u32,
-    /// Whether it converged.
-    pub converged: bool,
-}
-
-/// How two comparisons depend on each other within a class, over the pairs that know both, weighted
-/// by their probability in the class. The model takes them for independent. Of coincidence: over
-/// random pairs that agree on nothing else; the shares are those at any level but the loosest, and
-/// `bits` is by how much a pair that agrees on both weighs too much.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Dependence {
-    /// The class: `same`, `household`, `namesake` or `coincidence`.
-    pub class: String,
-    /// One comparison.
-    pub left: String,
-    /// The other.
-    pub right: String,
-    /// Expected pairs of the class that know both.
-    pub pairs: u64,
-    /// The share of them at the strictest level of both.
-    pub observed: f64,
-    /// The share that there would be if the two were independent.
-    pub expected: f64,
-    /// The mutual information of the two levels, in bits: about what the match weight of a pair is
-    /// wrong by, on average, for having both.
-    pub bits: f64,
-}
-
-impl TrainingReport {
-    /// What a person should know of how the model was trained.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        let by_chance = self.dependence.iter().filter(|own| own.class == "coincidence");
-        let told = |own: &Dependence| {
-            format!(
-                "comparisons `{}` and `{}` agree together by chance {:.0} times as often as they \
-                 should: a pair that agrees on both weighs about {:.1} bits too much; make one \
-                 comparison of them, such as type address of a street and its city, or leave one out",
-                own.left,
-                own.right,
-                own.bits.exp2(),
-                own.bits
-            )
-        };
-        by_chance.map(told).collect()
-    }
-}
-
-impl std::fmt::Display for LargestMove {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.comparison, &self.level) {
-            (Some(comparison), Some(level)) => {
-                write!(f, "{}: {comparison}, {level}", self.class)?;
-            }
-            _ => write!(f, "{}: the number of its pairs", self.class)?,
-        }
-        write!(f, ", by {:.1e}", self.by)
-    }
 }
 
 /// How often others than the two records of a pair hold a value that so many of all hold; half a
@@ -453,194 +352,5 @@ impl Model {
     /// Whether a value of its term frequencies is under a plain hash.
     pub(crate) fn plain_terms(&self) -> bool {
         self.term_frequencies().any(|own| own.key.is_none() && !own.counts.is_empty())
-    }
-}
-
-/// Pairs of another class than the same entity and coincidence.
-struct Other {
-    prior: Weight,
-    /// By comparison and level; level 0 weighs nothing.
-    weights: Vec<Vec<Weight>>,
-    /// Whether rare agreement weighs more here than in coincidence.
-    adjusted: bool,
-}
-
-/// What a comparison says of a pair, ordered by weight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Best {
-    weight: Weight,
-    level: u8,
-    adjustment: Weight,
-}
-
-/// A model over the records at hand: weights by level, and adjustments by code.
-pub(crate) struct Scorer<'a> {
-    comparisons: &'a Comparisons,
-    /// By comparison and level; level 0 weighs nothing.
-    weights: Vec<Vec<Weight>>,
-    others: Vec<Other>,
-    /// By comparison, part and code.
-    adjustments: Vec<Vec<Vec<Weight>>>,
-    prior: Weight,
-}
-
-impl<'a> Scorer<'a> {
-    /// Brings a model to the records; `own` where it was trained on these very records.
-    pub(crate) fn new(
-        model: &Model,
-        comparisons: &'a Comparisons,
-        own: bool,
-        key: Option<&HashKey>,
-    ) -> Self {
-        let by_level = |weight: &dyn Fn(&LevelModel) -> f64| {
-            let of = |comparison: &ComparisonModel| {
-                std::iter::once(0)
-                    .chain(comparison.levels.iter().map(|level| fixed(weight(level))))
-                    .collect()
-            };
-            model.comparisons.iter().map(of).collect()
-        };
-        let adjustments = model
-            .comparisons
-            .iter()
-            .zip(&comparisons.list)
-            .map(|(model, comparison)| {
-                let parts = model.term_frequency.iter().flatten().zip(&comparison.terms);
-                parts.map(|(part, terms)| part.adjustments(terms, own, key)).collect()
-            })
-            .collect();
-        let household = model.household_prior_weight.map(|prior| Other {
-            prior: fixed(prior),
-            weights: by_level(&|level| level.household_weight.unwrap_or(0.0)),
-            adjusted: true,
-        });
-        let namesake = model.namesake_prior_weight.map(|prior| Other {
-            prior: fixed(prior),
-            weights: by_level(&|level| level.namesake_weight.unwrap_or(0.0)),
-            adjusted: false,
-        });
-        Self {
-            comparisons,
-            weights: by_level(&|level| level.weight),
-            others: household.into_iter().chain(namesake).collect(),
-            adjustments,
-            prior: fixed(model.prior_weight),
-        }
-    }
-
-    /// What the values add on which a pair agrees at this level; of two values that are one at a
-    /// looser level, the commoner one decides.
-    fn adjustment(&self, comparison: usize, level: u8, l: u32, r: u32) -> Weight {
-        let parts = &self.adjustments[comparison];
-        if parts.is_empty() {
-            return 0;
-        }
-        let own = &self.comparisons.list[comparison];
-        let (l, r) = (own.tuples.codes[l as usize], own.tuples.codes[r as usize]);
-        if l == MISSING || r == MISSING {
-            return 0;
-        }
-        let agreed = own.agreed(level);
-        let of = |(_, by_code): (usize, &Vec<Weight>)| by_code[l as usize].min(by_code[r as usize]);
-        let sum: Weight =
-            parts.iter().enumerate().filter(|(part, _)| agreed >> part & 1 == 1).map(of).sum();
-        sum.clamp(-TermFrequency::CAP, TermFrequency::CAP)
-    }
-
-    /// The match weight of a pair with these levels. Where it is surely under `least`, any weight
-    /// under `least`.
-    pub(crate) fn weight(&self, pattern: u64, l: u32, r: u32, least: Weight) -> Weight {
-        let (mut total, mut adjusted) = (self.prior, 0);
-        for comparison in 0..self.weights.len() {
-            let level = level_of(pattern, comparison);
-            if level != UNKNOWN {
-                total += self.weights[comparison][level as usize];
-                adjusted += self.adjustment(comparison, level, l, r);
-            }
-        }
-        total += adjusted;
-        if self.others.is_empty() || total < least {
-            return total;
-        }
-        total - self.penalty(adjusted, |comparison| level_of(pattern, comparison))
-    }
-
-    /// What a pair with these levels weighs at most, whatever its values are.
-    pub(crate) fn most(&self, pattern: u64) -> Weight {
-        let own = |comparison: usize| {
-            let level = level_of(pattern, comparison);
-            let agreed = level != UNKNOWN && self.comparisons.list[comparison].agreed(level) != 0;
-            let adjusted = agreed && !self.adjustments[comparison].is_empty();
-            self.weights[comparison][level as usize] + if adjusted { TermFrequency::CAP } else { 0 }
-        };
-        self.prior + (0..self.weights.len()).map(own).sum::<Weight>()
-    }
-
-    /// What the classes take that are neither the same entity nor coincidence:
-    /// log2(1 + 2^h + 2^n).
-    fn penalty(&self, adjusted: Weight, level: impl Fn(usize) -> u8) -> Weight {
-        let exponent = |other: &Other| {
-            let weights = other.weights.iter().enumerate();
-            let sum: Weight = weights.map(|(place, own)| own[level(place) as usize]).sum();
-            float(other.prior + sum + if other.adjusted { adjusted } else { 0 })
-        };
-        let largest = self.others.iter().map(exponent).fold(0.0, f64::max);
-        fixed(if largest > 40.0 {
-            // The one is lost.
-            let sum: f64 = self.others.iter().map(|own| (exponent(own) - largest).exp2()).sum();
-            largest + sum.log2()
-        } else {
-            let sum: f64 = self.others.iter().map(|own| exponent(own).exp2()).sum();
-            sum.ln_1p() / std::f64::consts::LN_2
-        })
-    }
-
-    /// Whether agreement on a comparison speaks against one entity, as that on the source does where
-    /// each source has most entities once.
-    pub(crate) fn against(&self, comparison: usize) -> bool {
-        let weights = &self.weights[comparison];
-        weights.len() > 2 && weights[1] < weights[weights.len() - 1]
-    }
-
-    /// How one comparison speaks of a pair; `None` where it is silent.
-    pub(crate) fn best(&self, pattern: u64, comparison: usize, l: u32, r: u32) -> Option<Best> {
-        let level = level_of(pattern, comparison);
-        if level == UNKNOWN {
-            return None;
-        }
-        let adjustment = self.adjustment(comparison, level, l, r);
-        let weight = self.weights[comparison][level as usize] + adjustment;
-        Some(Best { weight, level, adjustment })
-    }
-
-    /// The match weight of two groups, of which each comparison says this.
-    pub(crate) fn weight_of(&self, best: &[Option<Best>]) -> Weight {
-        let total: Weight = best.iter().flatten().map(|own| own.weight).sum();
-        let adjusted = best.iter().flatten().map(|own| own.adjustment).sum();
-        let level = |place: usize| best[place].map_or(UNKNOWN, |own| own.level);
-        self.prior + total - self.penalty(adjusted, level)
-    }
-
-    /// log2 of the prior odds.
-    pub(crate) fn prior(&self) -> Weight {
-        self.prior
-    }
-
-    /// What the values add to each comparison's weight, in order: the term-frequency part of it.
-    pub(crate) fn term_weights(&self, pattern: u64, l: u32, r: u32) -> impl Iterator<Item = f64> {
-        (0..self.weights.len()).map(move |comparison| match level_of(pattern, comparison) {
-            UNKNOWN => 0.0,
-            level => float(self.adjustment(comparison, level, l, r)),
-        })
-    }
-
-    /// The weight of each comparison with its adjustment, in order.
-    pub(crate) fn weights(&self, pattern: u64, l: u32, r: u32) -> impl Iterator<Item = f64> {
-        (0..self.weights.len()).map(move |comparison| {
-            let level = level_of(pattern, comparison);
-            let adjustment =
-                if level == UNKNOWN { 0 } else { self.adjustment(comparison, level, l, r) };
-            float(self.weights[comparison][level as usize] + adjustment)
-        })
     }
 }

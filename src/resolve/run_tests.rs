@@ -3,6 +3,9 @@
 use arrow::array::AsArray;
 use arrow::datatypes::Float64Type;
 
+use super::super::compare::Comparison;
+use super::super::model::fixed;
+use super::grouping::Known;
 use super::*;
 use crate::random::SplitMix64;
 use crate::resolve::settings::*;

@@ -30,7 +30,9 @@ use crate::contract::Contract;
 use crate::engine::{Engine, Options};
 use crate::error::{Error, Result};
 use crate::golden::Golden;
-use crate::infer::{self, Chosen, Column, Meaning, Proposal, SourceFile, Understood, Written};
+use crate::infer::{
+    self, Chosen, Column, Ground, Meaning, Proposal, SourceFile, Understood, Written,
+};
 use crate::memory;
 use crate::report::Progress;
 use crate::resolve::{self, BlockingReport, Evaluation, LinkType, Resolve};
@@ -330,8 +332,10 @@ impl Work<'_> {
             .find(|(_, own)| own.meaning == Meaning::RecordId)
             .map(|(column, _)| (column.name.to_owned(), column.plain.to_owned()));
         let updated = columns.iter().zip(&understood).find(|(column, own)| {
+            let of_change =
+                |called: &str| ["updated", "modified"].iter().any(|word| called.contains(word));
             own.meaning == Meaning::Date
-                && (own.why.contains("updated") || own.why.contains("modified"))
+                && matches!(own.ground, Ground::Called(called) if of_change(called))
                 && column.parts.iter().all(Option::is_some)
         });
         let updated = updated.map(|(column, _)| column.plain.to_owned());

@@ -25,15 +25,16 @@ use super::super::kernel::{Chunk, Pair, parallel};
 use super::super::model::{Model, Scorer, Weight, probability};
 use super::super::pairs::Effects;
 use super::super::record::StewardDecision;
+use super::grouping::Names;
 use super::output::{Both, effects_of, output};
 use super::part::{Index, Part};
 use super::partition::{partition, touched};
+use super::ready::{Ready, blocks, check_sorted, prepare};
+use super::scoring::{By, Most, Scored, least_weight};
 use super::taken::{Known, Taken};
+use super::training::HELD_PAIRS;
 use super::walk::{Walked, pairs_to_compare};
-use super::{
-    By, HELD_PAIRS, Input, Most, Names, Options, Ready, Resolved, Scored, blocks, check_sorted,
-    least_weight, notes, plain_terms, prepare, resolve, working,
-};
+use super::{Input, Options, Resolved, notes, plain_terms, resolve, working};
 use crate::error::{Error, Result};
 
 /// What an earlier run left of the records of one kind, and what changed since. It was of the same

@@ -10,9 +10,11 @@ use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{filter_record_batch, interleave, take_record_batch};
 
 use super::super::block::Blocks;
+use super::grouping::Grouped;
 use super::part::Part;
+use super::scoring::Scored;
+use super::table::texts;
 use super::taken::Taken;
-use super::{Grouped, Scored, texts};
 use crate::error::{Error, Result};
 use crate::tables;
 

@@ -11,11 +11,12 @@ use rustc_hash::FxHashSet;
 use super::super::cluster::Strength;
 use super::super::columns::MISSING;
 use super::super::quality::ClusterQuality;
+use super::grouping::Grouped;
 use super::incremental::Before;
 use super::output::{Both, text};
 use super::part::{Index, Part};
+use super::scoring::{By, Scored};
 use super::taken::Taken;
-use super::{By, Grouped, Scored};
 use crate::error::{Error, Result};
 
 fn strength(pair: &Scored) -> Strength {

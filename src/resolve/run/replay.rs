@@ -6,12 +6,19 @@
 //! and for that of pairs which were never logged: those are compared and weighed again, under the
 //! model that the run stored. How many there were is told.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::{Array, AsArray, ListArray};
-use arrow::datatypes::{DataType, Float64Type, UInt8Type};
+use arrow::array::{Array, AsArray, ListArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, UInt8Type};
 
-use super::*;
+use super::super::model::{Model, Scorer, fixed};
+use super::super::record::{RecordKey, StewardDecision};
+use super::grouping::Names;
+use super::ready::{Ready, prepare};
+use super::scoring::{By, Scored};
+use super::{Input, Link, Options};
+use crate::error::{Error, Result};
 
 /// What came of the logged pairs of one kind.
 pub struct Replayed {

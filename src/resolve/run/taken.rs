@@ -13,7 +13,7 @@ use super::super::cluster::Strength;
 use super::super::kernel::{Pair, parallel};
 use super::super::model::{Weight, fixed};
 use super::part::Index;
-use super::{By, Scored};
+use super::scoring::{By, Scored};
 use crate::error::{Error, Result};
 
 /// What was decided of a pair, and how surely.

@@ -195,8 +195,9 @@ struct Start<'a> {
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
 const TELLS: f64 = 0.001;
-/// Pairs of a class that took none: a class begins at one, by its prior.
-const NONE: f64 = 2.0;
+/// A class that found anything has more pairs than this: those of its prior, which EM counts as one
+/// pair, and one more.
+const PRIOR_AND_ONE: f64 = 2.0;
 /// More than this share is most of a class.
 const MOSTLY: f64 = 0.5;
 /// A comparison by which two classes are told apart says at least so many bits of a pair.
@@ -238,7 +239,7 @@ impl Material<'_> {
                 let own = self.train(&set, Start { alike: Some(&alike), pinned });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-                let found_some = own.mixture.classes[0].size > NONE;
+                let found_some = own.mixture.classes[0].size > PRIOR_AND_ONE;
                 if better && found_some && !self.is_of_look_alikes(&own) {
                     found = Some(own);
                 }
@@ -266,6 +267,7 @@ impl Material<'_> {
         // that agrees strictly, the share that does not agree at all, and the bits that it says.
         let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
         let mut series = false;
+        let first_called = self.first_called();
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
             for (level, u) in self.u[place].iter().enumerate() {
@@ -279,7 +281,7 @@ impl Material<'_> {
                     return false;
                 }
                 tell.push((is_called(own), strict, apart, bits));
-                series |= self.first_called() == Some(place) && strict < MOSTLY && apart > MOSTLY;
+                series |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
         let called = || tell.iter().filter(|own| own.0);

@@ -1,0 +1,285 @@
+//! The clusters of one task: edges taken in order, and the guards that refuse a union.
+//!
+//! Knows the rows of its task and their edges; refuses to know other tasks, and how well groups
+//! match: it is told.
+
+use rustc_hash::FxHashMap;
+
+use super::super::columns::MISSING;
+use super::super::model::{Weight, float};
+use super::components::root;
+use super::{Edge, Guards, Refusal, Strength};
+
+/// From how many records on a side counts as a group of its own.
+const GROUP: usize = 3;
+
+/// A bridge of so much more than the least weight is not weak, and so much more is asked of groups
+/// that would be one through a third: 6 bits. Where less was asked, organisations whose names share
+/// words ran together.
+const WEAK: Weight = 6 << 20;
+
+/// Rows of a group, and neighbours of a row, that are looked at for rivals.
+const RIVALS: usize = 32;
+
+/// Clusters of the rows of one task; a row is known by its place among them.
+pub(super) struct Forest<'a> {
+    guards: &'a Guards<'a>,
+    apart: &'a FxHashMap<u32, Vec<u32>>,
+    /// The row at each place, and the place of each row of all.
+    rows: &'a [u32],
+    places: &'a [u32],
+    /// The place of the first row.
+    first: u32,
+    parent: Vec<u32>,
+    members: Vec<Vec<u32>>,
+    /// By root, sorted sets; empty where no guard needs them.
+    signatures: Vec<Vec<u32>>,
+    sources: Vec<Vec<u32>>,
+    neighbours: Neighbours,
+}
+
+/// The rows at the other ends of each place's edges, in the order of edges.
+struct Neighbours {
+    starts: Vec<u32>,
+    others: Vec<u32>,
+}
+
+impl Neighbours {
+    fn new(rows: usize, edges: &[Edge], place: impl Fn(u32) -> u32) -> Self {
+        let mut starts = vec![0u32; rows + 1];
+        for edge in edges {
+            starts[place(edge.l) as usize + 1] += 1;
+            starts[place(edge.r) as usize + 1] += 1;
+        }
+        for row in 0..rows {
+            starts[row + 1] += starts[row];
+        }
+        let mut next = starts.clone();
+        let mut others = vec![0; 2 * edges.len()];
+        for edge in edges {
+            for (row, other) in [(edge.l, edge.r), (edge.r, edge.l)] {
+                let next = &mut next[place(row) as usize];
+                others[*next as usize] = other;
+                *next += 1;
+            }
+        }
+        Self { starts, others }
+    }
+
+    fn of(&self, place: u32) -> &[u32] {
+        let place = place as usize;
+        &self.others[self.starts[place] as usize..self.starts[place + 1] as usize]
+    }
+}
+
+/// What came of one task: the edges, and by place a row of its cluster.
+#[derive(Default)]
+pub(super) struct Part {
+    pub(super) joined: Vec<Edge>,
+    pub(super) refused: Vec<(Edge, Refusal)>,
+    pub(super) roots: Vec<u32>,
+}
+
+impl<'a> Forest<'a> {
+    pub(super) fn new(
+        rows: &'a [u32],
+        first: u32,
+        places: &'a [u32],
+        edges: &[Edge],
+        guards: &'a Guards<'a>,
+        apart: &'a FxHashMap<u32, Vec<u32>>,
+    ) -> Self {
+        let source =
+            |row: &u32| guards.sources.get(*row as usize).filter(|s| **s != MISSING).copied();
+        let place = |row: u32| places[row as usize] - first;
+        Self {
+            guards,
+            apart,
+            rows,
+            places,
+            first,
+            parent: (0..rows.len() as u32).collect(),
+            members: rows.iter().map(|row| vec![*row]).collect(),
+            signatures: rows
+                .iter()
+                .map(|row| guards.rules.signature(*row).into_iter().collect())
+                .collect(),
+            sources: rows.iter().map(|row| source(row).into_iter().collect()).collect(),
+            neighbours: Neighbours::new(rows.len(), edges, place),
+        }
+    }
+
+    /// Takes edges from the strongest on.
+    pub(super) fn take(mut self, edges: &[Edge]) -> Part {
+        let mut part = Part::default();
+        for edge in edges {
+            let (l, r) = (self.place(edge.l), self.place(edge.r));
+            let (l, r) = (self.root(l), self.root(r));
+            if l == r {
+                continue;
+            }
+            match self.refusal(l, r, edge.strength) {
+                Some(refusal) => part.refused.push((*edge, refusal)),
+                None => {
+                    self.join(l, r);
+                    part.joined.push(*edge);
+                }
+            }
+        }
+        let roots = 0..self.rows.len() as u32;
+        part.roots = roots.map(|place| self.rows[self.root(place) as usize]).collect();
+        part
+    }
+
+    /// The place of a row of this task.
+    fn place(&self, row: u32) -> u32 {
+        self.places[row as usize] - self.first
+    }
+
+    /// Whether a row is of this task.
+    fn holds(&self, row: u32) -> bool {
+        let place = self.places[row as usize];
+        place != MISSING && place.wrapping_sub(self.first) < self.rows.len() as u32
+    }
+
+    fn root(&mut self, place: u32) -> u32 {
+        root(&mut self.parent, place)
+    }
+
+    /// The rows at the other ends of a row's edges.
+    fn neighbours(&self, row: u32) -> &[u32] {
+        self.neighbours.of(self.place(row))
+    }
+
+    fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
+        let (small, large) = if self.size(l) <= self.size(r) { (l, r) } else { (r, l) };
+        if strength == Strength::Steward {
+            return self.are_different(small, large).then_some(Refusal::Different);
+        }
+        match self.never(small, large) {
+            Some(refusal) => return Some(refusal),
+            None if strength == Strength::Rule => return None,
+            None => {}
+        }
+        let weight = (self.guards.weight)(self.rows(small), self.rows(large));
+        if weight < self.guards.merge {
+            return Some(Refusal::Contradiction);
+        }
+        if weight < self.guards.merge + WEAK
+            && self.size(small) >= GROUP
+            && self.links(small, large, 2, Self::neighbours) < 2
+        {
+            return Some(Refusal::WeakBridge);
+        }
+        let rivals = self.rivals(small, large, weight) + self.rivals(large, small, weight);
+        if rivals > 0.0 {
+            // The probability that is left where the rivals' odds stand beside coincidence.
+            let left = float(weight) - rivals.ln_1p() / std::f64::consts::LN_2;
+            if left < float(self.guards.merge) {
+                return Some(Refusal::Rival);
+            }
+        }
+        None
+    }
+
+    /// What keeps two groups apart however well they match.
+    fn never(&mut self, small: u32, large: u32) -> Option<Refusal> {
+        if self.are_different(small, large) {
+            return Some(Refusal::Different);
+        }
+        // The first rule in the settings, whatever order signatures are in.
+        let (left, right) = (&self.signatures[small as usize], &self.signatures[large as usize]);
+        let both = left.iter().flat_map(|left| right.iter().map(move |right| (*left, *right)));
+        let apart = both.filter_map(|(left, right)| self.guards.rules.separates(left, right)).min();
+        if let Some(place) = apart {
+            return Some(Refusal::Rule(place));
+        }
+        let twice = &self.sources[large as usize];
+        let source = self.sources[small as usize].iter().find(|source| twice.contains(source));
+        source.map(|source| Refusal::DuplicateFree(*source))
+    }
+
+    /// Whether a steward keeps a row of one group from a row of the other.
+    fn are_different(&mut self, small: u32, large: u32) -> bool {
+        !self.apart.is_empty()
+            && self.links(small, large, 1, |forest, row| {
+                forest.apart.get(&row).map_or(&[], Vec::as_slice)
+            }) > 0
+    }
+
+    fn rows(&self, root: u32) -> &[u32] {
+        &self.members[root as usize]
+    }
+
+    /// The odds of groups that match `own` and are not the same as `other`, which matches it by
+    /// `weight`.
+    fn rivals(&mut self, own: u32, other: u32, weight: Weight) -> f64 {
+        let mut roots: Vec<u32> = Vec::new();
+        for place in 0..self.size(own).min(RIVALS) {
+            let row = self.members[own as usize][place];
+            for at in 0..self.neighbours(row).len().min(RIVALS) {
+                let neighbour = self.neighbours(row)[at];
+                roots.push(self.root(self.place(neighbour)));
+            }
+        }
+        roots.sort_unstable();
+        roots.dedup();
+        roots.retain(|root| *root != own && *root != other);
+        let mut odds = 0.0;
+        for rival in roots {
+            let apart = (self.guards.weight)(self.rows(other), self.rows(rival));
+            if apart >= 0 {
+                continue;
+            }
+            let own = (self.guards.weight)(self.rows(own), self.rows(rival));
+            let one = match self.never(other, rival) {
+                Some(_) => 0.0,
+                // That the two are one is told by how they match each other, and by `own` as well,
+                // which both of them match; less the bits that this says twice.
+                None => float(apart + own.min(weight) - WEAK).exp2(),
+            };
+            odds += float(own).exp2() / (1.0 + one);
+        }
+        odds
+    }
+
+    fn size(&self, root: u32) -> usize {
+        self.members[root as usize].len()
+    }
+
+    /// Links between two clusters, counted to `enough`.
+    fn links(
+        &mut self,
+        small: u32,
+        large: u32,
+        enough: usize,
+        of: impl Fn(&Self, u32) -> &[u32],
+    ) -> usize {
+        let mut found = 0;
+        for place in 0..self.size(small) {
+            let row = self.members[small as usize][place];
+            for at in 0..of(self, row).len() {
+                let other = of(self, row)[at];
+                if self.holds(other) && self.root(self.place(other)) == large {
+                    found += 1;
+                    if found == enough {
+                        return found;
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn join(&mut self, l: u32, r: u32) {
+        let (small, large) = if self.size(l) < self.size(r) { (l, r) } else { (r, l) };
+        self.parent[small as usize] = large;
+        for sets in [&mut self.members, &mut self.signatures, &mut self.sources] {
+            let moved = std::mem::take(&mut sets[small as usize]);
+            sets[large as usize].extend(moved);
+        }
+        let signatures = &mut self.signatures[large as usize];
+        signatures.sort_unstable();
+        signatures.dedup();
+    }
+}
