@@ -126,7 +126,8 @@ impl Ready<'_> {
         Ok((self.train(&sum(counts), None)?, Some(held)))
     }
 
-    /// Trains with m counted from labelled pairs: see [`train_from_labels`](super::train_from_labels).
+    /// Trains with m counted from labelled pairs: see
+    /// [`train_from_labels`](super::train_from_labels).
     pub(in crate::resolve) fn trained_from_labels(
         &self,
         labels: &[StewardDecision],
