@@ -37,7 +37,7 @@ pub struct Replayed {
 ///
 /// # Errors
 /// A log that names a rule which the settings do not, or does not hold what it says; what
-/// [`resolve`] refuses.
+/// [`resolve`](super::resolve) refuses.
 pub fn replay(
     input: &Input<'_>,
     model: &Model,
