@@ -26,6 +26,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use tempfile::{NamedTempFile, TempPath};
 
@@ -185,28 +186,32 @@ async fn write_all(
     schema: SchemaRef,
     what: String,
 ) -> Result<Taken<TempPath>> {
-    let refused = |error: &(dyn std::error::Error + 'static)| {
-        let place = std::env::temp_dir();
-        refused_by_disk(&place.display().to_string(), error).unwrap_or_else(|| {
+    let disk = |error: &(dyn std::error::Error + 'static)| {
+        refused_by_disk(&std::env::temp_dir().display().to_string(), error)
+    };
+    let refused = |error: std::io::Error| {
+        disk(&error).unwrap_or_else(|| {
             Error::retry(format!("{what}: the temporary folder refused a file"))
                 .help("check TMPDIR, then run the same command again")
         })
     };
-    let file = NamedTempFile::new().map_err(|error| refused(&error))?;
-    let handle: File = file.reopen().map_err(|error| refused(&error))?;
+    let unwritten = |error: ParquetError| {
+        disk(&error).unwrap_or_else(|| Error::bug(format!("{what}: a part cannot be written")))
+    };
+    let file = NamedTempFile::new().map_err(refused)?;
+    let handle: File = file.reopen().map_err(refused)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .build();
-    let mut writer =
-        ArrowWriter::try_new(handle, schema, Some(properties)).map_err(|error| refused(&error))?;
+    let mut writer = ArrowWriter::try_new(handle, schema, Some(properties)).map_err(unwritten)?;
     while let Some(batch) = rows.next().await {
         match batch {
-            Ok(batch) => writer.write(&batch).map_err(|error| refused(&error))?,
+            Ok(batch) => writer.write(&batch).map_err(unwritten)?,
             Err(error) => return Ok(Err((error, rows))),
         }
     }
-    writer.close().map_err(|error| refused(&error))?;
+    writer.close().map_err(unwritten)?;
     Ok(Ok(file.into_temp_path()))
 }
 
