@@ -98,12 +98,8 @@ impl Engine {
         take: impl Fn(SendableRecordBatchStream) -> BoxFuture<'static, Result<Taken<T>>> + Send + Sync,
     ) -> Result<(T, Vec<TempPath>)> {
         let frame = analyzed(frame).map_err(|error| translate(what, error))?;
-        let (mut frame, mut files) = self.share(frame, what, 2).await?;
-        let mut way = Way::Whole;
-        if self.is_short() {
-            way = Way::Parts;
-            frame = self.in_parts(frame, what, &mut files).await?;
-        }
+        let mut way = if self.is_short() { Way::Parts } else { Way::Whole };
+        let (mut frame, mut files) = self.share(frame, what, way).await?;
         loop {
             let rows = started(frame.clone(), way, what).await?;
             let (error, rows) = match take(rows).await? {
@@ -118,21 +114,11 @@ impl Engine {
             self.released(rows).await;
             if way == Way::Parts {
                 self.set_short();
-                frame = self.in_parts(frame, what, &mut files).await?;
+                let (parts, further) = self.share(frame, what, way).await?;
+                frame = parts;
+                files.extend(further);
             }
         }
-    }
-
-    /// The plan with all that is worth it in files.
-    async fn in_parts(
-        &self,
-        frame: DataFrame,
-        what: &str,
-        files: &mut Vec<TempPath>,
-    ) -> Result<DataFrame> {
-        let (frame, further) = self.share(frame, what, 1).await?;
-        files.extend(further);
-        Ok(frame)
     }
 
     /// Lets go of a plan, and waits until its tasks have let go of their memory, which the next needs.
@@ -145,16 +131,16 @@ impl Engine {
         }
     }
 
-    /// The plan with everything in files that it names so many times or more.
+    /// The plan with everything in files that is a part for this way.
     async fn share(
         &self,
         frame: DataFrame,
         what: &str,
-        times: usize,
+        way: Way,
     ) -> Result<(DataFrame, Vec<TempPath>)> {
         let (state, plan) = frame.into_parts();
         let (mut known, mut files) = (HashMap::new(), Vec::new());
-        for part in parts(&plan, times).map_err(|error| translate(what, error))? {
+        for part in parts(&plan, way).map_err(|error| translate(what, error))? {
             let once = with(part.input.as_ref().clone(), &known)
                 .map_err(|error| translate(what, error))?;
             let file = self.keep(DataFrame::new(state.clone(), once), what).await?;
@@ -250,11 +236,12 @@ fn is_exhausted(error: &DataFusionError) -> bool {
     matches!(root(error), DataFusionError::ResourcesExhausted(_))
 }
 
-/// The subqueries that a plan names so many times or more and that are worth a file, each after those
-/// that it reads.
-fn parts(plan: &LogicalPlan, times: usize) -> datafusion::common::Result<Vec<SubqueryAlias>> {
+/// The subqueries that are worth a file, and that a plan names more than once where it is executed
+/// whole; each after those that it reads.
+fn parts(plan: &LogicalPlan, way: Way) -> datafusion::common::Result<Vec<SubqueryAlias>> {
     let (mut order, mut named) = (Vec::new(), HashMap::<SubqueryAlias, usize>::new());
     visit(plan, &mut order, &mut named)?;
+    let times = if way == Way::Whole { 2 } else { 1 };
     order.retain(|part| named.get(part).is_some_and(|found| *found >= times) && is_worth(part));
     Ok(order)
 }
@@ -356,12 +343,12 @@ mod tests {
     async fn what_is_named_twice_is_computed_once_and_nothing_changes() {
         let engine = Engine::new(&Options { threads: 2, memory: 1 << 30 }).unwrap();
         let frame = engine.sql(SQL, "a test").await.unwrap();
-        let twice = parts(frame.logical_plan(), 2).unwrap();
+        let twice = parts(frame.logical_plan(), Way::Whole).unwrap();
         let names: Vec<&str> = twice.iter().map(|part| part.alias.table()).collect();
         assert_eq!(names, ["sums", "ranked"], "numbers is only read, total is named once");
-        let (shared, files) = engine.share(frame.clone(), "a test", 2).await.unwrap();
+        let (shared, files) = engine.share(frame.clone(), "a test", Way::Whole).await.unwrap();
         assert_eq!(files.len(), 2);
-        assert!(parts(shared.logical_plan(), 2).unwrap().is_empty());
+        assert!(parts(shared.logical_plan(), Way::Whole).unwrap().is_empty());
         let paths: Vec<_> = files.iter().map(|file| file.to_path_buf()).collect();
         #[expect(clippy::disallowed_methods, reason = "as DataFusion itself does, to compare with")]
         let expected = frame.collect().await.unwrap();
@@ -371,7 +358,26 @@ mod tests {
         drop(files);
         assert!(paths.iter().all(|path| !path.exists()), "files go with the plan");
         let frame = engine.sql(SQL, "a test").await.unwrap();
-        assert_eq!(rows(&engine, frame).await, expected);
+        assert_eq!(rows(&engine, frame.clone()).await, expected);
+        engine.set_short();
+        assert_eq!(rows(&engine, frame).await, expected, "in parts");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_part_has_the_types_of_its_rows() {
+        // Only analysis makes one type of a union's two.
+        let sql = "WITH both AS (
+                SELECT k, CAST(NULL AS DECIMAL(18, 2)) AS amount FROM (VALUES (1), (2)) one (k)
+                UNION ALL
+                SELECT k, sum(CAST(k AS DECIMAL(18, 2))) AS amount FROM (VALUES (1), (2)) other (k)
+                GROUP BY k)
+            SELECT k, sum(amount) AS amount FROM both GROUP BY k ORDER BY k ASC";
+        let engine = Engine::new(&Options { threads: 2, memory: 1 << 30 }).unwrap();
+        let frame = engine.sql(sql, "a test").await.unwrap();
+        let whole = rows(&engine, frame.clone()).await;
+        assert!(whole.contains("2.00"), "{whole}");
+        engine.set_short();
+        assert_eq!(rows(&engine, frame).await, whole);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -88,9 +88,8 @@ pub(crate) struct Proxy {
 struct State {
     mutations: u64,
     armed: Option<(u64, Fault)>,
-    /// The request that met the last fault, and whether it is held.
-    met_at: String,
-    held: bool,
+    /// The request that is held.
+    held: Option<String>,
     delay: Duration,
     weather: Option<Weather>,
     /// All requests since the weather changed, and those of them that met it.
@@ -117,8 +116,7 @@ impl Default for State {
         Self {
             mutations: 0,
             armed: None,
-            met_at: String::new(),
-            held: false,
+            held: None,
             delay: Duration::ZERO,
             weather: None,
             requests: 0,
@@ -149,7 +147,7 @@ impl Proxy {
         let mut state = self.state.lock().unwrap();
         state.mutations = 0;
         state.armed = armed;
-        state.held = false;
+        state.held = None;
     }
 
     /// Holds every request back for this long.
@@ -182,8 +180,7 @@ impl Proxy {
 
     /// The request that is held, once it is.
     pub(crate) fn held(&self) -> Option<String> {
-        let state = self.state.lock().unwrap();
-        state.held.then(|| state.met_at.clone())
+        self.state.lock().unwrap().held.clone()
     }
 
     /// True if the armed fault has happened.
@@ -200,11 +197,7 @@ impl State {
         }
         self.mutations += 1;
         let due = self.armed.is_some_and(|(n, _)| n == self.mutations);
-        if !due {
-            return None;
-        }
-        self.met_at = format!("{} {}", request.method(), request.uri());
-        self.armed.take().map(|(_, fault)| fault)
+        if due { self.armed.take().map(|(_, fault)| fault) } else { None }
     }
 }
 
@@ -266,7 +259,7 @@ async fn answer(
             if held == Fault::AppliedThenHeld {
                 drained(forward().await?).await?;
             }
-            state.lock().unwrap().held = true;
+            state.lock().unwrap().held = Some(format!("{} {}", head.method, head.uri));
             std::future::pending().await
         }
     }

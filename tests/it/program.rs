@@ -135,29 +135,13 @@ impl Project {
         Ran { code: status.and_then(|s| s.code()), answer, said, took }
     }
 
-    /// Starts a run and kills it (SIGKILL) after a while. True if it was killed before its end.
-    pub(crate) fn run_and_kill(&self, place: &Place, date: &str, after: Duration) -> bool {
+    /// Starts a run and kills it (SIGKILL) once it is due. True if it was killed before its end.
+    pub(crate) fn run_and_kill(&self, place: &Place, date: &str, due: impl Fn() -> bool) -> bool {
         let mut running = self.start(place, date, &[]);
-        std::thread::sleep(after);
-        let ended = running.child.try_wait().unwrap().is_some();
-        running.child.kill().unwrap();
-        running.child.wait().unwrap();
-        !ended
-    }
-
-    /// Runs a date and kills it (SIGKILL) once it is due; gives whether it had not ended before.
-    pub(crate) fn run_and_kill_once(
-        &self,
-        place: &Place,
-        date: &str,
-        due: impl Fn() -> bool,
-    ) -> bool {
-        let mut running = self.start(place, date, &[]);
-        let mut ended = false;
-        while !ended && !due() {
-            std::thread::sleep(Duration::from_millis(1));
-            ended = running.child.try_wait().unwrap().is_some();
+        while !due() && running.child.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_micros(100));
         }
+        let ended = running.child.try_wait().unwrap().is_some();
         running.child.kill().unwrap();
         running.child.wait().unwrap();
         !ended
