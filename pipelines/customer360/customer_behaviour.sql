@@ -55,9 +55,8 @@ touches as (
 weighed as (
   select
     golden_id,
-    lpad(cast(occurred_hour as varchar), 2, '0') as hour,
-    cast((cast(date_part('isodow', occurred_on) as bigint) - $week_start + 7) % 7 + 1 as varchar)
-      as weekday,
+    occurred_hour,
+    (cast(date_part('isodow', occurred_on) as bigint) - $week_start + 7) % 7 + 1 as weekday,
     channel,
     device,
     cast(round(power(cast(0.5 as double),
@@ -65,34 +64,47 @@ weighed as (
       * 1000000000) as bigint) as weight
   from touches
 ),
-habits as (
-  select golden_id, 'hour' as habit, hour as choice, weight from weighed where hour is not null
-  union all
-  select golden_id, 'weekday' as habit, weekday as choice, weight from weighed
-  union all
-  select golden_id, 'channel' as habit, channel as choice, weight from weighed
-  where channel is not null
-  union all
-  select golden_id, 'device' as habit, device as choice, weight from weighed
-  where device is not null
+hours as (
+  select golden_id, occurred_hour, sum(weight) as weight from weighed
+  where occurred_hour is not null
+  group by golden_id, occurred_hour
 ),
-weights as (
-  select golden_id, habit, choice, sum(weight) as weight
-  from habits
-  group by golden_id, habit, choice
+weekdays as (
+  select golden_id, weekday, sum(weight) as weight from weighed group by golden_id, weekday
+),
+channels as (
+  select golden_id, channel, sum(weight) as weight from weighed where channel is not null
+  group by golden_id, channel
+),
+devices as (
+  select golden_id, device, sum(weight) as weight from weighed where device is not null
+  group by golden_id, device
 ),
 places as (
-  select golden_id, habit, choice,
-    row_number() over (partition by golden_id, habit order by weight desc, choice asc) as place
-  from weights
+  select golden_id, occurred_hour as hour, cast(null as bigint) as weekday,
+    cast(null as varchar) as channel, cast(null as varchar) as device,
+    row_number() over (partition by golden_id order by weight desc, occurred_hour asc) as place
+  from hours
+  union all
+  select golden_id, null, weekday, null, null,
+    row_number() over (partition by golden_id order by weight desc, weekday asc) as place
+  from weekdays
+  union all
+  select golden_id, null, null, channel, null,
+    row_number() over (partition by golden_id order by weight desc, channel asc) as place
+  from channels
+  union all
+  select golden_id, null, null, null, device,
+    row_number() over (partition by golden_id order by weight desc, device asc) as place
+  from devices
 ),
 preferred as (
   select
     golden_id,
-    max(case when habit = 'hour' then cast(choice as bigint) end) as preferred_hour,
-    max(case when habit = 'weekday' then cast(choice as bigint) end) as preferred_weekday,
-    max(case when habit = 'channel' then choice end) as preferred_channel,
-    max(case when habit = 'device' then choice end) as preferred_device
+    max(cast(hour as bigint)) as preferred_hour,
+    max(weekday) as preferred_weekday,
+    max(channel) as preferred_channel,
+    max(device) as preferred_device
   from places
   where place = 1
   group by golden_id

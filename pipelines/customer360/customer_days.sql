@@ -6,29 +6,6 @@
 -- rounded yet. A purchase is one sale or one invoice, on the day of its first line; of a store, one
 -- at a till. Costs are the customer's own; agent_minutes decide its share of all others.
 with
-lines as (
-  select
-    m.golden_id,
-    t.occurred_on as day,
-    sum(t.reporting_net) as revenue,
-    sum(case when t.kind in ('return', 'credit_note') then -t.reporting_net end) as returns,
-    sum(case when t.kind in ('sale', 'invoice') then t.reporting_net end) as spent,
-    sum(case when t.kind in ('sale', 'invoice') then t.reporting_discount end) as discounts,
-    sum(case when t.recurring then t.reporting_net end) as recurring_revenue,
-    sum(t.reporting_net * coalesce(g.margin, cast($margin as decimal(9, 6)))) as gross_profit,
-    count(*) filter (where t.reporting_net is null) as lines_without_rate
-  from transactions t
-  join entity_members m on m.source = t.source and m.record_id = t.record_id
-  left join margins g on g.category = t.category
-  where t.counted and t.occurred_on <= $logical_date
-  group by m.golden_id, t.occurred_on
-),
-bought as (
-  select golden_id, occurred_on as day, count(*) as purchases,
-    count(*) filter (where document_source = 'pos_sales') as store_purchases
-  from customer_purchases
-  group by golden_id, occurred_on
-),
 efforts as (
   select source, record_id, agent_minutes, started_on as day from interactions
   where started_on <= $logical_date
@@ -36,45 +13,48 @@ efforts as (
   select source, record_id, agent_minutes, opened_on as day from tickets
   where opened_on <= $logical_date
 ),
-worked as (
-  select m.golden_id, e.day, sum(e.agent_minutes) as agent_minutes
-  from efforts e
-  join entity_members m on m.source = e.source and m.record_id = e.record_id
-  group by m.golden_id, e.day
-),
-spent as (
+-- What happened, one by one: a line, a purchase, an effort, a cost.
+everything as (
   select
     m.golden_id,
-    c.occurred_on as day,
-    sum(case when c.kind = 'service' then c.reporting_amount end) as service_cost,
-    sum(case when c.kind = 'labour' then c.reporting_amount end) as labour_cost,
-    sum(case when c.kind = 'communication' then c.reporting_amount end) as communication_cost,
-    sum(case when c.kind = 'hard' then c.reporting_amount end) as hard_cost
+    t.occurred_on as day,
+    t.reporting_net as revenue,
+    case when t.kind in ('return', 'credit_note') then -t.reporting_net end as returns,
+    case when t.kind in ('sale', 'invoice') then t.reporting_net end as spent,
+    case when t.kind in ('sale', 'invoice') then t.reporting_discount end as discounts,
+    case when t.recurring then t.reporting_net end as recurring_revenue,
+    t.reporting_net * coalesce(g.margin, cast($margin as decimal(9, 6))) as gross_profit,
+    case when t.reporting_net is null then 1 else 0 end as lines_without_rate,
+    0 as purchases,
+    0 as store_purchases,
+    cast(null as decimal(18, 2)) as agent_minutes,
+    cast(null as decimal(18, 2)) as service_cost,
+    cast(null as decimal(18, 2)) as labour_cost,
+    cast(null as decimal(18, 2)) as communication_cost,
+    cast(null as decimal(18, 2)) as hard_cost
+  from transactions t
+  join entity_members m on m.source = t.source and m.record_id = t.record_id
+  left join margins g on g.category = t.category
+  where t.counted and t.occurred_on <= $logical_date
+  union all
+  select golden_id, occurred_on as day, null, null, null, null, null, null, 0, 1,
+    case when document_source = 'pos_sales' then 1 else 0 end, null, null, null, null, null
+  from customer_purchases
+  union all
+  select m.golden_id, e.day, null, null, null, null, null, null, 0, 0, 0, e.agent_minutes, null,
+    null, null, null
+  from efforts e
+  join entity_members m on m.source = e.source and m.record_id = e.record_id
+  union all
+  select m.golden_id, c.occurred_on as day, null, null, null, null, null, null, 0, 0, 0, null,
+    case when c.kind = 'service' then c.reporting_amount end,
+    case when c.kind = 'labour' then c.reporting_amount end,
+    case when c.kind = 'communication' then c.reporting_amount end,
+    case when c.kind = 'hard' then c.reporting_amount end
   from costs c
   join entity_members m on m.source = c.source and m.record_id = c.record_id
   where c.kind in ('service', 'labour', 'communication', 'hard')
     and c.occurred_on <= $logical_date
-  group by m.golden_id, c.occurred_on
-),
-everything as (
-  select golden_id, day, revenue, returns, spent, discounts, recurring_revenue, gross_profit,
-    lines_without_rate, cast(0 as bigint) as purchases, cast(0 as bigint) as store_purchases,
-    cast(null as decimal(18, 2)) as agent_minutes,
-    cast(null as decimal(18, 2)) as service_cost, cast(null as decimal(18, 2)) as labour_cost,
-    cast(null as decimal(18, 2)) as communication_cost, cast(null as decimal(18, 2)) as hard_cost
-  from lines
-  union all
-  select golden_id, day, null, null, null, null, null, null, 0, purchases, store_purchases, null,
-    null, null, null, null
-  from bought
-  union all
-  select golden_id, day, null, null, null, null, null, null, 0, 0, 0, agent_minutes, null, null,
-    null, null
-  from worked
-  union all
-  select golden_id, day, null, null, null, null, null, null, 0, 0, 0, null, service_cost,
-    labour_cost, communication_cost, hard_cost
-  from spent
 )
 select
   golden_id,

@@ -142,9 +142,9 @@ totals as (
     coalesce(s.lines_without_rate, 0) as lines_without_rate
   from customers c
   cross join profile_days p
-  left join charged s on s.golden_id = c.golden_id and s.day = p.day
-  left join paid d on d.golden_id = c.golden_id and d.day = p.day
   left join referred r on r.golden_id = c.golden_id
+  left join paid d on d.golden_id = c.golden_id and d.day = p.day
+  left join charged s on s.golden_id = c.golden_id and s.day = p.day
 ),
 served as (
   select *,

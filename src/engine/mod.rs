@@ -15,6 +15,7 @@ mod shared;
 mod staging;
 mod store;
 mod whole;
+mod windows;
 mod write;
 
 pub use columns::{ColumnLineage, Use, UsedColumn};

@@ -16,6 +16,7 @@ use futures::TryStreamExt;
 use super::columns::ColumnLineage;
 use super::pool::Pool;
 use super::store::{Store, refused_by_disk, store_cause, store_error};
+use super::windows::WindowsInOrder;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::threads;
@@ -118,6 +119,7 @@ impl Engine {
             .with_config(config)
             .with_runtime_env(runtime)
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(WindowsInOrder))
             .build();
         let context = SessionContext::new_with_state(state);
         for function in crate::functions::all() {

@@ -66,7 +66,8 @@ pub(super) fn disturbed(history: &History, entry: &Published) -> bool {
 }
 
 /// What changed in the records of one kind.
-pub(super) struct Changed {
+pub(super) struct Changed<'a> {
+    now: resolve::Index<'a>,
     changed: Vec<bool>,
     gone: Gone,
 }
@@ -108,13 +109,13 @@ pub(super) async fn decided_by(
 }
 
 /// What changed in the records of a kind since the run before; or why nothing of it is taken over.
-pub(super) async fn changed(
+pub(super) async fn changed<'a>(
     run: &Run,
-    input: &Input<'_>,
+    input: &'a Input<'_>,
     content_hash: &ArrayRef,
     choice: &Choice,
     (entries, apart): (&[Entry], &str),
-) -> Result<std::result::Result<Changed, &'static str>> {
+) -> Result<std::result::Result<Changed<'a>, &'static str>> {
     let (kind, settings) = (input.kind, input.settings);
     if run.full {
         return Ok(Err("--full asks for it"));
@@ -157,7 +158,7 @@ pub(super) async fn changed(
         Ok(text.as_string::<i32>().clone())
     };
     let now = text(Some(content_hash))?;
-    let mut changed = resolve::Unchanged::new(input, &now);
+    let mut changed = resolve::Unchanged::new(input, now);
     let mut gone = Vec::new();
     for batch in &batches {
         let [source, record_id, hash] =
@@ -180,21 +181,23 @@ pub(super) async fn changed(
         record_id: text(batch.columns().get(1))?,
         expressions: expressions.into_iter().zip(evaluated).collect(),
     };
-    Ok(Ok(Changed { changed: changed.changed(), gone }))
+    let (now, changed) = changed.changed();
+    Ok(Ok(Changed { now, changed, gone }))
 }
 
 /// Resolves a kind on what the run before left, where that still holds.
 pub(super) fn resolve(
     input: &Input<'_>,
-    changed: std::result::Result<Changed, &'static str>,
+    changed: std::result::Result<Changed<'_>, &'static str>,
     earlier: &Earlier,
     decisions: &[resolve::StewardDecision],
     model: Option<Model>,
     options: resolve::Options,
 ) -> Result<resolve::Resolved> {
     match (changed, model) {
-        (Ok(Changed { changed, gone }), Some(model)) => {
+        (Ok(Changed { now, changed, gone }), Some(model)) => {
             let before = Before {
+                now,
                 changed: &changed,
                 gone,
                 pairs: &earlier.pairs,

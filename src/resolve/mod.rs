@@ -91,8 +91,8 @@ pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{
-    Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Input, Link, Options, Replayed,
-    Resolved, ResolvedRows, RowPair, Unchanged, estimate, replay, resolve, resolve_rows,
+    Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Index, Input, Link, Options,
+    Replayed, Resolved, ResolvedRows, RowPair, Unchanged, estimate, replay, resolve, resolve_rows,
     resolve_since, train_from_labels,
 };
 pub use settings::*;

@@ -33,6 +33,7 @@ mod training;
 mod walk;
 
 pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
+pub use part::Index;
 pub use ready::estimate;
 pub use replay::{Replayed, replay};
 pub use rows::{ResolvedRows, RowPair, resolve_rows};

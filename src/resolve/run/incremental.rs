@@ -40,6 +40,8 @@ use crate::error::{Error, Result};
 /// What an earlier run left of the records of one kind, and what changed since. It was of the same
 /// settings and the same model, and of this program.
 pub struct Before<'a> {
+    /// The rows of the input, by key.
+    pub now: Index<'a>,
     /// By row of the input, whether the record is new or says another thing.
     pub changed: &'a [bool],
     /// The records that changed or are gone, as they were.
@@ -65,15 +67,16 @@ pub struct Gone {
 /// Tells of records, as they were, which of those at hand are the same.
 pub struct Unchanged<'a> {
     index: Index<'a>,
-    hash: &'a StringArray,
+    hash: StringArray,
     changed: Vec<bool>,
 }
 
 impl<'a> Unchanged<'a> {
     /// The records at hand; `hash` is of all that each says.
-    pub fn new(input: &'a Input<'_>, hash: &'a StringArray) -> Self {
+    pub fn new(input: &'a Input<'_>, hash: StringArray) -> Self {
         let index = Index::new(&input.source, &input.record_id);
-        Self { index, hash, changed: vec![true; hash.len()] }
+        let changed = vec![true; hash.len()];
+        Self { index, hash, changed }
     }
 
     /// Of records as they were, those that are gone or say another thing now.
@@ -94,9 +97,9 @@ impl<'a> Unchanged<'a> {
         (0..source.len()).map(&mut gone).collect()
     }
 
-    /// By row of those at hand, whether no record was the same.
-    pub fn changed(self) -> Vec<bool> {
-        self.changed
+    /// The records at hand by their keys, and by row whether no record was the same.
+    pub fn changed(self) -> (Index<'a>, Vec<bool>) {
+        (self.index, self.changed)
     }
 }
 
@@ -212,10 +215,10 @@ fn changes(
     let Some(mut walked) = pairs_to_compare(&blocks, before.changed, HELD_PAIRS, threads)? else {
         return Ok(Found::TooMuch("blocks past their bound changed, and hold most pairs"));
     };
-    let now = Index::new(&input.source, &input.record_id);
-    let decided = decided(&now, decisions);
+    let now = &before.now;
+    let decided = decided(now, decisions);
     let known = Known {
-        now: &now,
+        now,
         gone: &Index::new(&before.gone.source, &before.gone.record_id),
         changed: before.changed,
         blocks: &blocks,
@@ -289,7 +292,7 @@ fn changes(
     let grouped = ready.group(&scorer, &within, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let Some((clusters, quality, entities)) = partition(before, &now, &far, &grouped)? else {
+    let Some((clusters, quality, entities)) = partition(before, &far, &grouped, threads)? else {
         return Ok(Found::TooMuch("the run before left entities that its records do not explain"));
     };
 

@@ -302,6 +302,7 @@ fn since(
         .map(|(key, said)| (key.clone(), said.clone()))
         .collect();
     let before = Before {
+        now: Index::new(&input.source, &input.record_id),
         changed: &changed,
         gone: Gone {
             source: column(&gone, |key| &key.0),

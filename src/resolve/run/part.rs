@@ -105,7 +105,7 @@ impl PairConditions for PartConditions {
 }
 
 /// Rows by (source, record_id). A slot is half a hash and a row, half of them empty at least.
-pub(super) struct Index<'a> {
+pub struct Index<'a> {
     source: &'a StringArray,
     record_id: &'a StringArray,
     slots: Vec<u64>,
@@ -122,8 +122,8 @@ fn hash(source: &str, record_id: &str) -> u64 {
 }
 
 impl<'a> Index<'a> {
-    /// Rows whose keys are all different.
-    pub(super) fn new(source: &'a StringArray, record_id: &'a StringArray) -> Self {
+    /// Rows that are sorted by key, no two of one key; none is null.
+    pub fn new(source: &'a StringArray, record_id: &'a StringArray) -> Self {
         let size = (source.len() * 2).next_power_of_two().max(2);
         let mut slots = vec![EMPTY; size];
         for row in 0..source.len() {
@@ -135,6 +135,34 @@ impl<'a> Index<'a> {
             slots[slot] = hash >> 32 << 32 | row as u64;
         }
         Self { source, record_id, slots }
+    }
+
+    fn key(&self, row: usize) -> (&str, &str) {
+        (self.source.value(row), self.record_id.value(row))
+    }
+
+    /// The row of a key, and where the next is to be looked for: quick where the keys that are asked
+    /// for come in order.
+    pub(super) fn row_from(&self, from: &mut usize, key: (&str, &str)) -> Option<u32> {
+        let rows = self.source.len();
+        if *from > 0 && self.key(*from - 1) >= key {
+            return self.row(key.0, key.1);
+        }
+        let (mut low, mut step) = (*from, 1);
+        while low + step < rows && self.key(low + step) < key {
+            low += step;
+            step *= 2;
+        }
+        let mut high = rows.min(low + step);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.key(middle) < key {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        *from = low;
+        (low < rows && self.key(low) == key).then_some(low as u32)
     }
 
     /// The row of a key.
@@ -174,8 +202,11 @@ mod tests {
             let record_id: StringArray = keys.iter().map(|key| Some(key.1.as_str())).collect();
             let index = Index::new(&source, &record_id);
             let known: HashMap<_, _> = keys.iter().zip(0u32..).collect();
+            let mut from = 0;
             for key in keys.iter().chain(&asked) {
                 prop_assert_eq!(index.row(&key.0, &key.1), known.get(key).copied());
+                let found = index.row_from(&mut from, (&key.0, &key.1));
+                prop_assert_eq!(found, known.get(key).copied());
             }
         }
     }

@@ -10,14 +10,18 @@ use rustc_hash::FxHashSet;
 
 use super::super::cluster::Strength;
 use super::super::columns::MISSING;
+use super::super::kernel::parallel;
 use super::super::quality::ClusterQuality;
 use super::grouping::Grouped;
 use super::incremental::Before;
 use super::output::{Both, text};
-use super::part::{Index, Part};
+use super::part::Part;
 use super::scoring::{By, Scored};
 use super::taken::Taken;
 use crate::error::{Error, Result};
+
+/// Members that are looked up together.
+const ROWS: usize = 1 << 15;
 
 fn strength(pair: &Scored) -> Strength {
     match pair.by {
@@ -79,14 +83,25 @@ fn root(parent: &mut [u32], mut row: u32) -> u32 {
 
 /// By row, a number for the golden id under which it was; and by number, the place of the id's
 /// quality, where it has one.
-fn entities(before: &Before<'_>, now: &Index<'_>) -> Result<(Vec<u32>, Vec<Option<usize>>)> {
+fn entities(before: &Before<'_>, threads: usize) -> Result<(Vec<u32>, Vec<Option<usize>>)> {
     let (ids, of_quality) =
         (text(before.members, "golden_id")?, text(before.quality, "golden_id")?);
     let (source, record_id) = (text(before.members, "source")?, text(before.members, "record_id")?);
+    let all = ids.len();
+    let rows = parallel(
+        all.div_ceil(ROWS),
+        threads,
+        || (),
+        |(), part| -> Vec<Option<u32>> {
+            let members = part * ROWS..all.min((part + 1) * ROWS);
+            members.map(|own| before.now.row(source.value(own), record_id.value(own))).collect()
+        },
+    )?;
+    let mut rows = rows.into_iter().flatten();
     let mut entities = vec![MISSING; before.changed.len()];
     let mut qualities = Vec::new();
     let mut place = 0;
-    for row in 0..ids.len() {
+    for row in 0..all {
         let id = ids.value(row);
         if row == 0 || id != ids.value(row - 1) {
             if row > 0 && id < ids.value(row - 1) {
@@ -98,7 +113,7 @@ fn entities(before: &Before<'_>, now: &Index<'_>) -> Result<(Vec<u32>, Vec<Optio
             let own = place < of_quality.len() && of_quality.value(place) == id;
             qualities.push(own.then_some(place));
         }
-        if let Some(own) = now.row(source.value(row), record_id.value(row)) {
+        if let Some(own) = rows.next().flatten() {
             entities[own as usize] = qualities.len() as u32 - 1;
         }
     }
@@ -112,11 +127,11 @@ type Partition = (Vec<u32>, Vec<ClusterQuality>, Vec<u32>);
 /// was in no entity.
 pub(super) fn partition(
     before: &Before<'_>,
-    now: &Index<'_>,
     far: &Part,
     grouped: &Grouped,
+    threads: usize,
 ) -> Result<Option<Partition>> {
-    let (mut entities, qualities) = entities(before, now)?;
+    let (mut entities, qualities) = entities(before, threads)?;
     let rows = entities.len() as u32;
     let mut of_again = vec![MISSING; grouped.clusters.iter().max().map_or(0, |c| *c as usize + 1)];
     let mut of_entities = vec![MISSING; qualities.len()];

@@ -100,9 +100,9 @@ impl Taken {
             threads,
             || (),
             |(), part| {
-                let mut taken = Self::default();
+                let (mut taken, mut from) = (Self::default(), 0);
                 (part * ROWS..all.min((part + 1) * ROWS))
-                    .for_each(|row| taken.take(row, &table, known));
+                    .for_each(|row| taken.take(row, &table, known, &mut from));
                 taken
             },
         )?;
@@ -121,10 +121,12 @@ impl Taken {
         Ok(taken)
     }
 
-    fn take(&mut self, row: usize, table: &Table<'_>, known: &Known<'_>) {
+    fn take(&mut self, row: usize, table: &Table<'_>, known: &Known<'_>, from: &mut usize) {
         let [source_l, record_l, source_r, record_r] = table.keys.map(|own| own.value(row));
         let same = |row: &u32| !known.changed[*row as usize];
-        let (l, r) = (known.now.row(source_l, record_l), known.now.row(source_r, record_r));
+        // The table is sorted by its left records.
+        let l = known.now.row_from(from, (source_l, record_l));
+        let r = known.now.row(source_r, record_r);
         let merged = table.decision.value(row) == "merge";
         let (Some(l), Some(r)) = (l.filter(same), r.filter(same)) else {
             let gone_l = l.is_none_or(|row| !same(&row));
