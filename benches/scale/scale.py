@@ -118,6 +118,7 @@ def by_engine(engine, files, arguments):
     out.mkdir(parents=True)
     command = [sys.executable, ROOT / "benches/scale/engines.py", engine, "--files", files, "--out", out,
                "--memory", arguments.memory, "--threads", arguments.threads]
+    begun = time.monotonic()
     with (out / "times.ndjson").open("w") as times:
         process = subprocess.Popen(list(map(str, command)), stdout=times)
         _, status, usage = os.wait4(process.pid, 0)
@@ -128,7 +129,8 @@ def by_engine(engine, files, arguments):
     if status:
         print(f"{engine}: broke off after {len(tables)} tables")
     cpu = sum(table.get("cpu", 0) for table in tables)
-    print(f"{engine}: {cpu:.1f} s of CPU for {len(tables)} tables, {usage.ru_maxrss / 2**20:.2f} GiB resident at most", flush=True)
+    wall = time.monotonic() - begun
+    print(f"{engine}: {cpu:.1f} s of CPU, {wall:.0f} s for {len(tables)} tables, {usage.ru_maxrss / 2**20:.2f} GiB resident at most", flush=True)
     return {table["table"]: table.get("cpu", 0) for table in tables}
 
 

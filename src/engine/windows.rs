@@ -14,7 +14,7 @@ use arrow::array::{
     UInt64Array,
 };
 use arrow::compute::{concat, nullif, partition};
-use arrow::datatypes::{ArrowNativeTypeOp, DataType, Decimal128Type, Int64Type, SchemaRef};
+use arrow::datatypes::{ArrowNativeTypeOp, DataType, Decimal128Type, Int64Type, Schema, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result};
@@ -46,17 +46,21 @@ enum Function {
 }
 
 impl Function {
-    /// What a window asks for, where it is one of these.
-    fn of(window: &dyn WindowExpr) -> Option<Self> {
+    /// What a window asks for of rows of this schema, where it is one of these.
+    fn of(window: &dyn WindowExpr, schema: &Schema) -> Option<Self> {
         if let Some(plain) = window.as_any().downcast_ref::<PlainAggregateWindowExpr>() {
-            return Self::sum(plain);
+            return Self::sum(plain, schema);
         }
+        let same = |value: &Arc<dyn PhysicalExpr>| {
+            let own = value.data_type(schema).ok();
+            own.is_some_and(|own| window.field().is_ok_and(|field| *field.data_type() == own))
+        };
         let standard = window.as_any().downcast_ref::<StandardWindowExpr>()?;
         let standard = standard.get_standard_func_expr();
         let function = standard.as_any().downcast_ref::<WindowUDFExpr>()?;
         match (function.fun().name(), function.args()) {
             ("row_number", []) => Some(Self::RowNumber),
-            ("lag" | "lead", [value]) => {
+            ("lag" | "lead", [value]) if same(value) => {
                 // Either may be the other, of an order turned round; the rows it reads tell which.
                 let reads = standard.create_evaluator().ok()?.get_range(5, 10).ok()?;
                 match (reads.start, reads.end) {
@@ -69,7 +73,7 @@ impl Function {
         }
     }
 
-    fn sum(window: &PlainAggregateWindowExpr) -> Option<Self> {
+    fn sum(window: &PlainAggregateWindowExpr, schema: &Schema) -> Option<Self> {
         let sum = window.get_aggregate_expr();
         let frame = window.get_window_frame();
         let runs = frame.units == WindowFrameUnits::Rows
@@ -78,9 +82,13 @@ impl Function {
         // A filter is told in the name alone.
         let plain = !sum.is_distinct() && !window.name().contains("FILTER");
         let kind = sum.field().data_type().clone();
-        let known = matches!(kind, DataType::Int64 | DataType::Decimal128(_, _));
+        let known = |value: &Arc<dyn PhysicalExpr>| match (value.data_type(schema), &kind) {
+            (Ok(DataType::Int64), DataType::Int64) => true,
+            (Ok(DataType::Decimal128(_, own)), DataType::Decimal128(_, scale)) => own == *scale,
+            _ => false,
+        };
         match sum.expressions().as_slice() {
-            [value] if sum.fun().name() == "sum" && runs && plain && known => {
+            [value] if sum.fun().name() == "sum" && runs && plain && known(value) => {
                 Some(Self::Sum(Arc::clone(value), kind))
             }
             _ => None,
@@ -127,7 +135,8 @@ struct InOrder {
 impl InOrder {
     fn of(window: &BoundedWindowAggExec) -> Option<Self> {
         let sorted = matches!(window.input_order_mode, InputOrderMode::Sorted);
-        let functions = window.window_expr().iter().map(|own| Function::of(own.as_ref()));
+        let schema = window.input().schema();
+        let functions = window.window_expr().iter().map(|own| Function::of(own.as_ref(), &schema));
         let functions: Option<Vec<Function>> = functions.collect();
         Some(Self { window: window.clone(), functions: functions.filter(|_| sorted)? })
     }
@@ -390,6 +399,9 @@ mod tests {
         lead(t) OVER (PARTITION BY k ORDER BY o DESC) AS b, lag(t) OVER (PARTITION BY k ORDER BY o ASC) AS c,
         lead(t) OVER (PARTITION BY k ORDER BY o ASC) AS d FROM rows";
     const OTHERS: &[&str] = &[
+        "SELECT k, o, lag(NULL) OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
+        "SELECT k, o, sum(CAST(v AS DOUBLE)) OVER (PARTITION BY k ORDER BY o ASC
+         ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS x FROM rows",
         "SELECT k, o, lag(t, 2) OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
         "SELECT k, o, lag(t, 1, 'none') OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
         "SELECT k, o, lead(t) IGNORE NULLS OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
