@@ -264,7 +264,7 @@ impl State {
                     Err(error) => return Some(Err(error)),
                 },
                 Some(Err(error)) => return Some(Err(error)),
-                None => return Some(self.held.take().map(|held| self.finished(held, None))?),
+                None => return self.held.take().map(|held| self.finished(held, None)),
             }
         }
     }
@@ -398,8 +398,9 @@ mod tests {
     const TURNED: &str = "SELECT k, o, lag(t) OVER (PARTITION BY k ORDER BY o DESC) AS a,
         lead(t) OVER (PARTITION BY k ORDER BY o DESC) AS b, lag(t) OVER (PARTITION BY k ORDER BY o ASC) AS c,
         lead(t) OVER (PARTITION BY k ORDER BY o ASC) AS d FROM rows";
+    const NOTHING: &str =
+        "SELECT k, o, lag(NULL) OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows";
     const OTHERS: &[&str] = &[
-        "SELECT k, o, lag(NULL) OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
         "SELECT k, o, sum(CAST(v AS DOUBLE)) OVER (PARTITION BY k ORDER BY o ASC
          ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS x FROM rows",
         "SELECT k, o, lag(t, 2) OVER (PARTITION BY k ORDER BY o ASC) AS x FROM rows",
@@ -432,6 +433,7 @@ mod tests {
         )
     }
 
+    #[expect(clippy::disallowed_methods, reason = "as DataFusion itself does, to compare with")]
     async fn context(ours: bool, batch: usize, rows: &str) -> SessionContext {
         let config = SessionConfig::new().with_batch_size(batch).with_target_partitions(2);
         let mut state = datafusion::execution::SessionStateBuilder::new()
@@ -445,6 +447,7 @@ mod tests {
         context
     }
 
+    #[expect(clippy::disallowed_methods, reason = "as DataFusion itself does, to compare with")]
     async fn found(context: &SessionContext, sql: &str) -> (String, usize) {
         let frame = context.sql(&format!("SELECT * FROM ({sql}) ORDER BY o ASC")).await.unwrap();
         let plan = frame.clone().create_physical_plan().await.unwrap();
@@ -461,7 +464,7 @@ mod tests {
             let rows = rows(count, keys);
             let ours = context(true, batch, &rows).await;
             let theirs = context(false, batch, &rows).await;
-            for sql in [KNOWN, OF_ALL, TURNED].iter().chain(OTHERS) {
+            for sql in [KNOWN, OF_ALL, TURNED, NOTHING].iter().chain(OTHERS) {
                 let (own, planned) = found(&ours, sql).await;
                 assert_eq!(own, found(&theirs, sql).await.0, "{count} rows, {keys} keys: {sql}");
                 assert_eq!(planned > 0, !OTHERS.contains(sql), "{sql}");
