@@ -5,7 +5,7 @@ Usage: engines.py (datafusion | duckdb) --files FILES.json --out DIR [--memory 2
 Every table is made as the program makes it: its SELECT, sorted by its key, into one Parquet file
 compressed by LZ4, from the files of those before it. `datafusion` is the optimised build of the
 engine that simurgh uses, of its Python package, with the session settings of
-src/engine/session.rs and without what src/engine/shared.rs does: joins are sorted, or hashed with
+src/engine/session.rs and without what src/engine/shared.rs and windows.rs do: joins are sorted, or hashed with
 HASH_JOIN=true, and what a query names twice is computed twice. What a computation makes (k-means, PageRank, models) is beside SQL: its
 input is selected and written, and what reads the table gets a stand-in of the right columns.
 Prints one JSON object a table.

@@ -122,7 +122,7 @@ fn hash(source: &str, record_id: &str) -> u64 {
 }
 
 impl<'a> Index<'a> {
-    /// Rows that are sorted by key, no two of one key; none is null.
+    /// Rows whose keys are all different; `row_from` asks that they be sorted by them.
     pub fn new(source: &'a StringArray, record_id: &'a StringArray) -> Self {
         let size = (source.len() * 2).next_power_of_two().max(2);
         let mut slots = vec![EMPTY; size];

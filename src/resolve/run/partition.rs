@@ -17,11 +17,8 @@ use super::incremental::Before;
 use super::output::{Both, text};
 use super::part::Part;
 use super::scoring::{By, Scored};
-use super::taken::Taken;
+use super::taken::{ROWS, Taken};
 use crate::error::{Error, Result};
-
-/// Members that are looked up together.
-const ROWS: usize = 1 << 15;
 
 fn strength(pair: &Scored) -> Strength {
     match pair.by {
@@ -97,11 +94,10 @@ fn entities(before: &Before<'_>, threads: usize) -> Result<(Vec<u32>, Vec<Option
             members.map(|own| before.now.row(source.value(own), record_id.value(own))).collect()
         },
     )?;
-    let mut rows = rows.into_iter().flatten();
     let mut entities = vec![MISSING; before.changed.len()];
     let mut qualities = Vec::new();
     let mut place = 0;
-    for row in 0..all {
+    for (row, now) in rows.into_iter().flatten().enumerate() {
         let id = ids.value(row);
         if row == 0 || id != ids.value(row - 1) {
             if row > 0 && id < ids.value(row - 1) {
@@ -113,7 +109,7 @@ fn entities(before: &Before<'_>, threads: usize) -> Result<(Vec<u32>, Vec<Option
             let own = place < of_quality.len() && of_quality.value(place) == id;
             qualities.push(own.then_some(place));
         }
-        if let Some(own) = rows.next().flatten() {
+        if let Some(own) = now {
             entities[own as usize] = qualities.len() as u32 - 1;
         }
     }

@@ -87,8 +87,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Rows of the table that are read together.
-const ROWS: usize = 1 << 15;
+/// Rows of an earlier run's table that are looked up together.
+pub(super) const ROWS: usize = 1 << 15;
 
 impl Taken {
     /// Reads the table, sorted by key.
