@@ -18,7 +18,7 @@ use super::stages::earlier_as;
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
 use crate::land::{History, Published, delta};
-use crate::resolve::{self, Before, Gone, Input, Model, RecordKey, Resolve};
+use crate::resolve::{self, Before, Earlier, Gone, Input, Model, RecordKey, Resolve};
 use crate::tables;
 
 /// What is hashed below changed its meaning, or what resolution makes of it did.
@@ -26,16 +26,6 @@ const LAYOUT: u32 = 2;
 
 /// Columns of `records` of which the content hash says nothing.
 const UNHASHED: &[&str] = &["updated_at", "run_id"];
-
-/// The tables of the run before.
-pub(super) struct Earlier {
-    /// `scored_pairs`.
-    pub(super) pairs: RecordBatch,
-    /// `entity_members`.
-    pub(super) members: RecordBatch,
-    /// `entity_quality`.
-    pub(super) quality: RecordBatch,
-}
 
 /// The tables of the run before; empty where there was none.
 pub(super) async fn earlier(run: &Run) -> Result<Earlier> {
@@ -63,13 +53,6 @@ pub(super) fn disturbed(history: &History, entry: &Published) -> bool {
         own = base;
     }
     false
-}
-
-/// What changed in the records of one kind.
-pub(super) struct Changed<'a> {
-    now: resolve::Index<'a>,
-    changed: Vec<bool>,
-    gone: Gone,
 }
 
 /// A hash of the records that may not be compared with others, for want of consent.
@@ -108,14 +91,15 @@ pub(super) async fn decided_by(
     Ok(blake3::hash(format!("{parts:?}").as_bytes()).to_hex().to_string())
 }
 
-/// What changed in the records of a kind since the run before; or why nothing of it is taken over.
-pub(super) async fn changed<'a>(
+/// What the run before left of a kind, and what changed in its records since; or why nothing of it
+/// is taken over.
+pub(super) async fn before<'a>(
     run: &Run,
     input: &'a Input<'_>,
     content_hash: &ArrayRef,
     choice: &Choice,
-    (entries, apart): (&[Entry], &str),
-) -> Result<std::result::Result<Changed<'a>, &'static str>> {
+    (earlier, entries, apart): (&'a Earlier, &[Entry], &str),
+) -> Result<std::result::Result<Before<'a>, &'static str>> {
     let (kind, settings) = (input.kind, input.settings);
     if run.full {
         return Ok(Err("--full asks for it"));
@@ -163,7 +147,7 @@ pub(super) async fn changed<'a>(
     for batch in &batches {
         let [source, record_id, hash] =
             ["source", "record_id", "content_hash"].map(|name| text(batch.column_by_name(name)));
-        let left: BooleanArray = changed.gone(&source?, &record_id?, &hash?);
+        let left: BooleanArray = changed.gone(&source?, &record_id?, &hash?)?;
         gone.push(filter_record_batch(batch, &left).map_err(|_| lost())?);
     }
     let schema = match batches.first() {
@@ -181,34 +165,24 @@ pub(super) async fn changed<'a>(
         record_id: text(batch.columns().get(1))?,
         expressions: expressions.into_iter().zip(evaluated).collect(),
     };
-    let (now, changed) = changed.changed();
-    Ok(Ok(Changed { now, changed, gone }))
+    changed.before(gone, earlier, run.engine.options().threads).map(Ok)
 }
 
 /// Resolves a kind on what the run before left, where that still holds.
 pub(super) fn resolve(
     input: &Input<'_>,
-    changed: std::result::Result<Changed<'_>, &'static str>,
-    earlier: &Earlier,
+    before: std::result::Result<Before<'_>, &'static str>,
     decisions: &[resolve::StewardDecision],
     model: Option<Model>,
     options: resolve::Options,
 ) -> Result<resolve::Resolved> {
-    match (changed, model) {
-        (Ok(Changed { now, changed, gone }), Some(model)) => {
-            let before = Before {
-                now,
-                changed: &changed,
-                gone,
-                pairs: &earlier.pairs,
-                members: &earlier.members,
-                quality: &earlier.quality,
-            };
+    match (before, model) {
+        (Ok(before), Some(model)) => {
             resolve::resolve_since(input, &before, decisions, model, options)
         }
-        (changed, model) => {
+        (before, model) => {
             let resolved = resolve::resolve(input, decisions, model, options)?;
-            let why = changed.err().unwrap_or("the model is trained anew");
+            let why = before.err().unwrap_or("the model is trained anew");
             Ok(resolve::Resolved { extent: resolve::Extent::Everything(why), ..resolved })
         }
     }

@@ -59,10 +59,10 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         kind_of.extend(addressed.filter(|key| present(key)).map(|key| (key, kind.as_str())));
         told += own.len();
         let _work = memory::at(format!("resolve.{kind}, finding what changed"));
-        let earlier_run = (&earlier_models[..], apart_hash.as_str());
-        let changed = incremental::changed(run, &input, hash, &choice, earlier_run).await?;
+        let earlier_run = (&earlier, &earlier_models[..], apart_hash.as_str());
+        let before = incremental::before(run, &input, hash, &choice, earlier_run).await?;
         let model = choice.model.clone();
-        let resolved = incremental::resolve(&input, changed, &earlier, &own, model, options)?;
+        let resolved = incremental::resolve(&input, before, &own, model, options)?;
         kinds.insert(kind.clone(), report(&resolved, &choice));
         let grown = choice.warning(input.source.len() as u64);
         warnings.extend(resolved.warnings.iter().chain(&grown).map(|own| format!("{kind}: {own}")));

@@ -56,6 +56,8 @@ pub(crate) struct RuleBlocks {
     positions: FxHashMap<(u32, u32), u32>,
     /// Groups whose pairs of unchanged rows may be others than they were: see [`Since`].
     again: FxHashSet<u32>,
+    /// Whether a block that is past its bound, or was, is not what it was.
+    moved: bool,
 }
 
 /// What changed since these rows were last divided into blocks. Rows past those at hand are as they
@@ -124,6 +126,7 @@ impl RuleBlocks {
             membership: Membership::One,
             positions: FxHashMap::default(),
             again: FxHashSet::default(),
+            moved: false,
         };
         for bounds in starts.windows(2) {
             let both = &members[bounds[0]..bounds[1]];
@@ -139,6 +142,7 @@ impl RuleBlocks {
                 Some(since) if both.len() > window => since.before(both),
                 _ => None,
             };
+            blocks.moved |= before.is_some();
             blocks.divide(block, before.as_deref(), &refine, 0);
         }
         if keys.iter().any(|key| matches!(key, Keys::Many { .. })) {
@@ -333,6 +337,13 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
+    /// Whether every pair of two unchanged rows is emitted by the rule that emitted it before: no
+    /// block past its bound, now or then, holds or held a row that changed. Of other blocks all
+    /// pairs are walked, and whether two rows share one is of their own values.
+    pub(crate) fn stay(&self) -> bool {
+        !self.rules.iter().any(|rule| rule.moved)
+    }
+
     /// Groups `rows` records by each rule.
     pub(crate) fn new(
         rules: &[RuleKeys<'_>],

@@ -91,7 +91,7 @@ pub use propose::{BlockingCandidate, ProposeOptions, Proposed, propose};
 pub use quality::ClusterQuality;
 pub use record::{RecordKey, StewardDecision};
 pub use run::{
-    Before, ChangeCounts, Changes, Extent, Gone, GuardReport, Index, Input, Link, Options,
+    Before, ChangeCounts, Changes, Earlier, Extent, Gone, GuardReport, Input, Link, Options,
     Replayed, Resolved, ResolvedRows, RowPair, Unchanged, estimate, replay, resolve, resolve_rows,
     resolve_since, train_from_labels,
 };

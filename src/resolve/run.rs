@@ -18,8 +18,10 @@ use crate::error::Result;
 use crate::keyed::HashKey;
 use crate::memory;
 
+mod before;
 mod grouping;
 mod incremental;
+mod index;
 mod output;
 mod part;
 mod partition;
@@ -32,8 +34,8 @@ mod taken;
 mod training;
 mod walk;
 
-pub use incremental::{Before, ChangeCounts, Changes, Extent, Gone, Unchanged, resolve_since};
-pub use part::Index;
+pub use before::{Before, Earlier, Gone, Unchanged};
+pub use incremental::{ChangeCounts, Changes, Extent, resolve_since};
 pub use ready::estimate;
 pub use replay::{Replayed, replay};
 pub use rows::{ResolvedRows, RowPair, resolve_rows};
@@ -150,6 +152,9 @@ fn plain_terms(input: &Input<'_>, model: &Model) -> bool {
     input.hash_key.is_some() && model.plain_terms()
 }
 
+/// The step that makes records ready to be compared.
+const CODING: &str = "coding columns and blocking";
+
 /// Says at which step a resolution is.
 fn working(kind: &str, step: &str) -> memory::Work {
     memory::at(format!("resolve.{kind}, {step}"))
@@ -190,7 +195,7 @@ pub fn resolve(
     model: Option<Model>,
     options: Options,
 ) -> Result<Resolved> {
-    let work = working(input.kind, "coding columns and blocking");
+    let work = working(input.kind, CODING);
     let ready = prepare(input, options)?;
     drop(work);
     let work = working(input.kind, "training");

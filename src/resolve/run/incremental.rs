@@ -13,7 +13,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::concat;
 use rustc_hash::FxHashSet;
 use serde::Serialize;
@@ -25,83 +25,19 @@ use super::super::kernel::{Chunk, Pair, parallel};
 use super::super::model::{Model, Scorer, Weight, probability};
 use super::super::pairs::Effects;
 use super::super::record::StewardDecision;
+use super::before::Before;
 use super::grouping::Names;
+use super::index::Index;
 use super::output::{Both, effects_of, output};
-use super::part::{Index, Part};
+use super::part::Part;
 use super::partition::{partition, touched};
 use super::ready::{Ready, blocks, check_sorted, prepare};
-use super::scoring::{By, Most, Scored, least_weight};
+use super::scoring::{By, Most, Scored, least_weight, review_below};
 use super::taken::{Known, Taken};
 use super::training::HELD_PAIRS;
 use super::walk::{Walked, pairs_to_compare};
-use super::{Input, Options, Resolved, notes, plain_terms, resolve, working};
+use super::{CODING, Input, Options, Resolved, notes, plain_terms, resolve, working};
 use crate::error::{Error, Result};
-
-/// What an earlier run left of the records of one kind, and what changed since. It was of the same
-/// settings and the same model, and of this program.
-pub struct Before<'a> {
-    /// The rows of the input, by key.
-    pub now: Index<'a>,
-    /// By row of the input, whether the record is new or says another thing.
-    pub changed: &'a [bool],
-    /// The records that changed or are gone, as they were.
-    pub gone: Gone,
-    /// Its `scored_pairs`, sorted by key.
-    pub pairs: &'a RecordBatch,
-    /// Its `entity_members`, sorted by golden id.
-    pub members: &'a RecordBatch,
-    /// Its `entity_quality`, sorted by golden id.
-    pub quality: &'a RecordBatch,
-}
-
-/// Records as they were.
-pub struct Gone {
-    /// The source of each.
-    pub source: StringArray,
-    /// The record's id in its source.
-    pub record_id: StringArray,
-    /// Every expression of blocking, evaluated over them.
-    pub expressions: HashMap<String, ArrayRef>,
-}
-
-/// Tells of records, as they were, which of those at hand are the same.
-pub struct Unchanged<'a> {
-    index: Index<'a>,
-    hash: StringArray,
-    changed: Vec<bool>,
-}
-
-impl<'a> Unchanged<'a> {
-    /// The records at hand; `hash` is of all that each says.
-    pub fn new(input: &'a Input<'_>, hash: StringArray) -> Self {
-        let index = Index::new(&input.source, &input.record_id);
-        let changed = vec![true; hash.len()];
-        Self { index, hash, changed }
-    }
-
-    /// Of records as they were, those that are gone or say another thing now.
-    pub fn gone(
-        &mut self,
-        source: &StringArray,
-        record_id: &StringArray,
-        hash: &StringArray,
-    ) -> BooleanArray {
-        let mut gone = |row: usize| {
-            let now = self.index.row(source.value(row), record_id.value(row));
-            let same = now.filter(|now| self.hash.value(*now as usize) == hash.value(row));
-            if let Some(now) = same {
-                self.changed[now as usize] = false;
-            }
-            Some(same.is_none())
-        };
-        (0..source.len()).map(&mut gone).collect()
-    }
-
-    /// The records at hand by their keys, and by row whether no record was the same.
-    pub fn changed(self) -> (Index<'a>, Vec<bool>) {
-        (self.index, self.changed)
-    }
-}
 
 /// How much of the records a resolution looked at.
 #[derive(Debug, Clone)]
@@ -187,7 +123,7 @@ fn blocks_since(
         arrays.insert((*sql).to_owned(), both);
     }
     let columns = Columns::new(&arrays, &all, threads)?;
-    let since = Since { gone: before.gone.source.len(), changed: before.changed };
+    let since = Since { gone: before.gone.source.len(), changed: &before.changed };
     blocks(input, &columns, rows, Some(&since), threads)
 }
 
@@ -208,24 +144,25 @@ fn changes(
     if (changed + gone) * 2 > rows {
         return Ok(Found::TooMuch("more than half of the records changed"));
     }
-    let work = working(input.kind, "coding columns and blocking");
+    // With a precision asked for, the threshold is of all pairs.
+    let of_all = input.settings.thresholds.precision.is_some();
+    let work = working(input.kind, CODING);
     let blocks = blocks_since(input, before, rows, threads)?;
     drop(work);
     let work = working(input.kind, "scoring pairs");
-    let Some(mut walked) = pairs_to_compare(&blocks, before.changed, HELD_PAIRS, threads)? else {
+    let Some(mut walked) = pairs_to_compare(&blocks, &before.changed, HELD_PAIRS, threads)? else {
         return Ok(Found::TooMuch("blocks past their bound changed, and hold most pairs"));
     };
     let now = &before.now;
     let decided = decided(now, decisions);
     let known = Known {
-        now,
         gone: &Index::new(&before.gone.source, &before.gone.record_id),
-        changed: before.changed,
+        changed: &before.changed,
         blocks: &blocks,
         rules: input.settings.rules.iter().map(|rule| rule.name.as_str()).collect(),
         decided: &decided,
     };
-    let mut taken = Taken::read(before.pairs, &known, threads)?;
+    let mut taken = Taken::read(before, &known, threads)?;
     walked.extend(taken.again.iter().map(|pair| Walked {
         rule: pair.rule,
         l: vec![pair.l],
@@ -238,26 +175,25 @@ fn changes(
     let named = decisions.iter().flat_map(|own| [&own.a, &own.b]);
     let of_stewards = named.filter_map(|key| now.row(&key.source, &key.record_id));
     let near = Part::new(ends.chain(of_stewards).collect(), rows);
+    drop(work);
+    let work = working(input.kind, CODING);
     let near_input = near.input(input)?;
     let ready = prepare(&near_input, options)?;
+    drop(work);
+    let work = working(input.kind, "scoring pairs");
     model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
     let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
     let (mut fresh, pairs_walked) = score(&ready, &near, &scorer, &walked)?;
     let merge = merge_weight(&ready, &taken, &fresh);
-    for pair in taken.pairs.iter_mut().filter(|pair| pair.by == By::Model) {
-        *pair = ready.decide(
-            Pair { l: pair.l, r: pair.r, rule: pair.rule },
-            pair.pattern,
-            pair.weight,
-            None,
-        );
-    }
-    let all = taken.pairs.iter_mut().chain(&mut fresh);
-    for pair in all.filter(|pair| pair.by == By::Model) {
-        if pair.decision == "merge" && pair.weight < merge {
-            pair.decision = "review";
+    if of_all {
+        // What was decided of pairs that are taken over was by another threshold.
+        for (pair, _) in taken.pairs.iter_mut().flatten().filter(|(pair, _)| pair.by == By::Model) {
+            let of_rows = Pair { l: pair.l, r: pair.r, rule: pair.rule };
+            *pair = ready.decide(of_rows, pair.pattern, pair.weight, None);
         }
+        review_below(merge, taken.pairs.iter_mut().flatten().map(|(pair, _)| pair));
     }
+    review_below(merge, &mut fresh);
     decide_others(&ready, &near, &scorer, &blocks, &decided, &mut fresh);
     let mut warnings = notes(model, &blocks, plain_terms(input, model));
     let different = ready.overrule(decisions, &scorer, &mut fresh, &mut warnings);
@@ -269,22 +205,25 @@ fn changes(
     ready.rules.check()?;
 
     drop(work);
-    let _work = working(input.kind, "clustering");
+    let work = working(input.kind, "clustering");
     let fresh =
         fresh.into_iter().map(|pair| Scored { l: near.row(pair.l), r: near.row(pair.r), ..pair });
-    let both = Both::new(&taken, fresh.collect());
+    let both = Both { taken: &taken, fresh: fresh.collect() };
     let different = different.iter().map(|(l, r)| (near.row(*l), near.row(*r)));
     let different: Vec<(u32, u32)> = different.collect();
-    let touched = if input.settings.thresholds.precision.is_some() {
-        // The threshold is of all pairs.
+    let touched = if of_all {
         (0..rows as u32).collect()
     } else {
         let of_stewards = decided.iter().flat_map(|(l, r)| [*l, *r]);
-        touched(before.changed, of_stewards, &taken, &both)
+        touched(&before.changed, of_stewards, &both)
     };
     let far = Part::new(touched, rows);
+    drop(work);
+    let work = working(input.kind, CODING);
     let far_input = far.input(input)?;
     let ready = prepare(&far_input, options)?;
+    drop(work);
+    let work = working(input.kind, "clustering");
     let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
     let within = both.within(&far);
     let different: Vec<(u32, u32)> =
@@ -292,17 +231,18 @@ fn changes(
     let grouped = ready.group(&scorer, &within, &different, merge, &names)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
-    let Some((clusters, quality, entities)) = partition(before, &far, &grouped, threads)? else {
+    let Some((clusters, quality, entities)) = partition(before, &far, &grouped)? else {
         return Ok(Found::TooMuch("the run before left entities that its records do not explain"));
     };
 
+    drop(work);
     let _work = working(input.kind, "putting pairs together");
-    let effects = effects_of(before.pairs, &taken, &both, &far, &grouped)?;
-    let out = output(before.pairs, &taken, &both, &batch, &blocks, &effects)?;
+    let effects = effects_of(before.pairs, &both, &far, &grouped)?;
+    let out = output(before.pairs, &both, &batch, &blocks, &effects)?;
     let counts = ChangeCounts {
         records_changed: changed as u64,
         records_gone: gone as u64,
-        pairs_taken_over: taken.pairs.len() as u64,
+        pairs_taken_over: taken.iter().count() as u64,
         pairs_walked,
         blocks_again: blocks.rules.iter().map(|rule| rule.again().count() as u64).sum(),
         records_clustered: far.len() as u64,
@@ -364,7 +304,7 @@ fn merge_weight(ready: &Ready<'_>, taken: &Taken, fresh: &[Scored]) -> Weight {
     if thresholds.precision.is_none() {
         return least_weight(thresholds.merge);
     }
-    let all: Vec<Scored> = taken.pairs.iter().chain(fresh).copied().collect();
+    let all: Vec<Scored> = taken.iter().map(|(pair, _)| pair).chain(fresh).copied().collect();
     ready.merge_weight(&all)
 }
 

@@ -18,45 +18,42 @@ use super::taken::Taken;
 use crate::error::{Error, Result};
 use crate::tables;
 
-/// Pairs that were taken over and pairs that were scored now, as one sorted list.
-pub(super) struct Both {
-    pub(super) pairs: Vec<Scored>,
-    /// Of each: 0 and its place among those taken over, or 1 and its place among the others.
-    origin: Vec<(usize, usize)>,
+/// Pairs that were taken over and pairs that were scored now, each sorted.
+pub(super) struct Both<'a> {
+    pub(super) taken: &'a Taken,
+    pub(super) fresh: Vec<Scored>,
 }
 
-impl Both {
-    pub(super) fn new(taken: &Taken, fresh: Vec<Scored>) -> Self {
-        let count = taken.pairs.len() + fresh.len();
-        let mut both = Self { pairs: Vec::with_capacity(count), origin: Vec::with_capacity(count) };
-        let (mut old, mut new) = (0, 0);
-        let key = |pair: &Scored| (pair.l, pair.r);
-        while old < taken.pairs.len() || new < fresh.len() {
-            let first = match (taken.pairs.get(old), fresh.get(new)) {
-                (Some(a), Some(b)) => key(a) < key(b),
+/// Where a pair is from.
+#[derive(Clone, Copy)]
+pub(super) enum Origin {
+    /// Taken over, of this row of the table of the run before.
+    Taken(u32),
+    /// Scored now, at this place.
+    Fresh(usize),
+}
+
+impl Both<'_> {
+    /// All of them as one sorted list, and where each is from.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Scored, Origin)> {
+        let mut taken = self.taken.iter().peekable();
+        let mut fresh = self.fresh.iter().enumerate().peekable();
+        std::iter::from_fn(move || {
+            let first = match (taken.peek(), fresh.peek()) {
+                (Some((a, _)), Some((_, b))) => (a.l, a.r) < (b.l, b.r),
                 (a, _) => a.is_some(),
             };
-            if first {
-                both.pairs.push(taken.pairs[old]);
-                both.origin.push((0, old));
-                old += 1;
-            } else {
-                both.pairs.push(fresh[new]);
-                both.origin.push((1, new));
-                new += 1;
+            match first {
+                true => taken.next().map(|(pair, row)| (pair, Origin::Taken(*row))),
+                false => fresh.next().map(|(place, pair)| (pair, Origin::Fresh(place))),
             }
-        }
-        both
+        })
     }
 
     /// The pairs within a part, by places.
     pub(super) fn within(&self, part: &Part) -> Vec<Scored> {
         let own = |pair: &Scored| part.pair(pair.l, pair.r).map(|(l, r)| Scored { l, r, ..*pair });
-        self.pairs.iter().filter_map(own).collect()
-    }
-
-    pub(super) fn fresh(&self) -> impl Iterator<Item = &Scored> {
-        self.pairs.iter().zip(&self.origin).filter(|(_, origin)| origin.0 == 1).map(|(own, _)| own)
+        self.iter().filter_map(|(pair, _)| own(pair)).collect()
     }
 }
 
@@ -75,8 +72,7 @@ pub(super) struct Output {
 /// What clusters made of each pair: as they are now where it was clustered again, else as it was.
 pub(super) fn effects_of(
     table: &RecordBatch,
-    taken: &Taken,
-    both: &Both,
+    both: &Both<'_>,
     far: &Part,
     grouped: &Grouped,
 ) -> Result<Vec<(bool, Option<String>)>> {
@@ -84,38 +80,37 @@ pub(super) fn effects_of(
     let joined = table.column_by_name("joined").and_then(|own| own.as_boolean_opt());
     let joined =
         joined.ok_or_else(|| Error::bug("an earlier run's scored pairs do not say who joined"))?;
-    let of = |(pair, origin): (&Scored, &(usize, usize))| {
+    let of = |(pair, origin): (&Scored, Origin)| {
         if let Some((l, r)) = far.pair(pair.l, pair.r) {
             let (joined, guard) = grouped.effects.of(l, r);
             return (joined, guard.map(str::to_owned));
         }
         let row = match origin {
-            (0, place) => Some(taken.rows[*place]),
-            _ => taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
+            Origin::Taken(row) => Some(row),
+            Origin::Fresh(_) => both.taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
         };
         // A pair of two components joins nothing.
         let row = row.filter(|_| pair.decision == "merge").map(|row| row as usize);
         let guard = row.filter(|row| guards.is_valid(*row)).map(|row| guards.value(row).to_owned());
         (row.is_some_and(|row| joined.is_valid(row) && joined.value(row)), guard)
     };
-    Ok(both.pairs.iter().zip(&both.origin).map(of).collect())
+    Ok(both.iter().map(of).collect())
 }
 
 pub(super) fn output(
     table: &RecordBatch,
-    taken: &Taken,
-    both: &Both,
+    both: &Both<'_>,
     fresh: &RecordBatch,
     blocks: &Blocks,
     effects: &[(bool, Option<String>)],
 ) -> Result<Output> {
     let bug = |_| Error::bug("scored pairs could not be put together");
     let lost = |_| Error::bug("an earlier run's scored pairs lack a column");
-    let origin = |(from, place): &(usize, usize)| match from {
-        0 => (0, taken.rows[*place] as usize),
-        _ => (1, *place),
+    let origin = |(_, origin)| match origin {
+        Origin::Taken(row) => (0, row as usize),
+        Origin::Fresh(place) => (1, place),
     };
-    let rows: Vec<(usize, usize)> = both.origin.iter().map(origin).collect();
+    let rows: Vec<(usize, usize)> = both.iter().map(origin).collect();
     let mut columns: Vec<ArrayRef> = table
         .columns()
         .iter()
@@ -127,9 +122,11 @@ pub(super) fn output(
         Some(rule) => Cow::Borrowed(rule.name.as_str()),
         None => Cow::Borrowed("decision"),
     };
+    let scored: Vec<&Scored> = both.iter().map(|(pair, _)| pair).collect();
+    let scored = || scored.iter().copied();
     let says: [(&str, ArrayRef); 4] = [
-        ("blocking_rule", texts(&both.pairs, rule)),
-        ("decision", texts(&both.pairs, |pair| Cow::Borrowed(pair.decision))),
+        ("blocking_rule", texts(scored(), rule)),
+        ("decision", texts(scored(), |pair| Cow::Borrowed(pair.decision))),
         ("joined", Arc::new(effects.iter().map(|own| Some(own.0)).collect::<BooleanArray>())),
         ("guard", Arc::new(effects.iter().map(|own| own.1.as_deref()).collect::<StringArray>())),
     ];
@@ -143,7 +140,7 @@ pub(super) fn output(
     let pairs = RecordBatch::try_new(tables::scored_pairs(), columns).map_err(bug)?;
     let altered = rows.iter().zip(&new).filter(|((from, _), new)| *from == 0 && **new);
     let mut left: Vec<u32> = altered.map(|((_, row), _)| *row as u32).collect();
-    left.extend(&taken.left);
+    left.extend(&both.taken.left);
     left.sort_unstable();
     Ok(Output {
         before: take_record_batch(table, &UInt32Array::from(left)).map_err(bug)?,

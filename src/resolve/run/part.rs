@@ -1,14 +1,12 @@
-//! Some rows of an input as an input of their own, and rows by their key.
+//! Some rows of an input as an input of their own.
 //!
 //! Knows rows and arrays; refuses to know why these rows and not others. A part keeps the order of
 //! rows, so that whatever is decided by their order is decided alike.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, UInt32Array};
 use arrow::compute::take;
-use rustc_hash::FxHasher;
 
 use super::super::columns::MISSING;
 use super::super::conditions::PairConditions;
@@ -101,113 +99,5 @@ impl PairConditions for PartConditions {
             places.iter().map(|place| self.rows[*place as usize]).collect()
         };
         self.whole.holds(condition, &rows(left), &rows(right))
-    }
-}
-
-/// Rows by (source, record_id). A slot is half a hash and a row, half of them empty at least.
-pub struct Index<'a> {
-    source: &'a StringArray,
-    record_id: &'a StringArray,
-    slots: Vec<u64>,
-}
-
-const EMPTY: u64 = u64::MAX;
-
-fn hash(source: &str, record_id: &str) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(source.as_bytes());
-    hasher.write_u8(0);
-    hasher.write(record_id.as_bytes());
-    hasher.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
-impl<'a> Index<'a> {
-    /// Rows whose keys are all different; `row_from` asks that they be sorted by them.
-    pub fn new(source: &'a StringArray, record_id: &'a StringArray) -> Self {
-        let size = (source.len() * 2).next_power_of_two().max(2);
-        let mut slots = vec![EMPTY; size];
-        for row in 0..source.len() {
-            let hash = hash(source.value(row), record_id.value(row));
-            let mut slot = (hash >> 32) as usize & (size - 1);
-            while slots[slot] != EMPTY {
-                slot = (slot + 1) & (size - 1);
-            }
-            slots[slot] = hash >> 32 << 32 | row as u64;
-        }
-        Self { source, record_id, slots }
-    }
-
-    fn key(&self, row: usize) -> (&str, &str) {
-        (self.source.value(row), self.record_id.value(row))
-    }
-
-    /// The row of a key, and where the next is to be looked for: quick where the keys that are asked
-    /// for come in order.
-    pub(super) fn row_from(&self, from: &mut usize, key: (&str, &str)) -> Option<u32> {
-        let rows = self.source.len();
-        if *from > 0 && self.key(*from - 1) >= key {
-            return self.row(key.0, key.1);
-        }
-        let (mut low, mut step) = (*from, 1);
-        while low + step < rows && self.key(low + step) < key {
-            low += step;
-            step *= 2;
-        }
-        let mut high = rows.min(low + step);
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.key(middle) < key {
-                true => low = middle + 1,
-                false => high = middle,
-            }
-        }
-        *from = low;
-        (low < rows && self.key(low) == key).then_some(low as u32)
-    }
-
-    /// The row of a key.
-    pub(super) fn row(&self, source: &str, record_id: &str) -> Option<u32> {
-        let half = hash(source, record_id) >> 32;
-        let mask = self.slots.len() - 1;
-        let mut slot = half as usize & mask;
-        while self.slots[slot] != EMPTY {
-            let row = self.slots[slot] as u32;
-            if self.slots[slot] >> 32 == half
-                && self.record_id.value(row as usize) == record_id
-                && self.source.value(row as usize) == source
-            {
-                return Some(row);
-            }
-            slot = (slot + 1) & mask;
-        }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn rows_are_found_by_their_keys_and_no_others(
-            keys in prop::collection::btree_set(("[ab]{0,2}", "[a-c]{0,3}"), 0..60),
-            asked in prop::collection::vec(("[ab]{0,2}", "[a-c]{0,3}"), 0..60),
-        ) {
-            let source: StringArray = keys.iter().map(|key| Some(key.0.as_str())).collect();
-            let record_id: StringArray = keys.iter().map(|key| Some(key.1.as_str())).collect();
-            let index = Index::new(&source, &record_id);
-            let known: HashMap<_, _> = keys.iter().zip(0u32..).collect();
-            let mut from = 0;
-            for key in keys.iter().chain(&asked) {
-                prop_assert_eq!(index.row(&key.0, &key.1), known.get(key).copied());
-                let found = index.row_from(&mut from, (&key.0, &key.1));
-                prop_assert_eq!(found, known.get(key).copied());
-            }
-        }
     }
 }

@@ -4,20 +4,18 @@
 //! Knows components of merged pairs and the entities of the run before; refuses to know how records
 //! are clustered.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, UInt32Type};
 use rustc_hash::FxHashSet;
 
 use super::super::cluster::Strength;
 use super::super::columns::MISSING;
-use super::super::kernel::parallel;
 use super::super::quality::ClusterQuality;
+use super::before::Before;
 use super::grouping::Grouped;
-use super::incremental::Before;
-use super::output::{Both, text};
+use super::output::Both;
 use super::part::Part;
 use super::scoring::{By, Scored};
-use super::taken::{ROWS, Taken};
 use crate::error::{Error, Result};
 
 fn strength(pair: &Scored) -> Strength {
@@ -32,15 +30,15 @@ fn strength(pair: &Scored) -> Strength {
 pub(super) fn touched(
     changed: &[bool],
     of_stewards: impl Iterator<Item = u32>,
-    taken: &Taken,
-    both: &Both,
+    both: &Both<'_>,
 ) -> Vec<u32> {
+    let taken = both.taken;
     let mut dirty = changed.to_vec();
     let mut mark = |row: u32| dirty[row as usize] = true;
     of_stewards.for_each(&mut mark);
     taken.bereft.iter().copied().for_each(&mut mark);
     let mut as_it_was: FxHashSet<(u32, u32)> = FxHashSet::default();
-    for pair in both.fresh() {
+    for pair in &both.fresh {
         let verdict = (pair.decision, strength(pair), pair.weight);
         let before = taken.replaced.get(&(pair.l, pair.r)).map(|own| own.0);
         if before == Some(verdict) {
@@ -58,7 +56,8 @@ pub(super) fn touched(
         mark(*r);
     }
     let mut parent: Vec<u32> = (0..changed.len() as u32).collect();
-    for pair in both.pairs.iter().filter(|pair| pair.decision == "merge") {
+    let pairs = taken.iter().map(|(pair, _)| pair).chain(&both.fresh);
+    for pair in pairs.filter(|pair| pair.decision == "merge") {
         let (l, r) = (root(&mut parent, pair.l), root(&mut parent, pair.r));
         parent[l.max(r) as usize] = l.min(r);
     }
@@ -78,44 +77,6 @@ fn root(parent: &mut [u32], mut row: u32) -> u32 {
     row
 }
 
-/// By row, a number for the golden id under which it was; and by number, the place of the id's
-/// quality, where it has one.
-fn entities(before: &Before<'_>, threads: usize) -> Result<(Vec<u32>, Vec<Option<usize>>)> {
-    let (ids, of_quality) =
-        (text(before.members, "golden_id")?, text(before.quality, "golden_id")?);
-    let (source, record_id) = (text(before.members, "source")?, text(before.members, "record_id")?);
-    let all = ids.len();
-    let rows = parallel(
-        all.div_ceil(ROWS),
-        threads,
-        || (),
-        |(), part| -> Vec<Option<u32>> {
-            let members = part * ROWS..all.min((part + 1) * ROWS);
-            members.map(|own| before.now.row(source.value(own), record_id.value(own))).collect()
-        },
-    )?;
-    let mut entities = vec![MISSING; before.changed.len()];
-    let mut qualities = Vec::new();
-    let mut place = 0;
-    for (row, now) in rows.into_iter().flatten().enumerate() {
-        let id = ids.value(row);
-        if row == 0 || id != ids.value(row - 1) {
-            if row > 0 && id < ids.value(row - 1) {
-                return Err(Error::bug("an earlier run's members are not sorted by golden id"));
-            }
-            while place < of_quality.len() && of_quality.value(place) < id {
-                place += 1;
-            }
-            let own = place < of_quality.len() && of_quality.value(place) == id;
-            qualities.push(own.then_some(place));
-        }
-        if let Some(own) = now {
-            entities[own as usize] = qualities.len() as u32 - 1;
-        }
-    }
-    Ok((entities, qualities))
-}
-
 type Partition = (Vec<u32>, Vec<ClusterQuality>, Vec<u32>);
 
 /// The cluster of each row, the quality of each cluster of two records or more, of those that were
@@ -125,16 +86,17 @@ pub(super) fn partition(
     before: &Before<'_>,
     far: &Part,
     grouped: &Grouped,
-    threads: usize,
 ) -> Result<Option<Partition>> {
-    let (mut entities, qualities) = entities(before, threads)?;
-    let rows = entities.len() as u32;
+    let (of_before, qualities) = (&before.entities, &before.qualities);
     let mut of_again = vec![MISSING; grouped.clusters.iter().max().map_or(0, |c| *c as usize + 1)];
     let mut of_entities = vec![MISSING; qualities.len()];
-    let mut clusters = Vec::with_capacity(entities.len());
+    let mut clusters = Vec::with_capacity(of_before.len());
+    let mut entities = Vec::with_capacity(of_before.len());
     let mut sizes: Vec<u32> = Vec::new();
-    for row in 0..rows {
-        let number = match (far.place(row), entities[row as usize]) {
+    for (row, entity) in (0u32..).zip(of_before) {
+        let place = far.place(row);
+        entities.push(if place == MISSING { *entity } else { MISSING });
+        let number = match (place, *entity) {
             (MISSING, MISSING) => return Ok(None),
             (MISSING, entity) => &mut of_entities[entity as usize],
             (place, _) => &mut of_again[grouped.clusters[place as usize] as usize],
@@ -173,10 +135,5 @@ pub(super) fn partition(
         }
     }
     quality.sort_unstable_by_key(|own| own.cluster);
-    for (row, entity) in (0u32..).zip(&mut entities) {
-        if far.place(row) != MISSING {
-            *entity = MISSING;
-        }
-    }
     Ok(Some((clusters, quality, entities)))
 }

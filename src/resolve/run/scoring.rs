@@ -50,6 +50,15 @@ pub(super) fn least_weight(probability: f64) -> Weight {
     fixed((probability / (1.0 - probability)).log2().clamp(-1e6, 1e6)) - 4
 }
 
+/// Leaves to a person what the model would merge and is below a weight.
+pub(super) fn review_below<'a>(merge: Weight, scored: impl IntoIterator<Item = &'a mut Scored>) {
+    for pair in scored.into_iter().filter(|pair| pair.by == By::Model) {
+        if pair.decision == "merge" && pair.weight < merge {
+            pair.decision = "review";
+        }
+    }
+}
+
 impl Ready<'_> {
     /// The weight from which pairs are merged: that of `merge`, or where a precision is asked for,
     /// the least above it from which pairs are right as often as that, by their probabilities.
@@ -227,11 +236,7 @@ impl Ready<'_> {
     ) -> Result<(Vec<Scored>, u64, Weight)> {
         let (mut scored, pairs_compared) = self.score(scorer, held)?;
         let merge = self.merge_weight(&scored);
-        for pair in scored.iter_mut().filter(|pair| pair.by == By::Model) {
-            if pair.decision == "merge" && pair.weight < merge {
-                pair.decision = "review";
-            }
-        }
+        review_below(merge, &mut scored);
         Ok((scored, pairs_compared, merge))
     }
 }

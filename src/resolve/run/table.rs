@@ -77,6 +77,9 @@ impl Ready<'_> {
     }
 }
 
-pub(super) fn texts<'a>(scored: &[Scored], of: impl Fn(&Scored) -> Cow<'a, str>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(scored.iter().map(of)))
+pub(super) fn texts<'a, 'b>(
+    scored: impl IntoIterator<Item = &'b Scored>,
+    of: impl Fn(&Scored) -> Cow<'a, str>,
+) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(scored.into_iter().map(of)))
 }

@@ -10,9 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::block::Blocks;
 use super::super::cluster::Strength;
+use super::super::columns::MISSING;
 use super::super::kernel::{Pair, parallel};
 use super::super::model::{Weight, fixed};
-use super::part::Index;
+use super::before::Before;
+use super::index::Index;
 use super::scoring::{By, Scored};
 use crate::error::{Error, Result};
 
@@ -22,10 +24,9 @@ pub(super) type Verdict = (&'static str, Strength, Weight);
 /// The pairs of one kind in the table of the run before.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// Pairs that are taken over, in order.
-    pub(super) pairs: Vec<Scored>,
-    /// The row of each in the table.
-    pub(super) rows: Vec<u32>,
+    /// Pairs that are taken over, in order, and the row of each in the table. They are left in the
+    /// pieces in which they were read, for they are many.
+    pub(super) pairs: Vec<Vec<(Scored, u32)>>,
     /// Rows of the table that are not taken over.
     pub(super) left: Vec<u32>,
     /// Pairs of unchanged records that are decided again.
@@ -38,8 +39,6 @@ pub(super) struct Taken {
 
 /// What tells whether a pair is taken over.
 pub(super) struct Known<'a> {
-    /// The records at hand.
-    pub(super) now: &'a Index<'a>,
     /// Those that changed or are gone, as they were.
     pub(super) gone: &'a Index<'a>,
     /// By row, whether a record is new or changed.
@@ -52,12 +51,29 @@ pub(super) struct Known<'a> {
     pub(super) decided: &'a FxHashSet<(u32, u32)>,
 }
 
+impl Known<'_> {
+    /// The rule that brings two unchanged records together, which `before` did; none where none
+    /// does, or where their group is walked whole again.
+    fn emitter(&self, l: u32, r: u32, before: &str) -> Option<u16> {
+        let rules = &self.blocks.rules;
+        if self.blocks.stay() {
+            // Only a steward's pair is of none.
+            if let Some(rule) = rules.iter().position(|own| own.name == before) {
+                return Some(rule as u16);
+            }
+        }
+        let (rule, group) = self.blocks.emitter(l, r)?;
+        (!rules[usize::from(rule)].is_again(group)).then_some(rule)
+    }
+}
+
 struct Table<'a> {
     keys: [&'a StringArray; 4],
     weight: &'a Float64Array,
     levels: &'a ListArray,
     decision: &'a StringArray,
     decided_by: &'a StringArray,
+    blocking_rule: &'a StringArray,
 }
 
 impl<'a> Table<'a> {
@@ -76,6 +92,7 @@ impl<'a> Table<'a> {
             levels: column("levels")?.as_list_opt::<i32>().ok_or_else(lost)?,
             decision: text("decision")?,
             decided_by: text("decided_by")?,
+            blocking_rule: text("blocking_rule")?,
         })
     }
 
@@ -87,58 +104,72 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Rows of an earlier run's table that are looked up together.
-pub(super) const ROWS: usize = 1 << 15;
+/// Rows of the table that are read together.
+const ROWS: usize = 1 << 15;
 
 impl Taken {
     /// Reads the table, sorted by key.
-    pub(super) fn read(batch: &RecordBatch, known: &Known<'_>, threads: usize) -> Result<Self> {
-        let table = Table::new(batch)?;
-        let all = batch.num_rows();
+    pub(super) fn read(before: &Before<'_>, known: &Known<'_>, threads: usize) -> Result<Self> {
+        let table = Table::new(before.pairs)?;
+        let (l, r) = &before.pair_rows;
         let parts = parallel(
-            all.div_ceil(ROWS),
+            l.len().div_ceil(ROWS),
             threads,
             || (),
             |(), part| {
-                let (mut taken, mut from) = (Self::default(), 0);
-                (part * ROWS..all.min((part + 1) * ROWS))
-                    .for_each(|row| taken.take(row, &table, known, &mut from));
+                let (mut taken, mut pairs) = (Self::default(), Vec::with_capacity(ROWS));
+                let rows = part * ROWS..l.len().min((part + 1) * ROWS);
+                pairs.extend(
+                    rows.filter_map(|row| taken.take(row, (l[row], r[row]), &table, known)),
+                );
+                taken.pairs.push(pairs);
                 taken
             },
         )?;
         let mut taken = Self::default();
         for part in parts {
             taken.pairs.extend(part.pairs);
-            taken.rows.extend(part.rows);
             taken.left.extend(part.left);
             taken.again.extend(part.again);
             taken.replaced.extend(part.replaced);
             taken.bereft.extend(part.bereft);
         }
-        if taken.pairs.windows(2).any(|two| (two[0].l, two[0].r) >= (two[1].l, two[1].r)) {
+        let keys = taken.iter().map(|(pair, _)| (pair.l, pair.r));
+        if !keys.is_sorted_by(|a, b| a < b) {
             return Err(Error::bug("an earlier run's scored pairs are not sorted by their key"));
         }
         Ok(taken)
     }
 
-    fn take(&mut self, row: usize, table: &Table<'_>, known: &Known<'_>, from: &mut usize) {
-        let [source_l, record_l, source_r, record_r] = table.keys.map(|own| own.value(row));
+    /// The pairs that are taken over, in order, and their rows.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &(Scored, u32)> {
+        self.pairs.iter().flatten()
+    }
+
+    /// A pair of the table, where it is taken over; else what is left of it is noted.
+    fn take(
+        &mut self,
+        row: usize,
+        (l, r): (u32, u32),
+        table: &Table<'_>,
+        known: &Known<'_>,
+    ) -> Option<(Scored, u32)> {
         let same = |row: &u32| !known.changed[*row as usize];
-        // The table is sorted by its left records.
-        let l = known.now.row_from(from, (source_l, record_l));
-        let r = known.now.row(source_r, record_r);
+        let there = |row: u32| (row != MISSING).then_some(row);
+        let (l, r) = (there(l), there(r));
         let merged = table.decision.value(row) == "merge";
         let (Some(l), Some(r)) = (l.filter(same), r.filter(same)) else {
             let gone_l = l.is_none_or(|row| !same(&row));
-            if gone_l && known.gone.row(source_l, record_l).is_none() {
+            let [source, record_id] = [0, 1].map(|own| table.keys[own].value(row));
+            if gone_l && known.gone.row(source, record_id).is_none() {
                 // A pair of another kind.
-                return;
+                return None;
             }
             self.left.push(row as u32);
             if merged {
                 self.bereft.extend([l, r].into_iter().flatten());
             }
-            return;
+            return None;
         };
         let weight = fixed(table.weight.value(row));
         let by = match table.decided_by.value(row) {
@@ -156,23 +187,18 @@ impl Taken {
             Some(By::Rule(_)) => Strength::Rule,
             _ => Strength::Steward,
         };
-        let emitter = known.blocks.emitter(l, r);
-        let open = |rule: u16, group| !known.blocks.rules[usize::from(rule)].is_again(group);
+        let emitter = known.emitter(l, r, table.blocking_rule.value(row));
         match (by, decision, emitter) {
-            (Some(by), Some(decision), Some((rule, group)))
-                if open(rule, group) && !known.decided.contains(&(l, r)) =>
-            {
+            (Some(by), Some(decision), Some(rule)) if !known.decided.contains(&(l, r)) => {
                 let pattern = table.pattern(row);
-                self.pairs.push(Scored { l, r, rule, pattern, weight, decision, by });
-                self.rows.push(row as u32);
+                Some((Scored { l, r, rule, pattern, weight, decision, by }, row as u32))
             }
             _ => {
                 self.left.push(row as u32);
                 let verdict = (decision.unwrap_or(""), strength, weight);
                 self.replaced.insert((l, r), (verdict, row as u32));
-                if let Some((rule, _)) = emitter.filter(|(rule, group)| open(*rule, *group)) {
-                    self.again.push(Pair { l, r, rule });
-                }
+                self.again.extend(emitter.map(|rule| Pair { l, r, rule }));
+                None
             }
         }
     }
