@@ -1,17 +1,18 @@
 """Enrichment and profile at scale: many customers with many lines, under a memory limit, by several engines.
 
-Usage: scale.py --program SIMURGH --work DIR [--copies 400] [--lines 2] [--memory 2GB] [--threads N]
-                [--engines simurgh,datafusion,duckdb]
+Usage: scale.py --program SIMURGH --work DIR [--customers 25000] [--copies 40] [--lines 2] [--memory 2GB]
+                [--threads N] [--engines simurgh,datafusion,duckdb]
 
-Stages the fixtures up to golden customers, multiplies what is staged (every copy of a customer with
-ids of its own, every till line so many times), and runs `enrich` and `profile` on it, each engine in
+Makes exports of so many customers (`cargo run --release --example fixtures`; 0 takes the shipped ones), stages
+them up to golden customers, multiplies what is staged (every copy of a customer with ids of its own, every
+till line so many times), and runs `enrich` and `profile` on it, each engine in
 processes of its own, one after the other, whose CPU time and greatest resident size are printed:
 
   simurgh     the program itself, stage by stage, as it was built
   datafusion  the same SELECTs on the same files by an optimised build of its engine (engines.py)
   duckdb      the same SELECTs on the same files by DuckDB (engines.py)
 
-400 copies with 2 lines are a million customers with twenty million lines. What is staged below DIR
+25,000 customers, 40 copies and 2 lines are a million customers with twenty million lines. What is staged below DIR
 stays, and is used again where it is of the same size. Needs the packages of
 .ci/requirements-ci.txt, and datafusion==55.0.0. Writes only below DIR.
 """
@@ -88,8 +89,11 @@ def staged(work, arguments):
     """Stages the fixtures and multiplies them: the run's id and what each table is."""
     small, large = work / "small", work / "large"
     shutil.rmtree(large, ignore_errors=True)
-    if not small.exists():
-        run([arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", small, "--to", "golden", "-q"])
+    shutil.rmtree(small, ignore_errors=True)
+    if arguments.customers:
+        run(["cargo", "run", "--release", "--locked", "-q", "--example", "fixtures", "--",
+             "--customers", arguments.customers, "--out", arguments.exports.parent])
+    run([*program(small, arguments), "--to", "golden"])
     (run_folder,) = (small / "staging").iterdir()
     for plain in small.rglob("*"):
         if plain.is_file() and plain.suffix != ".parquet":
@@ -109,6 +113,12 @@ def staged(work, arguments):
             files[table["name"]] = large / path
         note.write_text(json.dumps(done))
     return run_folder.name, files, counts
+
+
+def program(warehouse, arguments):
+    """The command that runs the pipeline over the exports, in a warehouse, under the limits asked for."""
+    return [arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", warehouse, "-q",
+            "--set", f"inputs={arguments.exports}", "--memory", arguments.memory, "--threads", arguments.threads]
 
 
 def by_engine(engine, files, arguments):
@@ -131,23 +141,25 @@ def by_engine(engine, files, arguments):
     cpu = sum(table.get("cpu", 0) for table in tables)
     wall = time.monotonic() - begun
     print(f"{engine}: {cpu:.1f} s of CPU, {wall:.0f} s for {len(tables)} tables, {usage.ru_maxrss / 2**20:.2f} GiB resident at most", flush=True)
-    return {table["table"]: table.get("cpu", 0) for table in tables}
+    return {table["table"]: table.get("cpu", 0) for table in tables}, wall
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--work", required=True, type=Path)
-    parser.add_argument("--copies", type=int, default=400)
+    parser.add_argument("--customers", type=int, default=25_000)
+    parser.add_argument("--copies", type=int, default=40)
     parser.add_argument("--lines", type=int, default=2)
     parser.add_argument("--memory", default="2GB")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--engines", default="simurgh,datafusion,duckdb")
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()
+    arguments.exports = arguments.work / "exports/customer360" if arguments.customers else ROOT / "fixtures/customer360"
     os.chdir(ROOT)
     note = arguments.work / "staged.json"
-    size = [arguments.copies, arguments.lines]
+    size = [arguments.customers, arguments.copies, arguments.lines]
     known = json.loads(note.read_text()) if note.exists() else {}
     if known.get("size") != size:
         run_id, files, counts = staged(arguments.work, arguments)
@@ -156,17 +168,21 @@ def main():
     counts, files = known["counts"], arguments.work / "files.json"
     files.write_text(json.dumps(known["files"]))
     print(f"{counts['customers']:,} customers, {counts['transactions']:,} lines, {counts['entity_members']:,} records", flush=True)
-    times = {}
+    times, totals = {}, {}
     for engine in arguments.engines.split(","):
         if engine != "simurgh":
-            times[engine] = by_engine(engine, files, arguments)
+            times[engine], wall = by_engine(engine, files, arguments)
+            totals[engine] = [sum(times[engine].values()), wall]
             continue
+        totals[engine] = [0, 0]
         for stage in ("enrich", "profile"):
-            cpu, resident, wall = run(
-                [arguments.program, "run", "pipelines/customer360.yaml", "--date", DATE, "--warehouse", arguments.work / "large",
-                 "--run-id", known["run_id"], "--stage", stage, "--memory", arguments.memory, "--threads", arguments.threads, "-q"]
-            )
+            command = [*program(arguments.work / "large", arguments), "--run-id", known["run_id"], "--stage", stage]
+            cpu, resident, wall = run(command)
+            totals[engine] = [totals[engine][0] + cpu, totals[engine][1] + wall]
             print(f"simurgh {stage}: {cpu:.0f} s of CPU, {wall:.0f} s, {resident / 2**30:.2f} GiB resident at most", flush=True)
+    if {"simurgh", "duckdb"} <= totals.keys():
+        cpu, wall = (ours / theirs for ours, theirs in zip(totals["simurgh"], totals["duckdb"]))
+        print(f"simurgh over duckdb: {cpu:.2f} times the CPU seconds, {wall:.2f} times the time", flush=True)
     if {"datafusion", "duckdb"} <= times.keys():
         ours, theirs = times["datafusion"], times["duckdb"]
         both = ours.keys() & theirs.keys()

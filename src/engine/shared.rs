@@ -20,6 +20,7 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::logical_expr::{LogicalPlan, SubqueryAlias};
+use datafusion::physical_plan::common::spawn_buffered;
 use datafusion::prelude::ParquetReadOptions;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -61,6 +62,9 @@ impl Way {
         }
     }
 }
+
+/// Batches that a plan makes before they are taken, at most.
+const AHEAD: usize = 2;
 
 /// What was taken of a plan's rows, or the engine's error, with the plan to let go of.
 type Taken<T> = std::result::Result<T, (DataFusionError, SendableRecordBatchStream)>;
@@ -227,9 +231,11 @@ fn planned_for(frame: DataFrame, way: Way) -> DataFrame {
 async fn started(frame: DataFrame, way: Way, what: &str) -> Result<SendableRecordBatchStream> {
     // A task of its own: planning recurses more deeply than the caller's stack may hold.
     let planned = tokio::spawn(planned_for(frame, way).execute_stream()).await;
-    planned
+    let rows = planned
         .map_err(|_| Error::bug(format!("{what}: planning broke off")))?
-        .map_err(|error| translate(what, error))
+        .map_err(|error| translate(what, error))?;
+    // What merges the last rows works beside what takes them: most are written as Parquet.
+    Ok(spawn_buffered(rows, AHEAD))
 }
 
 fn is_exhausted(error: &DataFusionError) -> bool {

@@ -14,7 +14,7 @@ use super::incremental;
 use super::judged::Applied;
 use super::models::{self, Choice};
 use super::run::Run;
-use super::stages::{earlier_as, hand_over, sort_of};
+use super::stages::{earlier_as, hand_over};
 use crate::engine::{Attempt, Engine, PairConditions, PairPlan, RowPlan};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
@@ -105,10 +105,9 @@ pub(super) async fn stage(run: &Run, attempt: &mut Attempt) -> Result<serde_json
         None => resolve::identify(&identify, &clusters, None, &links)?,
     };
     let schema = tables::scored_pairs();
-    // Each kind's pairs are sorted; all of them together are not yet.
-    let pairs = run.engine.batches(Arc::clone(&schema), pairs)?;
-    let pairs = run.engine.sorted(pairs, sort_of(tables::SCORED_PAIRS))?;
-    let pairs = run.engine.collect_one(pairs, tables::SCORED_PAIRS).await?;
+    let work = memory::at("resolve, putting pairs together");
+    let pairs = resolve::together(pairs)?;
+    drop(work);
     let _work = memory::at("resolve, making the match log");
     let (before, now) =
         incremental::log_of(&earlier.pairs, &pairs, &extents, earlier_models.len())?;

@@ -15,7 +15,8 @@ use crate::tables;
 /// The columns that are a pair's key.
 const KEYS: usize = 4;
 
-fn keys(batch: &RecordBatch) -> Vec<&StringArray> {
+/// The columns of a pair's key.
+pub(super) fn keys(batch: &RecordBatch) -> Vec<&StringArray> {
     (0..KEYS).map(|column| batch.column(column).as_string::<i32>()).collect()
 }
 

@@ -93,7 +93,7 @@ pub use record::{RecordKey, StewardDecision};
 pub use run::{
     Before, ChangeCounts, Changes, Earlier, Extent, Gone, GuardReport, Input, Link, Options,
     Replayed, Resolved, ResolvedRows, RowPair, Unchanged, estimate, replay, resolve, resolve_rows,
-    resolve_since, train_from_labels,
+    resolve_since, together, train_from_labels,
 };
 pub use settings::*;
 pub use staying::{Staying, identify_since};

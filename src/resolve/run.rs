@@ -39,6 +39,7 @@ pub use incremental::{ChangeCounts, Changes, Extent, resolve_since};
 pub use ready::estimate;
 pub use replay::{Replayed, replay};
 pub use rows::{ResolvedRows, RowPair, resolve_rows};
+pub use table::together;
 
 pub(super) use ready::{Ready, column, prepare};
 pub(super) use scoring::Scored;

@@ -1,6 +1,7 @@
 //! One kind's resolution as a whole, over made-up people.
 
-use arrow::array::AsArray;
+use arrow::array::{AsArray, BooleanArray};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::Float64Type;
 
 use super::super::compare::Comparison;
@@ -373,6 +374,21 @@ fn a_link_type_bounds_what_is_compared_and_joined() {
         everything.pairs_compared,
         "each pair is of one kind or the other"
     );
+}
+
+#[test]
+fn pairs_of_several_kinds_are_put_together_in_order() {
+    let whole = run(&settings(), &[], 2).pairs;
+    assert!(whole.num_rows() > 6);
+    let part = |kind: usize| {
+        let own: BooleanArray =
+            (0..whole.num_rows()).map(|row| Some(row * row % 7 % 3 == kind)).collect();
+        filter_record_batch(&whole, &own).unwrap()
+    };
+    assert_eq!(together((0..3).map(part).collect()).unwrap(), whole);
+    let nothing = RecordBatch::new_empty(whole.schema());
+    assert_eq!(together(vec![nothing, whole.clone()]).unwrap(), whole);
+    assert_eq!(together(Vec::new()).unwrap(), RecordBatch::new_empty(whole.schema()));
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl<'a> Index<'a> {
         for (end, slot) in ends.iter_mut().zip(&slots[..asked.len()]) {
             *end = offsets.get(*slot as u32 as usize).copied().unwrap_or_default();
         }
+        // A byte of each record id is read, so that they are at hand when they are compared.
         let bytes = self.record_id.value_data();
         let touched = ends.iter().map(|end| bytes.get(*end as usize).copied().unwrap_or_default());
         std::hint::black_box(touched.fold(0u8, u8::wrapping_add));

@@ -9,10 +9,11 @@ use arrow::array::{
     ArrayRef, Float64Array, Float64Builder, ListBuilder, RecordBatch, StringArray, UInt8Builder,
     UInt32Array,
 };
-use arrow::compute::take;
+use arrow::compute::{interleave_record_batch, take};
 use arrow::datatypes::{DataType, Field};
 
 use super::super::compare::level_of;
+use super::super::log::keys;
 use super::super::model::{Scorer, float, probability};
 use super::super::pairs::{Effects, evidence};
 use super::grouping::Names;
@@ -82,4 +83,29 @@ pub(super) fn texts<'a, 'b>(
     of: impl Fn(&Scored) -> Cow<'a, str>,
 ) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(scored.into_iter().map(of)))
+}
+
+/// `scored_pairs` of several kinds as one, sorted by key. Each is sorted, and no pair is in two.
+///
+/// # Errors
+/// More text than one batch holds.
+pub fn together(mut kinds: Vec<RecordBatch>) -> Result<RecordBatch> {
+    kinds.retain(|own| own.num_rows() > 0);
+    if kinds.len() < 2 {
+        return Ok(kinds.pop().unwrap_or_else(|| RecordBatch::new_empty(tables::scored_pairs())));
+    }
+    let kinds: Vec<&RecordBatch> = kinds.iter().collect();
+    let keys: Vec<Vec<&StringArray>> = kinds.iter().map(|own| keys(own)).collect();
+    let mut rows = Vec::with_capacity(kinds.iter().map(|own| own.num_rows()).sum());
+    let mut next = vec![0; kinds.len()];
+    let key = |kind: usize, row: usize| keys[kind].iter().map(move |key| key.value(row));
+    while let Some(least) = (0..kinds.len())
+        .filter(|kind| next[*kind] < kinds[*kind].num_rows())
+        .min_by(|a, b| key(*a, next[*a]).cmp(key(*b, next[*b])))
+    {
+        rows.push((least, next[least]));
+        next[least] += 1;
+    }
+    interleave_record_batch(&kinds, &rows)
+        .map_err(|error| Error::data(format!("scored_pairs: too much for one table: {error}")))
 }
