@@ -5,8 +5,8 @@ Usage: scale.py --program SIMURGH --work DIR [--customers 25000] [--copies 40] [
 
 Makes exports of so many customers (`cargo run --release --example fixtures`; 0 takes the shipped ones), stages
 them up to golden customers, multiplies what is staged (every copy of a customer with ids of its own, every
-till line so many times), and runs `enrich` and `profile` on it, each engine in
-processes of its own, one after the other, whose CPU time and greatest resident size are printed:
+till line so many times), and runs `enrich` and `profile` on it, each engine in processes of its own, one after
+the other, whose CPU time, time and greatest resident size are printed:
 
   simurgh     the program itself, stage by stage, as it was built
   datafusion  the same SELECTs on the same files by an optimised build of its engine (engines.py)
@@ -176,6 +176,8 @@ def main():
             continue
         totals[engine] = [0, 0]
         for stage in ("enrich", "profile"):
+            # What an earlier call left would not be done again.
+            shutil.rmtree(arguments.work / "large/staging" / known["run_id"] / stage, ignore_errors=True)
             command = [*program(arguments.work / "large", arguments), "--run-id", known["run_id"], "--stage", stage]
             cpu, resident, wall = run(command)
             totals[engine] = [totals[engine][0] + cpu, totals[engine][1] + wall]
