@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::DataType;
 
 use super::models::{Choice, Entry};
@@ -205,10 +205,7 @@ pub(super) fn log_of<'a>(
     let Some(all) = all.filter(|all| all.len() == kinds_before) else {
         return Ok((Cow::Borrowed(earlier), Cow::Borrowed(now)));
     };
-    let one = |parts: Vec<&RecordBatch>| {
-        concat_batches(&tables::scored_pairs(), parts)
-            .map_err(|_| Error::bug("changed pairs could not be put together"))
-    };
-    let before = one(all.iter().map(|own| &own.before).collect())?;
-    Ok((Cow::Owned(before), Cow::Owned(one(all.iter().map(|own| &own.now).collect())?)))
+    let before = resolve::together(all.iter().map(|own| own.before.clone()).collect())?;
+    let now = resolve::together(all.iter().map(|own| own.now.clone()).collect())?;
+    Ok((Cow::Owned(before), Cow::Owned(now)))
 }

@@ -28,7 +28,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::decisions::Decision;
 use super::record::RecordKey;
 use super::redirect::{Redirect, redirects};
-use super::run::Link;
+use super::run::{Link, text};
 use crate::error::{Error, Result};
 use crate::tables;
 
@@ -90,13 +90,6 @@ struct History<'a> {
     /// Ids that decisions alone name, with the records that they name of them, sorted.
     named: BTreeMap<&'a str, Vec<Key<'a>>>,
     redirects: Vec<Redirect>,
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    batch
-        .column_by_name(name)
-        .and_then(|column| column.as_string_opt::<i32>())
-        .ok_or_else(|| Error::bug(format!("an earlier run's table has no text column `{name}`")))
 }
 
 fn dates<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Date32Array> {

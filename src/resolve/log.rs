@@ -20,13 +20,10 @@ pub(super) fn keys(batch: &RecordBatch) -> Vec<&StringArray> {
     (0..KEYS).map(|column| batch.column(column).as_string::<i32>()).collect()
 }
 
-/// The rows in the order of their keys: pairs of several kinds come kind after kind.
-fn sorted(keys: &[&StringArray], rows: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_by(|a, b| {
-        keys.iter().map(|column| column.value(*a)).cmp(keys.iter().map(|column| column.value(*b)))
-    });
-    order
+/// Whether rows are in the order of their keys, and none is there twice.
+fn is_sorted(keys: &[&StringArray], rows: usize) -> bool {
+    let key = |row: usize| keys.iter().map(move |column| column.value(row));
+    (1..rows).all(|row| key(row - 1).lt(key(row)))
 }
 
 /// The run that a log is of.
@@ -41,8 +38,11 @@ pub struct LogRun<'a> {
 }
 
 /// Compares the pairs of the run before with those of this one, both as `tables::scored_pairs()`
-/// in any order. Gives `tables::match_log()`, sorted by key: rows as they are now, and removed
+/// sorted by key. Gives `tables::match_log()`, sorted by key: rows as they are now, and removed
 /// ones as they were. A pair is changed where any column but its key is.
+///
+/// # Errors
+/// Tables that are not sorted, or of another schema.
 pub fn match_log(
     previous: Option<&RecordBatch>,
     now: &RecordBatch,
@@ -56,8 +56,9 @@ pub fn match_log(
     let old_values = converter.convert_columns(&old.columns()[KEYS..]).map_err(bug)?;
     let new_values = converter.convert_columns(&now.columns()[KEYS..]).map_err(bug)?;
     let (old_keys, new_keys) = (keys(old), keys(now));
-    let (old_order, new_order) =
-        (sorted(&old_keys, old.num_rows()), sorted(&new_keys, now.num_rows()));
+    if !is_sorted(&old_keys, old.num_rows()) || !is_sorted(&new_keys, now.num_rows()) {
+        return Err(Error::bug("scored pairs to be compared are not sorted by their key"));
+    }
     let (mut l, mut r) = (0, 0);
     let mut rows: Vec<(usize, usize)> = Vec::new();
     let mut changes: Vec<&str> = Vec::new();
@@ -67,23 +68,23 @@ pub fn match_log(
         } else if r == now.num_rows() {
             Ordering::Less
         } else {
-            let own = old_keys.iter().map(|column| column.value(old_order[l]));
-            own.cmp(new_keys.iter().map(|column| column.value(new_order[r])))
+            let own = old_keys.iter().map(|column| column.value(l));
+            own.cmp(new_keys.iter().map(|column| column.value(r)))
         };
         match order {
             Ordering::Less => {
-                rows.push((0, old_order[l]));
+                rows.push((0, l));
                 changes.push("removed");
                 l += 1;
             }
             Ordering::Greater => {
-                rows.push((1, new_order[r]));
+                rows.push((1, r));
                 changes.push("added");
                 r += 1;
             }
             Ordering::Equal => {
-                if old_values.row(old_order[l]) != new_values.row(new_order[r]) {
-                    rows.push((1, new_order[r]));
+                if old_values.row(l) != new_values.row(r) {
+                    rows.push((1, r));
                     changes.push("changed");
                 }
                 l += 1;

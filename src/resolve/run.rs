@@ -41,6 +41,7 @@ pub use replay::{Replayed, replay};
 pub use rows::{ResolvedRows, RowPair, resolve_rows};
 pub use table::together;
 
+pub(super) use before::text;
 pub(super) use ready::{Ready, column, prepare};
 pub(super) use scoring::Scored;
 

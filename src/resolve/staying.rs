@@ -5,7 +5,7 @@
 //! it: so that ids are settled among the others alone, and the rows of those that stay are as they
 //! were.
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{filter_record_batch, interleave};
 use rustc_hash::FxHashSet;
 
@@ -13,7 +13,7 @@ use super::columns::MISSING;
 use super::decisions::Decision;
 use super::identify::{Identified, IdentifyRun, Previous, identify_among, returning};
 use super::record::RecordKey;
-use super::run::{Extent, Link};
+use super::run::{Extent, Link, text};
 use crate::error::{Error, Result};
 
 /// The entities of an earlier run, and which of them stay.
@@ -23,11 +23,6 @@ pub struct Staying<'a> {
     stays: Vec<bool>,
     /// Named by a steward, or by the name of one of its records.
     named: Vec<bool>,
-}
-
-fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    let column = batch.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
-    column.ok_or_else(|| Error::bug(format!("an earlier run's table has no column `{name}`")))
 }
 
 fn ids(batch: &RecordBatch) -> Result<&StringArray> {

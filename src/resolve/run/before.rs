@@ -5,12 +5,11 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 
 use super::super::columns::MISSING;
 use super::Input;
 use super::index::Index;
-use super::output::text;
 use crate::error::{Error, Result};
 
 /// The tables that an earlier run left.
@@ -116,6 +115,13 @@ impl<'a> Before<'a> {
         let (entities, qualities) = entities(earlier, &of_members, changed.len())?;
         Ok(Self { now, changed, gone, pairs, pair_rows, entities, quality, qualities })
     }
+}
+
+/// A column of text of a table that an earlier run left.
+pub(in crate::resolve) fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
+    let column = batch.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
+    column
+        .ok_or_else(|| Error::bug(format!("an earlier run's table has no column `{name}` of text")))
 }
 
 /// By row, a number for the golden id under which it was; and by number, the place of the id's

@@ -1,8 +1,8 @@
 //! Rows by their key.
 //!
 //! Knows keys and where each is; refuses to know what is kept of a row. What is slow of a million
-//! keys is to wait for memory, so that many are looked up at once, each step of all of them before
-//! the next step of any: their loads do not wait for one another.
+//! keys is to wait for memory, so that many are looked up at once: the slots of all of them are read
+//! before any is followed, and their loads do not wait for one another.
 
 use std::hash::Hasher;
 use std::ops::Range;
@@ -56,21 +56,24 @@ impl<'a> Index<'a> {
 
     /// The row of a key.
     pub(super) fn row(&self, source: &str, record_id: &str) -> Option<u32> {
-        self.row_of(half(source, record_id), source, record_id)
+        let half = half(source, record_id);
+        self.row_of(half, self.slots[half as usize & (self.slots.len() - 1)], source, record_id)
     }
 
-    fn row_of(&self, half: u64, source: &str, record_id: &str) -> Option<u32> {
+    /// The row of a key, given what stands in the first slot that it may be in.
+    fn row_of(&self, half: u64, first: u64, source: &str, record_id: &str) -> Option<u32> {
         let mask = self.slots.len() - 1;
-        let mut slot = half as usize & mask;
-        while self.slots[slot] != EMPTY {
-            let row = self.slots[slot] as u32;
-            if self.slots[slot] >> 32 == half
+        let (mut slot, mut held) = (half as usize & mask, first);
+        while held != EMPTY {
+            let row = held as u32;
+            if held >> 32 == half
                 && self.record_id.value(row as usize) == record_id
                 && self.source.value(row as usize) == source
             {
                 return Some(row);
             }
             slot = (slot + 1) & mask;
+            held = self.slots[slot];
         }
         None
     }
@@ -104,25 +107,15 @@ impl<'a> Index<'a> {
         asked: Range<usize>,
         found: &mut Vec<u32>,
     ) {
-        let (mut halves, mut ends) = ([0; TOGETHER], [0; TOGETHER]);
+        let (mut halves, mut firsts) = ([0; TOGETHER], [EMPTY; TOGETHER]);
         for (half_of, row) in halves.iter_mut().zip(asked.clone()) {
             *half_of = half(source.value(row), record_id.value(row));
         }
-        let mask = self.slots.len() - 1;
-        let mut slots = [EMPTY; TOGETHER];
-        for (slot, half) in slots.iter_mut().zip(&halves[..asked.len()]) {
-            *slot = self.slots[*half as usize & mask];
+        for (first, half) in firsts.iter_mut().zip(&halves[..asked.len()]) {
+            *first = self.slots[*half as usize & (self.slots.len() - 1)];
         }
-        let offsets = self.record_id.value_offsets();
-        for (end, slot) in ends.iter_mut().zip(&slots[..asked.len()]) {
-            *end = offsets.get(*slot as u32 as usize).copied().unwrap_or_default();
-        }
-        // A byte of each record id is read, so that they are at hand when they are compared.
-        let bytes = self.record_id.value_data();
-        let touched = ends.iter().map(|end| bytes.get(*end as usize).copied().unwrap_or_default());
-        std::hint::black_box(touched.fold(0u8, u8::wrapping_add));
-        for (half, row) in halves.iter().zip(asked) {
-            let row = self.row_of(*half, source.value(row), record_id.value(row));
+        for ((half, first), row) in halves.iter().zip(firsts).zip(asked) {
+            let row = self.row_of(*half, first, source.value(row), record_id.value(row));
             found.push(row.unwrap_or(MISSING));
         }
     }

@@ -10,6 +10,7 @@ use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{filter_record_batch, interleave, take_record_batch};
 
 use super::super::block::Blocks;
+use super::before::text;
 use super::grouping::Grouped;
 use super::part::Part;
 use super::scoring::Scored;
@@ -57,11 +58,6 @@ impl Both<'_> {
     }
 }
 
-pub(super) fn text<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
-    let column = batch.column_by_name(name).and_then(|own| own.as_string_opt::<i32>());
-    column.ok_or_else(|| Error::bug(format!("an earlier run's table has no column `{name}`")))
-}
-
 /// `scored_pairs`, and what differs from those of the run before.
 pub(super) struct Output {
     pub(super) pairs: RecordBatch,
@@ -106,11 +102,11 @@ pub(super) fn output(
 ) -> Result<Output> {
     let bug = |_| Error::bug("scored pairs could not be put together");
     let lost = |_| Error::bug("an earlier run's scored pairs lack a column");
-    let origin = |(_, origin)| match origin {
-        Origin::Taken(row) => (0, row as usize),
-        Origin::Fresh(place) => (1, place),
+    let of = |(pair, origin)| match origin {
+        Origin::Taken(row) => (pair, (0, row as usize)),
+        Origin::Fresh(place) => (pair, (1, place)),
     };
-    let rows: Vec<(usize, usize)> = both.iter().map(origin).collect();
+    let (scored, rows): (Vec<&Scored>, Vec<(usize, usize)>) = both.iter().map(of).unzip();
     let mut columns: Vec<ArrayRef> = table
         .columns()
         .iter()
@@ -122,7 +118,6 @@ pub(super) fn output(
         Some(rule) => Cow::Borrowed(rule.name.as_str()),
         None => Cow::Borrowed("decision"),
     };
-    let scored: Vec<&Scored> = both.iter().map(|(pair, _)| pair).collect();
     let scored = || scored.iter().copied();
     let says: [(&str, ArrayRef); 4] = [
         ("blocking_rule", texts(scored(), rule)),
