@@ -69,6 +69,23 @@ pub(crate) fn parallel<S, Out: Send>(
     Ok(done.into_iter().map(|(_, out)| out).collect())
 }
 
+/// Changes each of these on `threads` threads.
+pub(crate) fn change<T: Send>(
+    all: Vec<T>,
+    threads: usize,
+    change: impl Fn(&mut T) + Sync,
+) -> Result<Vec<T>> {
+    let failed = || Error::bug("a thread of computation failed");
+    let all: Vec<Mutex<T>> = all.into_iter().map(Mutex::new).collect();
+    let changed = parallel(all.len(), threads, || (), |(), place| {
+        all[place].lock().map(|mut own| change(&mut own)).is_ok()
+    })?;
+    if changed.contains(&false) {
+        return Err(failed());
+    }
+    all.into_iter().map(|own| own.into_inner().map_err(|_| failed())).collect()
+}
+
 /// Does two things at once where there are two threads.
 pub(crate) fn both<A: Send, B>(
     threads: usize,
@@ -101,6 +118,7 @@ mod tests {
             let squares = parallel(100, threads, || (), |(), piece| piece * piece).unwrap();
             assert_eq!(squares, (0..100).map(|piece| piece * piece).collect::<Vec<_>>());
             assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
+            assert_eq!(change(vec![3, 1, 2], threads, |own| *own *= 2).unwrap(), [6, 2, 4]);
         }
         assert!(parallel(0, 4, || (), |(), piece| piece).unwrap().is_empty());
         assert_eq!(ranges(7, 3), [0..3, 3..6, 6..7]);

@@ -37,7 +37,7 @@ use crate::error::Result;
 /// How strong an edge is; a steward's word is stronger than a rule's, a rule's than the model's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Strength {
-    /// The model's match weight.
+    /// The model's match weight, which is how well the two records match.
     Model(Weight),
     /// A deterministic rule.
     Rule,

@@ -15,6 +15,10 @@ pub(crate) use super::intern::Values;
 use super::intern::{Numbers, Texts};
 use super::kernel::parallel;
 use crate::error::{Error, Result};
+use crate::threads::ranges;
+
+/// Values that are normalised together.
+const TOGETHER: usize = 1024;
 
 /// The code of a null.
 pub(crate) const MISSING: u32 = u32::MAX;
@@ -87,12 +91,13 @@ impl Dictionary {
     /// `None` for a value that says nothing. What it leaves blank is missing.
     pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
         let mut known = Texts::default();
-        let own: Vec<u32> = (0..self.values.len() as u32)
-            .map(|code| match normalise(self.values.get(code)) {
-                Some(text) if !text.trim().is_empty() => known.number(&text),
-                _ => MISSING,
-            })
-            .collect();
+        let normal =
+            |code| normalise(self.values.get(code)).filter(|text| !text.trim().is_empty());
+        let mut own: Vec<u32> = Vec::with_capacity(self.values.len());
+        for codes in ranges(self.values.len(), TOGETHER) {
+            let texts: Vec<Option<String>> = codes.map(|code| normal(code as u32)).collect();
+            own.extend(known.numbers(texts.iter().map(Option::as_deref), MISSING));
+        }
         let of = |code: &u32| if *code == MISSING { MISSING } else { own[*code as usize] };
         Self { codes: self.codes.iter().map(of).collect(), values: known.values }
     }
@@ -248,12 +253,12 @@ impl Tuples {
     pub(crate) fn new(columns: Vec<Dictionary>) -> Self {
         let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
         for column in columns.iter().skip(1) {
-            let mut known = Numbers::default();
-            for (code, next) in codes.iter_mut().zip(&column.codes) {
-                if *code != MISSING || *next != MISSING {
-                    *code = known.number(u64::from(*code) << 32 | u64::from(*next));
-                }
-            }
+            let key = |(code, next): (&u32, &u32)| {
+                let some = *code != MISSING || *next != MISSING;
+                some.then(|| u64::from(*code) << 32 | u64::from(*next))
+            };
+            let keys = codes.iter().zip(&column.codes).map(key);
+            codes = Numbers::default().numbers(keys, MISSING);
         }
         // Numbers are by first row, and none before is skipped.
         let mut counts: Vec<u32> = Vec::new();

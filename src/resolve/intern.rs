@@ -160,6 +160,10 @@ fn hash(text: &str) -> u64 {
     hasher.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+fn mixed(key: u64) -> u64 {
+    (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// Keys of 64 bits and their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
@@ -168,16 +172,39 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// The number of a key, a new one where it was not seen.
-    pub(crate) fn number(&mut self, key: u64) -> u32 {
+    fn hashed(&mut self, hash: u64, key: u64) -> u32 {
         let Self { slots, keys } = self;
         let next = keys.len() as u32;
-        let mixed = (key ^ key >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let number = slots.number(mixed, next, |own| keys[own as usize] == key);
+        let number = slots.number(hash, next, |own| keys[own as usize] == key);
         if number == next {
             keys.push(key);
         }
         number
+    }
+
+    /// The numbers of many keys, one after another; `none` where there is no key.
+    pub(crate) fn numbers(
+        &mut self,
+        mut keys: impl Iterator<Item = Option<u64>>,
+        none: u32,
+    ) -> Vec<u32> {
+        let mut numbers = Vec::with_capacity(keys.size_hint().0);
+        let mut ahead: Vec<(u64, Option<u64>)> = Vec::with_capacity(AHEAD);
+        loop {
+            ahead.clear();
+            ahead.extend(keys.by_ref().take(AHEAD).map(|key| (key.map_or(0, mixed), key)));
+            if ahead.is_empty() {
+                return numbers;
+            }
+            let touched = ahead.iter().fold(0, |touched, (hash, _)| {
+                let first = self.slots.first(*hash).and_then(|own| self.keys.get(own as usize));
+                touched ^ first.copied().unwrap_or_default()
+            });
+            std::hint::black_box(touched);
+            for (hash, key) in &ahead {
+                numbers.push(key.map_or(none, |key| self.hashed(*hash, key)));
+            }
+        }
     }
 
     /// The key of a number.
@@ -216,11 +243,19 @@ mod tests {
             let one_by_one = some.map(|text| text.map_or(u32::MAX, |text| own.number(text)));
             prop_assert_eq!(together, one_by_one.collect::<Vec<_>>());
             let (mut own, mut known) = (Numbers::default(), HashMap::new());
-            for key in &keys {
-                let next = known.len() as u32;
-                prop_assert_eq!(own.number(*key), *known.entry(key).or_insert(next));
-            }
+            let some = keys.iter().map(|key| Some(*key).filter(|key| key % 3 > 0));
+            let expected: Vec<u32> = some
+                .clone()
+                .map(|key| {
+                    let next = known.len() as u32;
+                    key.map_or(u32::MAX, |key| *known.entry(key).or_insert(next))
+                })
+                .collect();
+            prop_assert_eq!(own.numbers(some.clone(), u32::MAX), expected);
             prop_assert_eq!(own.keys.len(), known.len());
+            for (key, number) in known {
+                prop_assert_eq!(own.key(number), key);
+            }
         }
     }
 }

@@ -135,14 +135,15 @@ pub(crate) struct Sketch {
     /// which nothing is known.
     inverse: f32,
     /// Characters that the bag does not hold.
-    over: u32,
+    over: u16,
+    length: u16,
 }
 
 impl Sketch {
     /// The sketch of a text.
     pub(crate) fn new(text: &str) -> Self {
         if text.is_empty() || text.len() > WORD || !text.is_ascii() {
-            return Self { bag: 0, prefix: 0, inverse: 0.0, over: 0 };
+            return Self { bag: 0, prefix: 0, inverse: 0.0, over: 0, length: 0 };
         }
         let (mut bag, mut prefix) = (0u64, 0);
         for (place, byte) in text.bytes().enumerate() {
@@ -152,21 +153,36 @@ impl Sketch {
                 prefix |= u32::from(byte) << (8 * place);
             }
         }
-        let over = text.len() as u32 - bag.count_ones();
-        Self { bag, prefix, inverse: 1.0 / text.len() as f32, over }
+        let length = text.len() as u16;
+        let over = length - bag.count_ones() as u16;
+        Self { bag, prefix, inverse: 1.0 / f32::from(length), over, length }
     }
 
     /// Whether two texts are surely less alike than `least`, which is 0.1 or more.
+    #[inline]
     pub(crate) fn surely_under(&self, other: &Self, least: f32) -> bool {
         if self.inverse == 0.0 || other.inverse == 0.0 {
             return false;
         }
-        let common = (self.bag & other.bag).count_ones() + self.over.min(other.over);
+        let over = u32::from(self.over.min(other.over));
+        let common = (self.bag & other.bag).count_ones() + over;
         let jaro = (common as f32 * (self.inverse + other.inverse) + 1.0) / 3.0;
         let prefix = ((self.prefix ^ other.prefix).trailing_zeros() / 8).min(4);
         let boost = 0.1 * prefix as f32 * (1.0 - jaro).max(0.0);
         // What rounding may be wrong by is far under a hundred-thousandth.
         jaro + boost < least - 1e-5
+    }
+
+    /// Whether more than one edit surely lies between two texts: one takes a character from a class
+    /// and adds one to another, at most.
+    #[inline]
+    pub(crate) fn surely_edited(&self, other: &Self) -> bool {
+        if self.inverse == 0.0 || other.inverse == 0.0 {
+            return false;
+        }
+        let without_lowest = |bits: u64| bits & bits.wrapping_sub(1);
+        let differ = self.bag ^ other.bag;
+        self.length.abs_diff(other.length) > 1 || without_lowest(without_lowest(differ)) != 0
     }
 }
 
@@ -315,6 +331,8 @@ mod tests {
             prop_assert_eq!(levenshtein(&a, &b), strsim::levenshtein(&a, &b));
             prop_assert_eq!(one_edit(&a, &b), strsim::osa_distance(&a, &b) <= 1);
             let (l, r) = (Sketch::new(&a), Sketch::new(&b));
+            prop_assert_eq!(l.surely_edited(&r), r.surely_edited(&l));
+            prop_assert!(!l.surely_edited(&r) || !one_edit(&a, &b));
             for least in [0.3, 0.5, 0.7, 0.8, 0.9, 0.92, 1.0] {
                 let under = l.surely_under(&r, least);
                 prop_assert_eq!(under, r.surely_under(&l, least));

@@ -18,6 +18,9 @@ const GROUP: usize = 3;
 /// words ran together.
 const WEAK: Weight = 6 << 20;
 
+/// Bits that sums of odds may be wrong by, and far more.
+const ROUNDING: f64 = 1e-6;
+
 /// Rows of a group, and neighbours of a row, that are looked at for rivals.
 const RIVALS: usize = 32;
 
@@ -161,7 +164,10 @@ impl<'a> Forest<'a> {
             None if strength == Strength::Rule => return None,
             None => {}
         }
-        let weight = (self.guards.weight)(self.rows(small), self.rows(large));
+        let weight = match strength {
+            Strength::Model(weight) if self.size(small) + self.size(large) == 2 => weight,
+            _ => (self.guards.weight)(self.rows(small), self.rows(large)),
+        };
         if weight < self.guards.merge {
             return Some(Refusal::Contradiction);
         }
@@ -171,15 +177,20 @@ impl<'a> Forest<'a> {
         {
             return Some(Refusal::WeakBridge);
         }
-        let rivals = self.rivals(small, large, weight) + self.rivals(large, small, weight);
-        if rivals > 0.0 {
-            // The probability that is left where the rivals' odds stand beside coincidence.
-            let left = float(weight) - rivals.ln_1p() / std::f64::consts::LN_2;
-            if left < float(self.guards.merge) {
-                return Some(Refusal::Rival);
-            }
+        let rivals = [self.rivals(small, large), self.rivals(large, small)];
+        let most: f64 = rivals.iter().flatten().map(|(_, own)| float(*own).exp2()).sum();
+        if self.bits_left(weight, most) >= ROUNDING {
+            return None;
         }
-        None
+        let [of_small, of_large] = rivals;
+        let odds = self.odds(&of_small, large, weight) + self.odds(&of_large, small, weight);
+        (odds > 0.0 && self.bits_left(weight, odds) < 0.0).then_some(Refusal::Rival)
+    }
+
+    /// By how many bits a pair is over the least weight, where the rivals' odds stand beside
+    /// coincidence.
+    fn bits_left(&self, weight: Weight, odds: f64) -> f64 {
+        float(weight) - odds.ln_1p() / std::f64::consts::LN_2 - float(self.guards.merge)
     }
 
     /// What keeps two groups apart however well they match.
@@ -211,9 +222,8 @@ impl<'a> Forest<'a> {
         &self.members[root as usize]
     }
 
-    /// The odds of groups that match `own` and are not the same as `other`, which matches it by
-    /// `weight`.
-    fn rivals(&mut self, own: u32, other: u32, weight: Weight) -> f64 {
+    /// Groups beside `other` that have edges to `own`, and how well they match it.
+    fn rivals(&mut self, own: u32, other: u32) -> Vec<(u32, Weight)> {
         let mut roots: Vec<u32> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
@@ -225,13 +235,18 @@ impl<'a> Forest<'a> {
         roots.sort_unstable();
         roots.dedup();
         roots.retain(|root| *root != own && *root != other);
+        let weight = |rival: u32| (self.guards.weight)(self.rows(own), self.rows(rival));
+        roots.into_iter().map(|rival| (rival, weight(rival))).collect()
+    }
+
+    /// The odds of those rivals that are not the same as `other`, which is matched by `weight`.
+    fn odds(&mut self, rivals: &[(u32, Weight)], other: u32, weight: Weight) -> f64 {
         let mut odds = 0.0;
-        for rival in roots {
+        for (rival, own) in rivals.iter().copied() {
             let apart = (self.guards.weight)(self.rows(other), self.rows(rival));
             if apart >= 0 {
                 continue;
             }
-            let own = (self.guards.weight)(self.rows(own), self.rows(rival));
             let one = match self.never(other, rival) {
                 Some(_) => 0.0,
                 // That the two are one is told by how they match each other, and by `own` as well,

@@ -128,11 +128,12 @@ fn groups_that_do_not_match_as_wholes_are_not_joined() {
         }
     };
     let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: 0 };
-    let clusters = cluster(3, vec![edge(0, 1, 9), edge(1, 2, 5)], &guards, 2).unwrap();
+    let (strong, weak) = (edge(0, 1, 9 << 20), edge(1, 2, 3 << 20));
+    let clusters = cluster(3, vec![strong, weak], &guards, 2).unwrap();
     assert_eq!(clusters.of_row, [0, 0, 1]);
-    assert_eq!(clusters.refused, [(edge(1, 2, 5), Refusal::Contradiction)]);
+    assert_eq!(clusters.refused, [(weak, Refusal::Contradiction)]);
     let rule = Edge { l: 1, r: 2, strength: Strength::Rule };
-    assert_eq!(cluster(3, vec![edge(0, 1, 9), rule], &guards, 2).unwrap().of_row, [0, 1, 1]);
+    assert_eq!(cluster(3, vec![strong, rule], &guards, 2).unwrap().of_row, [0, 1, 1]);
 }
 
 #[test]

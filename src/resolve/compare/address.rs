@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::tokens::Lists;
+use super::tokens::{Bag, Lists};
 use super::{Comparator, ComparisonKind, UNKNOWN};
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
@@ -46,8 +46,9 @@ const SHORT: usize = 3;
 
 /// The distinct streets, as codes of their words.
 struct Streets {
-    /// Words, as sorted sets.
+    /// Words, as sorted sets, and what bounds how many two streets share.
     words: Lists,
+    bags: Vec<Bag>,
     /// The words with digits, sorted: house and flat numbers.
     numbers: Lists,
     /// What words sound like that are long enough to tell; sorted, and empty where all streets are
@@ -69,6 +70,7 @@ fn streets(values: &Values) -> Streets {
     // By word, whether it has digits.
     let mut digits: Vec<bool> = Vec::new();
     let (mut words, mut numbers, mut set) = (Lists::default(), Lists::default(), Vec::new());
+    let mut bags = Vec::with_capacity(values.len());
     for code in 0..values.len() as u32 {
         set.clear();
         for word in values.get(code).split_whitespace() {
@@ -82,6 +84,7 @@ fn streets(values: &Values) -> Streets {
         numbers.push(set.iter().copied().filter(|word| digits[*word as usize]));
         set.dedup();
         words.push(set.iter().copied());
+        bags.push(Bag::new(&set));
     }
     let latin: Vec<bool> =
         (0..values.len() as u32).map(|code| values.get(code).is_ascii()).collect();
@@ -100,7 +103,7 @@ fn streets(values: &Values) -> Streets {
             sounds.push(set.iter().copied());
         }
     }
-    Streets { words, numbers, sounds, latin }
+    Streets { words, bags, numbers, sounds, latin }
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
@@ -117,6 +120,14 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
             .map(|code| [0, 1, 2].map(|column| tuples.part_code(code, column)))
             .collect(),
     })
+}
+
+impl Streets {
+    /// Whether two streets in one script share so many words that they are similar.
+    fn similar(&self, l: u32, r: u32) -> bool {
+        !self.bags[l as usize].surely_under(&self.bags[r as usize], SIMILAR)
+            && similarity::jaccard(self.words.get(l), self.words.get(r)) >= SIMILAR
+    }
 }
 
 impl Addresses {
@@ -155,17 +166,17 @@ impl Comparator for Addresses {
         }
         let mut incomparable = false;
         if street == Some(false) {
-            let Streets { words, numbers, sounds, latin } = &self.streets;
-            let (l, r) = (numbers.get(street_l), numbers.get(street_r));
+            let Streets { numbers, sounds, latin, .. } = &self.streets;
             if latin[street_l as usize] != latin[street_r as usize] {
+                let (l, r) = (numbers.get(street_l), numbers.get(street_r));
                 let (sounds_l, sounds_r) = (sounds.get(street_l), sounds.get(street_r));
                 let same_numbers = meet(l, r);
                 if same_numbers && meet(sounds_l, sounds_r) {
                     return if place { 2 } else { 3 };
                 }
                 incomparable = same_numbers || l.is_empty() || r.is_empty();
-            } else if similarity::jaccard(words.get(street_l), words.get(street_r)) >= SIMILAR {
-                let same_numbers = l == r;
+            } else if self.streets.similar(street_l, street_r) {
+                let same_numbers = numbers.get(street_l) == numbers.get(street_r);
                 return if place && same_numbers { 2 } else { 3 };
             }
         }

@@ -1,6 +1,9 @@
 //! Two e-mail addresses, part by part.
 
+use std::hash::Hasher;
 use std::sync::Arc;
+
+use rustc_hash::FxHasher;
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
@@ -27,18 +30,46 @@ const SHORT_USER: usize = 4;
 
 struct Emails {
     whole: Arc<Tuples>,
-    /// Where the user part ends, and its sketch.
-    users: Vec<(u32, Sketch)>,
+    outlines: Vec<Outline>,
+}
+
+/// What tells most addresses apart without their texts.
+struct Outline {
+    whole: Sketch,
+    user: Sketch,
+    /// Where the user part ends.
+    end: u32,
+    /// A hash of its letters, of which only a difference says something.
+    letters: u32,
+}
+
+impl Outline {
+    fn new(text: &str) -> Self {
+        let end = text.rfind('@').unwrap_or(text.len());
+        let user = &text[..end];
+        let mut hasher = FxHasher::default();
+        letters(user).for_each(|letter| hasher.write_u32(u32::from(letter)));
+        Self {
+            whole: Sketch::new(text),
+            user: Sketch::new(user),
+            end: end as u32,
+            letters: (hasher.finish() >> 32) as u32,
+        }
+    }
+
+    /// Whether two addresses surely have nothing in common, as `level` finds after long.
+    #[inline]
+    fn far(&self, other: &Self) -> bool {
+        self.letters != other.letters
+            && self.user.surely_under(&other.user, 0.9)
+            && self.whole.surely_edited(&other.whole)
+    }
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
-    let user = |code| {
-        let text = tuples.values(0).get(code);
-        let end = text.rfind('@').unwrap_or(text.len());
-        (end as u32, Sketch::new(&text[..end]))
-    };
-    let users = (0..tuples.len() as u32).map(user).collect();
-    Box::new(Emails { whole: Arc::clone(tuples), users })
+    let outline = |code| Outline::new(tuples.values(0).get(code));
+    let outlines = (0..tuples.len() as u32).map(outline).collect();
+    Box::new(Emails { whole: Arc::clone(tuples), outlines })
 }
 
 /// A user part without what parts its words: `ana.diaz` and `ana_diaz` are one habit.
@@ -51,17 +82,19 @@ impl Comparator for Emails {
         if l == r {
             return 1;
         }
+        let (own, other) = (&self.outlines[l as usize], &self.outlines[r as usize]);
+        if own.far(other) {
+            return 5;
+        }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
-        let ((end_l, sketch_l), (end_r, sketch_r)) =
-            (&self.users[l as usize], &self.users[r as usize]);
-        let (user_l, user_r) = (&left[..*end_l as usize], &right[..*end_r as usize]);
+        let (user_l, user_r) = (&left[..own.end as usize], &right[..other.end as usize]);
         let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
         if long && similarity::one_edit(left, right) {
             2
         } else if user_l == user_r || (long && letters(user_l).eq(letters(user_r))) {
             3
         } else if long
-            && !sketch_l.surely_under(sketch_r, 0.9)
+            && !own.user.surely_under(&other.user, 0.9)
             && similarity::jaro_winkler(user_l, user_r) >= 0.9
         {
             4

@@ -57,10 +57,12 @@ struct Outline {
     root: u32,
     /// One Latin word that is no initial.
     plain: bool,
+    initial: bool,
 }
 
 impl Outline {
     /// Whether two names are surely far from each other: as `relation` finds after long.
+    #[inline]
     fn far(&self, other: &Self) -> bool {
         self.plain
             && other.plain
@@ -77,9 +79,9 @@ struct Names {
     outlines: [Vec<Outline>; 2],
     /// Given and family codes of each name.
     parts: Vec<[u32; 2]>,
-    /// All words of each name in any order, as a code of their spelling and one of their sound;
-    /// `MISSING` for a name of one word or with an initial.
-    words: Vec<[u32; 2]>,
+    /// All words of each name in any order, as a key of their spelling and one of their sound;
+    /// `NO_WORDS` for a name of one word or with an initial.
+    words: Vec<[u64; 2]>,
 }
 
 /// A word's skeleton shorter than this is shared by chance.
@@ -108,6 +110,7 @@ impl Name {
             skeleton: hash(skeleton.as_ref()),
             root: hash(root.as_ref()),
             plain: text.is_ascii() && !several && !initial,
+            initial,
         };
         Self {
             joined: several.then(|| text.replace(' ', "")),
@@ -153,8 +156,12 @@ impl Words {
     }
 }
 
-/// Codes of what all words of each name are, in any order: spelled, and as they sound.
-fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u32; 2]> {
+/// Of a name whose words are not looked at in any order.
+const NO_WORDS: u64 = u64::MAX;
+
+/// Keys of what all words of each name are, in any order: spelled, and as they sound. Of two words
+/// they are the words' codes, the lesser first; of more the number of their list, marked.
+fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u64; 2]> {
     let mut known = Texts::default();
     let mut words = |sounds: bool| {
         names.map(|names| -> Vec<Words> {
@@ -168,15 +175,14 @@ fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u32; 2]> {
         })
     };
     let (spelled, sounds) = (words(false), words(true));
-    let (mut pairs, mut lists) = (Numbers::default(), Texts::default());
-    let mut pair =
-        |l: u32, r: u32| 2 * pairs.number(u64::from(l.min(r)) << 32 | u64::from(l.max(r)));
+    let mut lists = Texts::default();
+    let pair = |l: u32, r: u32| u64::from(l.min(r)) << 32 | u64::from(l.max(r));
     let mut several = |mut words: Vec<String>| {
         if words.len() < 2 || words.iter().any(|word| word.chars().nth(1).is_none()) {
-            return MISSING;
+            return NO_WORDS;
         }
         words.sort_unstable();
-        2 * lists.number(&words.join(" ")) + 1
+        u64::from(MISSING) << 32 | u64::from(lists.number(&words.join(" ")))
     };
     (0..tuples.len() as u32)
         .map(|tuple| {
@@ -202,7 +208,7 @@ fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u32; 2]> {
                             _ => several(words),
                         }
                     }
-                    _ => MISSING,
+                    _ => NO_WORDS,
                 }
             })
         })
@@ -267,11 +273,15 @@ fn part(l: &Name, r: &Name) -> bool {
     (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
 }
 
+/// How a name stands to itself: one initial stands for many names.
+fn itself(initial: bool) -> Relation {
+    if initial { Relation::Part } else { Relation::Same }
+}
+
 /// How two names stand to each other.
 pub(super) fn relation(l: &Name, r: &Name) -> Relation {
     if l.text == r.text {
-        // One initial stands for many names.
-        return if l.initial { Relation::Part } else { Relation::Same };
+        return itself(l.initial);
     }
     if same_sound(l, r) {
         return Relation::Sound;
@@ -300,6 +310,9 @@ impl Names {
     /// How a name of one column stands to a name of one, 0 for given and 1 for family names.
     fn relation(&self, [left, right]: [usize; 2], l: u32, r: u32) -> Relation {
         let (l, r) = (l as usize, r as usize);
+        if left == right && l == r {
+            return itself(self.outlines[left][l].initial);
+        }
         if self.outlines[left][l].far(&self.outlines[right][r]) {
             return Relation::Far;
         }
@@ -317,7 +330,7 @@ impl Names {
         };
         let same = |form: usize| {
             let (l, r) = (self.words[l as usize][form], self.words[r as usize][form]);
-            l != MISSING && l == r
+            l != NO_WORDS && l == r
         };
         same(0) || (same(1) && latin(l) != latin(r))
     }
@@ -389,10 +402,10 @@ impl Comparator for Names {
         // In one order, so that a swapped name is the same.
         let mut pairs = Numbers::default();
         let both = given.iter().zip(&family).map(|(l, r)| match (*l, *r) {
-            (MISSING, _) | (_, MISSING) => MISSING,
-            (l, r) => pairs.number(u64::from(l.min(r)) << 32 | u64::from(l.max(r))),
+            (MISSING, _) | (_, MISSING) => None,
+            (l, r) => Some(u64::from(l.min(r)) << 32 | u64::from(l.max(r))),
         });
-        let both = both.collect();
+        let both = pairs.numbers(both, MISSING);
         let sounds = Arc::new(sounds.values);
         let text = |pairs: Option<Numbers>| -> TermText {
             let sounds = Arc::clone(&sounds);

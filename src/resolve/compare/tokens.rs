@@ -40,6 +40,35 @@ impl Lists {
     }
 }
 
+/// What bounds the words that two sets have in common without looking at them again.
+#[derive(Clone, Copy)]
+pub(super) struct Bag {
+    bits: u64,
+    words: u32,
+    /// Words that the bits do not hold: another has their bit.
+    over: u32,
+}
+
+impl Bag {
+    /// The bag of a sorted set of codes.
+    pub(super) fn new(set: &[u32]) -> Self {
+        // Codes of frequent words are small and near each other.
+        let bit = |word: u32| 1u64 << (word.wrapping_mul(0x9e37_79b9) >> 26);
+        let bits = set.iter().fold(0, |bits, word| bits | bit(*word));
+        let words = set.len() as u32;
+        Self { bits, words, over: words - bits.count_ones() }
+    }
+
+    /// Whether the Jaccard index of two sets is surely under `least`.
+    #[inline]
+    pub(super) fn surely_under(&self, other: &Self, least: f64) -> bool {
+        let common = (self.bits & other.bits).count_ones() + self.over.min(other.over);
+        let all = (self.words + other.words).saturating_sub(common);
+        // What rounding may be wrong by is far under a billionth.
+        f64::from(common) + 1e-9 < least * f64::from(all)
+    }
+}
+
 /// The words of each distinct value, as sorted sets of codes; and the words.
 pub(super) fn token_sets(values: &Values) -> (Lists, Values) {
     let (mut known, mut sets, mut set) = (Texts::default(), Lists::default(), Vec::new());
@@ -55,17 +84,24 @@ pub(super) fn token_sets(values: &Values) -> (Lists, Values) {
 
 struct Tokens {
     sets: Lists,
+    bags: Vec<Bag>,
     thresholds: Vec<f64>,
 }
 
 fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
-    Box::new(Tokens { sets: token_sets(tuples.values(0)).0, thresholds: thresholds.to_vec() })
+    let (sets, _) = token_sets(tuples.values(0));
+    let bags = (0..tuples.len() as u32).map(|code| Bag::new(sets.get(code))).collect();
+    Box::new(Tokens { sets, bags, thresholds: thresholds.to_vec() })
 }
 
 impl Comparator for Tokens {
     fn level(&self, l: u32, r: u32) -> u8 {
         if l == r {
             return 1;
+        }
+        let loosest = self.thresholds.last().copied().unwrap_or(1.0);
+        if self.bags[l as usize].surely_under(&self.bags[r as usize], loosest) {
+            return 2 + self.thresholds.len() as u8;
         }
         let similarity = similarity::jaccard(self.sets.get(l), self.sets.get(r));
         threshold_level(similarity, &self.thresholds, 2)
@@ -74,7 +110,24 @@ impl Comparator for Tokens {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::Bag;
     use crate::resolve::compare::testing::level;
+    use crate::resolve::similarity;
+
+    proptest! {
+        #[test]
+        fn a_bag_bounds_what_sets_share(
+            l in prop::collection::btree_set(0u32..90, 0..70), r in prop::collection::btree_set(0u32..90, 0..70),
+        ) {
+            let (l, r): (Vec<u32>, Vec<u32>) = (l.into_iter().collect(), r.into_iter().collect());
+            for least in [0.1, 0.3, 0.5, 0.75, 1.0] {
+                let under = Bag::new(&l).surely_under(&Bag::new(&r), least);
+                prop_assert!(!under || similarity::jaccard(&l, &r) < least);
+            }
+        }
+    }
 
     #[test]
     fn order_and_case_of_words_do_not_matter() {

@@ -13,6 +13,7 @@ use super::super::settings::Verdict;
 use super::ready::Ready;
 use super::training::Compared;
 use crate::error::Result;
+use crate::threads::{change, ranges};
 
 /// What pairs of a pattern weigh at most, by pattern.
 pub(super) type Most = FxHashMap<u64, Weight>;
@@ -57,6 +58,28 @@ pub(super) fn review_below<'a>(merge: Weight, scored: impl IntoIterator<Item = &
             pair.decision = "review";
         }
     }
+}
+
+/// Rows whose pairs are sorted together.
+const SORTED: usize = if cfg!(test) { 5 } else { 1 << 14 };
+
+/// Pairs of parts as one list, sorted by rows. No pair is there twice.
+fn sorted(parts: Vec<Vec<Scored>>, rows: usize, threads: usize) -> Result<Vec<Scored>> {
+    let key = |pair: &Scored| (pair.l, pair.r);
+    let parts = change(parts, threads, |own| own.sort_unstable_by_key(key))?;
+    let ranges = ranges(rows, SORTED);
+    let own = |(): &mut (), place: usize| {
+        let rows = &ranges[place];
+        let mut own: Vec<Scored> = Vec::new();
+        for part in &parts {
+            let before = |row: usize| part.partition_point(|pair| (pair.l as usize) < row);
+            own.extend_from_slice(&part[before(rows.start)..before(rows.end)]);
+        }
+        // What is sorted in runs is merged.
+        own.sort_by_key(key);
+        own
+    };
+    Ok(parallel(ranges.len(), threads, || (), own)?.concat())
 }
 
 impl Ready<'_> {
@@ -173,9 +196,8 @@ impl Ready<'_> {
             )?,
         };
         let compared = parts.iter().map(|(_, compared)| compared).sum();
-        let mut kept: Vec<Scored> = parts.into_iter().flat_map(|(kept, _)| kept).collect();
-        kept.sort_unstable_by_key(|pair| (pair.l, pair.r));
-        Ok((kept, compared))
+        let parts = parts.into_iter().map(|(kept, _)| kept).collect();
+        Ok((sorted(parts, self.rows, self.threads)?, compared))
     }
 
     /// Lays the stewards' decisions over the pairs; a later decision of a pair overrules an

@@ -63,7 +63,8 @@ const TOLD: (u64, f64) = (20, 4.0);
 pub(super) fn by_chance(trainee: &Trainee<'_>, comparisons: &Comparisons) -> Vec<Dependence> {
     let (list, rows) = (&comparisons.list, u64::from(trainee.rows));
     let count = list.len();
-    if rows < 2 || count < 3 {
+    // What a name, an e-mail address, a phone and an address share, other classes know of.
+    if rows < 2 || count < 3 || list.iter().all(is_understood) {
         return Vec::new();
     }
     let mut random = SplitMix64::new(trainee.settings.training.seed ^ RANDOM);
@@ -104,7 +105,6 @@ pub(super) fn by_chance(trainee: &Trainee<'_>, comparisons: &Comparisons) -> Vec
     for (place, [pairs, one, other, both]) in tallies.into_iter().enumerate() {
         let all = pairs.max(1) as f64;
         let (observed, expected) = (both as f64 / all, one as f64 / all * other as f64 / all);
-        // What a name, an e-mail address, a phone and an address share, other classes know of.
         let (left, right) = (&list[place / count], &list[place % count]);
         if is_understood(left) && is_understood(right) {
             continue;
