@@ -77,9 +77,12 @@ pub(crate) fn change<T: Send>(
 ) -> Result<Vec<T>> {
     let failed = || Error::bug("a thread of computation failed");
     let all: Vec<Mutex<T>> = all.into_iter().map(Mutex::new).collect();
-    let changed = parallel(all.len(), threads, || (), |(), place| {
-        all[place].lock().map(|mut own| change(&mut own)).is_ok()
-    })?;
+    let changed = parallel(
+        all.len(),
+        threads,
+        || (),
+        |(), place| all[place].lock().map(|mut own| change(&mut own)).is_ok(),
+    )?;
     if changed.contains(&false) {
         return Err(failed());
     }

@@ -91,8 +91,7 @@ impl Dictionary {
     /// `None` for a value that says nothing. What it leaves blank is missing.
     pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
         let mut known = Texts::default();
-        let normal =
-            |code| normalise(self.values.get(code)).filter(|text| !text.trim().is_empty());
+        let normal = |code| normalise(self.values.get(code)).filter(|text| !text.trim().is_empty());
         let mut own: Vec<u32> = Vec::with_capacity(self.values.len());
         for codes in ranges(self.values.len(), TOGETHER) {
             let texts: Vec<Option<String>> = codes.map(|code| normal(code as u32)).collect();

@@ -173,6 +173,11 @@ impl Sketch {
         jaro + boost < least - 1e-5
     }
 
+    /// Whether two known texts begin with the same character.
+    pub(crate) fn same_first(&self, other: &Self) -> bool {
+        (self.prefix ^ other.prefix) & 0xff == 0
+    }
+
     /// Whether more than one edit surely lies between two texts: one takes a character from a class
     /// and adds one to another, at most.
     #[inline]

@@ -41,10 +41,11 @@ pub(super) struct Forest<'a> {
     neighbours: Neighbours,
 }
 
-/// The rows at the other ends of each place's edges, in the order of edges.
+/// The rows at the other ends of each place's edges, in the order of edges, and how strong these
+/// are.
 struct Neighbours {
     starts: Vec<u32>,
-    others: Vec<u32>,
+    others: Vec<(u32, Strength)>,
 }
 
 impl Neighbours {
@@ -58,18 +59,18 @@ impl Neighbours {
             starts[row + 1] += starts[row];
         }
         let mut next = starts.clone();
-        let mut others = vec![0; 2 * edges.len()];
+        let mut others = vec![(0, Strength::Rule); 2 * edges.len()];
         for edge in edges {
             for (row, other) in [(edge.l, edge.r), (edge.r, edge.l)] {
                 let next = &mut next[place(row) as usize];
-                others[*next as usize] = other;
+                others[*next as usize] = (other, edge.strength);
                 *next += 1;
             }
         }
         Self { starts, others }
     }
 
-    fn of(&self, place: u32) -> &[u32] {
+    fn of(&self, place: u32) -> &[(u32, Strength)] {
         let place = place as usize;
         &self.others[self.starts[place] as usize..self.starts[place + 1] as usize]
     }
@@ -150,8 +151,16 @@ impl<'a> Forest<'a> {
     }
 
     /// The rows at the other ends of a row's edges.
-    fn neighbours(&self, row: u32) -> &[u32] {
+    fn neighbours(&self, row: u32) -> &[(u32, Strength)] {
         self.neighbours.of(self.place(row))
+    }
+
+    /// How well two groups match; of two records that their edge is known of, as it says.
+    fn weight(&self, l: u32, r: u32, edge: Strength) -> Weight {
+        match edge {
+            Strength::Model(weight) if self.size(l) + self.size(r) == 2 => weight,
+            _ => (self.guards.weight)(self.rows(l), self.rows(r)),
+        }
     }
 
     fn refusal(&mut self, l: u32, r: u32, strength: Strength) -> Option<Refusal> {
@@ -164,16 +173,15 @@ impl<'a> Forest<'a> {
             None if strength == Strength::Rule => return None,
             None => {}
         }
-        let weight = match strength {
-            Strength::Model(weight) if self.size(small) + self.size(large) == 2 => weight,
-            _ => (self.guards.weight)(self.rows(small), self.rows(large)),
-        };
+        let weight = self.weight(small, large, strength);
         if weight < self.guards.merge {
             return Some(Refusal::Contradiction);
         }
         if weight < self.guards.merge + WEAK
             && self.size(small) >= GROUP
-            && self.links(small, large, 2, Self::neighbours) < 2
+            && self
+                .links(small, large, 2, |own, row, at| own.neighbours(row).get(at).map(|to| to.0))
+                < 2
         {
             return Some(Refusal::WeakBridge);
         }
@@ -213,8 +221,8 @@ impl<'a> Forest<'a> {
     /// Whether a steward keeps a row of one group from a row of the other.
     fn are_different(&mut self, small: u32, large: u32) -> bool {
         !self.apart.is_empty()
-            && self.links(small, large, 1, |forest, row| {
-                forest.apart.get(&row).map_or(&[], Vec::as_slice)
+            && self.links(small, large, 1, |own, row, at| {
+                own.apart.get(&row).and_then(|rows| rows.get(at)).copied()
             }) > 0
     }
 
@@ -224,19 +232,21 @@ impl<'a> Forest<'a> {
 
     /// Groups beside `other` that have edges to `own`, and how well they match it.
     fn rivals(&mut self, own: u32, other: u32) -> Vec<(u32, Weight)> {
-        let mut roots: Vec<u32> = Vec::new();
+        let mut roots: Vec<(u32, Strength)> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
             for at in 0..self.neighbours(row).len().min(RIVALS) {
-                let neighbour = self.neighbours(row)[at];
-                roots.push(self.root(self.place(neighbour)));
+                let (neighbour, edge) = self.neighbours(row)[at];
+                let root = self.root(self.place(neighbour));
+                if root != own && root != other {
+                    roots.push((root, edge));
+                }
             }
         }
         roots.sort_unstable();
-        roots.dedup();
-        roots.retain(|root| *root != own && *root != other);
-        let weight = |rival: u32| (self.guards.weight)(self.rows(own), self.rows(rival));
-        roots.into_iter().map(|rival| (rival, weight(rival))).collect()
+        roots.dedup_by_key(|own| own.0);
+        let weight = |(rival, edge): (u32, Strength)| (rival, self.weight(own, rival, edge));
+        roots.into_iter().map(weight).collect()
     }
 
     /// The odds of those rivals that are not the same as `other`, which is matched by `weight`.
@@ -268,13 +278,14 @@ impl<'a> Forest<'a> {
         small: u32,
         large: u32,
         enough: usize,
-        of: impl Fn(&Self, u32) -> &[u32],
+        of: impl Fn(&Self, u32, usize) -> Option<u32>,
     ) -> usize {
         let mut found = 0;
         for place in 0..self.size(small) {
             let row = self.members[small as usize][place];
-            for at in 0..of(self, row).len() {
-                let other = of(self, row)[at];
+            let mut at = 0;
+            while let Some(other) = of(self, row, at) {
+                at += 1;
                 if self.holds(other) && self.root(self.place(other)) == large {
                     found += 1;
                     if found == enough {

@@ -87,26 +87,44 @@ impl Comparator for Emails {
             return 5;
         }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
-        let (user_l, user_r) = (&left[..own.end as usize], &right[..other.end as usize]);
-        let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
-        if long && similarity::one_edit(left, right) {
-            2
-        } else if user_l == user_r || (long && letters(user_l).eq(letters(user_r))) {
-            3
-        } else if long
-            && !own.user.surely_under(&other.user, 0.9)
-            && similarity::jaro_winkler(user_l, user_r) >= 0.9
-        {
-            4
-        } else {
-            5
-        }
+        level(left, own.end as usize, right, other.end as usize)
+    }
+}
+
+/// The level of two addresses that differ, whose user parts end there.
+fn level(left: &str, end_left: usize, right: &str, end_right: usize) -> u8 {
+    let (user_l, user_r) = (&left[..end_left], &right[..end_right]);
+    let long = user_l.len() >= SHORT_USER && user_r.len() >= SHORT_USER;
+    if long && similarity::one_edit(left, right) {
+        2
+    } else if user_l == user_r || (long && letters(user_l).eq(letters(user_r))) {
+        3
+    } else if long && similarity::jaro_winkler(user_l, user_r) >= 0.9 {
+        4
+    } else {
+        5
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::Outline;
     use crate::resolve::compare::testing::level;
+
+    const ADDRESS: &str = "[ab.@_1é]{1,9}@[ab]{1,2}";
+
+    proptest! {
+        #[test]
+        fn outlines_tell_addresses_that_are_far_only(l in ADDRESS, r in ADDRESS) {
+            let (own, other) = (Outline::new(&l), Outline::new(&r));
+            let far = own.far(&other);
+            prop_assert_eq!(far, other.far(&own));
+            let level = super::level(&l, own.end as usize, &r, other.end as usize);
+            prop_assert!(!far || level == 5, "{} {}", l, r);
+        }
+    }
 
     #[test]
     fn user_and_domain_are_looked_at_apart() {

@@ -55,8 +55,10 @@ struct Outline {
     /// Hashes, of which only a difference says something.
     skeleton: u32,
     root: u32,
-    /// One Latin word that is no initial.
-    plain: bool,
+    /// A bit for each of its words, by their skeletons.
+    words: u32,
+    latin: bool,
+    several: bool,
     initial: bool,
 }
 
@@ -64,11 +66,13 @@ impl Outline {
     /// Whether two names are surely far from each other: as `relation` finds after long.
     #[inline]
     fn far(&self, other: &Self) -> bool {
-        self.plain
-            && other.plain
+        self.latin
+            && other.latin
             && self.skeleton != other.skeleton
             && self.root != other.root
             && self.sketch.surely_under(&other.sketch, 0.8)
+            && !((self.several || other.several) && self.words & other.words != 0)
+            && !((self.initial || other.initial) && self.sketch.same_first(&other.sketch))
     }
 }
 
@@ -100,16 +104,19 @@ impl Name {
         let several = text.contains(' ');
         let root = fold::nickname_root(&text);
         let long = |word: &String| word.len() >= SHORT;
-        let words = match several {
+        let words: Vec<String> = match several {
             true => text.split(' ').filter_map(fold::name_skeleton).filter(long).collect(),
             false => skeleton.iter().filter(|word| long(word)).cloned().collect(),
         };
+        let latin = text.is_ascii();
         let initial = text.chars().nth(1).is_none() && !text.is_empty();
         let outline = Outline {
             sketch: Sketch::new(&text),
             skeleton: hash(skeleton.as_ref()),
             root: hash(root.as_ref()),
-            plain: text.is_ascii() && !several && !initial,
+            words: words.iter().fold(0, |words, word| words | 1 << (hash(Some(word)) & 31)),
+            latin,
+            several,
             initial,
         };
         Self {
@@ -118,7 +125,7 @@ impl Name {
             root,
             words,
             initial,
-            latin: text.is_ascii(),
+            latin,
             outline,
             text,
         }
@@ -441,7 +448,22 @@ const BOTH: u8 = 4;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::{Name, Relation, relation};
     use crate::resolve::compare::testing::level;
+
+    const NAME: &str = "([a-d]|[a-d]{2,6}|[a-d]{1,5}( [a-d]{1,4}){1,2}|bob|robert|[ا-د]{2,4})";
+
+    proptest! {
+        #[test]
+        fn outlines_tell_far_names_only(l in NAME, r in NAME) {
+            let (l, r) = (Name::new(l), Name::new(r));
+            let far = l.outline.far(&r.outline);
+            prop_assert_eq!(far, r.outline.far(&l.outline));
+            prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text, r.text);
+        }
+    }
 
     #[test]
     fn levels_nest_from_strict_to_loose() {
