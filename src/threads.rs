@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// Threads of a computation that is not told how many; 0: as many as the machine has.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
+/// Numbers that one thread takes at a time.
+const MAPPED: usize = if cfg!(test) { 7 } else { 1 << 14 };
+
 /// From now on, computations that are not told how many threads take so many.
 pub(crate) fn set_count(threads: usize) {
     COUNT.store(threads, Ordering::Relaxed);
@@ -69,6 +72,17 @@ pub(crate) fn parallel<S, Out: Send>(
     Ok(done.into_iter().map(|(_, out)| out).collect())
 }
 
+/// What `of` gives for each number under `count`, found on `threads` threads.
+pub(crate) fn map<T: Clone + Send>(
+    count: usize,
+    threads: usize,
+    of: impl Fn(usize) -> T + Sync,
+) -> Result<Vec<T>> {
+    let ranges = ranges(count, MAPPED);
+    let part = |(): &mut (), place: usize| -> Vec<T> { ranges[place].clone().map(&of).collect() };
+    Ok(parallel(ranges.len(), threads, || (), part)?.concat())
+}
+
 /// Changes each of these on `threads` threads.
 pub(crate) fn change<T: Send>(
     all: Vec<T>,
@@ -120,6 +134,7 @@ mod tests {
         for threads in [1, 2, 3, 8] {
             let squares = parallel(100, threads, || (), |(), piece| piece * piece).unwrap();
             assert_eq!(squares, (0..100).map(|piece| piece * piece).collect::<Vec<_>>());
+            assert_eq!(map(100, threads, |piece| piece * piece).unwrap(), squares);
             assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
             assert_eq!(change(vec![3, 1, 2], threads, |own| *own *= 2).unwrap(), [6, 2, 4]);
         }

@@ -237,8 +237,6 @@ impl Keys {
 /// `MISSING`; one with some values known is a tuple of its own.
 #[derive(Debug)]
 pub(crate) struct Tuples {
-    /// One code a row.
-    pub(crate) codes: Vec<u32>,
     /// How many rows hold each code.
     pub(crate) counts: Vec<u32>,
     values: Vec<Values>,
@@ -248,8 +246,8 @@ pub(crate) struct Tuples {
 }
 
 impl Tuples {
-    /// Joins columns of the same number of rows.
-    pub(crate) fn new(columns: Vec<Dictionary>) -> Self {
+    /// Joins columns of the same number of rows; gives the code of each row beside.
+    pub(crate) fn new(columns: Vec<Dictionary>) -> (Self, Vec<u32>) {
         let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
         for column in columns.iter().skip(1) {
             let key = |(code, next): (&u32, &u32)| {
@@ -273,7 +271,7 @@ impl Tuples {
             counts[code] += 1;
         }
         let values = columns.into_iter().map(|column| column.values).collect();
-        Self { codes, counts, values, parts }
+        (Self { counts, values, parts }, codes)
     }
 
     /// The number of distinct tuples.
@@ -351,8 +349,8 @@ mod tests {
             Dictionary::plain(&text(&[Some("a"), None, Some("a"), None, Some("a")]), "x").unwrap();
         let family =
             Dictionary::plain(&text(&[Some("f"), Some("f"), Some("f"), None, None]), "y").unwrap();
-        let tuples = Tuples::new(vec![given, family]);
-        assert_eq!(tuples.codes, [0, 1, 0, MISSING, 2]);
+        let (tuples, codes) = Tuples::new(vec![given, family]);
+        assert_eq!(codes, [0, 1, 0, MISSING, 2]);
         assert_eq!(tuples.counts, [2, 1, 1]);
         assert_eq!(
             (tuples.part(1, 0), tuples.part(1, 1), tuples.part(2, 1)),

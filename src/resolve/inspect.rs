@@ -185,7 +185,7 @@ impl<'a> Inspector<'a> {
     pub fn scoring<'b>(&'b self, model: &'b Model) -> Result<Scoring<'b>> {
         let input = self.ready.input;
         model.check(input.kind, &self.ready.comparisons, input.hash_key.as_ref())?;
-        let scorer = Scorer::new(model, &self.ready.comparisons, false, input.hash_key.as_ref());
+        let scorer = Scorer::new(model, &self.ready.comparisons, false, input.hash_key.as_ref())?;
         Ok(Scoring { ready: &self.ready, model, scorer })
     }
 

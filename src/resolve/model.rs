@@ -35,6 +35,7 @@ use super::compare::{Comparisons, Terms};
 use super::settings::Thresholds;
 use crate::error::{Error, Result};
 use crate::keyed::{self, HashKey};
+use crate::threads::{self, map};
 
 pub use report::{Candidate, Dependence, LargestMove, TrainingReport};
 pub(crate) use scorer::{Best, Scorer};
@@ -208,26 +209,27 @@ impl TermFrequency {
     /// What agreement on the part adds for each code of the comparison: log2(average / frequency).
     /// A frozen model may list a value that is rare here, so that only of a model of these very
     /// records (`own`) the count decides.
-    fn adjustments(&self, terms: &Terms, own: bool, key: Option<&HashKey>) -> Vec<Weight> {
+    fn adjustments(&self, terms: &Terms, own: bool, key: Option<&HashKey>) -> Result<Vec<i32>> {
         let key = key.filter(|_| self.key.is_some());
-        let adjust =
-            |frequency: f64| fixed((self.average / frequency).log2()).clamp(-Self::CAP, Self::CAP);
+        let adjust = |frequency: f64| {
+            fixed((self.average / frequency).log2()).clamp(-Self::CAP, Self::CAP) as i32
+        };
         let unlisted = adjust(self.unlisted);
         let listed = |term: usize, count: u32| match own {
             true => (count >= self.floor).then_some(count),
             false => self.counts.get(&terms.hash(term as u32, key)).copied(),
         };
-        let by_term: Vec<Weight> = terms
-            .counts
-            .iter()
-            .enumerate()
-            .map(|(term, count)| match listed(term, *count) {
+        let by_term = map(terms.counts.len(), threads::count(), |term| {
+            match listed(term, terms.counts[term]) {
                 Some(count) => adjust(frequency(count, self.records)),
                 None => unlisted,
-            })
-            .collect();
-        let of = |term: &u32| if *term == MISSING { 0 } else { by_term[*term as usize] };
-        terms.codes.iter().map(of).collect()
+            }
+        })?;
+        let of = |code: usize| match terms.codes[code] {
+            MISSING => 0,
+            term => by_term[term as usize],
+        };
+        map(terms.codes.len(), threads::count(), of)
     }
 }
 

@@ -108,7 +108,7 @@ impl Rules {
 
     fn sign(&mut self, rows: usize) {
         let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
-        let code = |place: usize, row: usize| self.comparisons.list[place].tuples.codes[row];
+        let code = |place: usize, row: usize| self.comparisons.list[place].codes.of(row as u32);
         let mut unlike: Vec<usize> =
             self.rules.iter().flat_map(|rule| rule.unlike.iter().copied()).collect();
         unlike.sort_unstable();
@@ -217,7 +217,7 @@ mod tests {
     use crate::resolve::settings::ComparisonSettings;
 
     fn none() -> Arc<Comparisons> {
-        Arc::new(Comparisons { list: Vec::new() })
+        Arc::new(Comparisons::new(Vec::new()))
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             unlike: vec![unlike.into()],
             condition: None,
         };
-        let comparisons = Arc::new(Comparisons { list });
+        let comparisons = Arc::new(Comparisons::new(list));
         let list = [rule("born")];
         let rules = Rules::new(&list, 4, &comparisons, None, |_| Ok(&born)).unwrap();
         assert_eq!(rules.decide(0, 2), Some((0, Verdict::Separate)));

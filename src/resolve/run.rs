@@ -216,7 +216,7 @@ pub fn resolve(
         warnings.extend(model.training.warnings());
     }
     warnings.extend(notes(&model, &ready.blocks, !trained && plain_terms(input, &model)));
-    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref());
+    let scorer = Scorer::new(&model, &ready.comparisons, trained, input.hash_key.as_ref())?;
     let (mut scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
     let different = ready.overrule(decisions, &scorer, &mut scored, &mut warnings);
     let names = Names { settings: input.settings, decisions };

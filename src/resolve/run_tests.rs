@@ -175,7 +175,7 @@ fn pairs_that_are_not_held_give_the_same_model_and_pairs() {
     let (held_model, held) = ready.trained().unwrap();
     let counted_model = ready.train(&ready.counted(1).unwrap(), None).unwrap();
     assert_eq!(held_model.hash().unwrap(), counted_model.hash().unwrap());
-    let scorer = Scorer::new(&held_model, &ready.comparisons, true, None);
+    let scorer = Scorer::new(&held_model, &ready.comparisons, true, None).unwrap();
     let (with, compared) = ready.score(&scorer, held).unwrap();
     let (without, compared_again) = ready.score(&scorer, None).unwrap();
     let of = |scored: &[Scored]| -> Vec<_> {
@@ -532,7 +532,7 @@ fn groups_that_both_hold_a_record_of_one_source_agree_on_it() {
     let input = input(&settings, &rows);
     let ready = prepare(&input, Options { threads: 1 }).unwrap();
     let (model, _) = ready.trained().unwrap();
-    let scorer = Scorer::new(&model, &ready.comparisons, true, None);
+    let scorer = Scorer::new(&model, &ready.comparisons, true, None).unwrap();
     let against: Vec<bool> = (0..4).map(|place| scorer.against(place)).collect();
     assert_eq!(against, [false, false, false, true]);
     let known = Known::new(&[], ready.rows);

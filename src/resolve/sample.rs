@@ -96,7 +96,7 @@ pub(crate) fn sample_levels(
         .list
         .iter()
         .map(|own| {
-            let code = |row: &u32| own.tuples.codes[*row as usize];
+            let code = |row: &u32| own.codes.of(*row);
             sample.iter().map(|row| (*row, code(row))).filter(|(_, code)| *code != MISSING).unzip()
         })
         .collect();
@@ -161,7 +161,7 @@ mod tests {
             };
             Comparison::new(&settings, &[&array]).unwrap()
         };
-        Comparisons { list: vec![one("jaro_winkler"), one("exact")] }
+        Comparisons::new(vec![one("jaro_winkler"), one("exact")])
     }
 
     proptest! {

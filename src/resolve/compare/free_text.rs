@@ -243,7 +243,7 @@ mod tests {
             "the art of stone",
         ];
         let array: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
-        let tuples = Arc::new(Tuples::new(vec![Dictionary::plain(&array, "x").unwrap()]));
+        let tuples = Arc::new(Tuples::new(vec![Dictionary::plain(&array, "x").unwrap()]).0);
         let reaches = |threshold: f64, code| build(&tuples, &[threshold]).level(0, code) == 2;
         // Every word weighing the same, these would be 0.75 and 0.29.
         let best = |code| (0..=100).rev().find(|step| reaches(f64::from(*step) / 100.0, code));

@@ -213,6 +213,22 @@ impl ComparisonKind {
     }
 }
 
+/// The code of each row, `MISSING` for none. Codes of all comparisons lie together, row after row:
+/// who asks for one asks for the others too.
+pub(crate) struct Codes {
+    all: Arc<Vec<u32>>,
+    width: usize,
+    place: usize,
+}
+
+impl Codes {
+    /// The code of a row.
+    #[inline]
+    pub(crate) fn of(&self, row: u32) -> u32 {
+        self.all[row as usize * self.width + self.place]
+    }
+}
+
 /// A comparison over the records at hand: codes by row, and a comparator of codes.
 pub(crate) struct Comparison {
     /// Its name.
@@ -227,8 +243,10 @@ pub(crate) struct Comparison {
     pub(crate) levels: Vec<String>,
     /// Whether agreement on a rare value weighs more.
     pub(crate) term_frequency: bool,
-    /// Distinct values and the code of each row.
+    /// Distinct values.
     pub(crate) tuples: Arc<Tuples>,
+    /// The code of each row.
+    pub(crate) codes: Codes,
     /// The level of each value with itself: not 1 where a part of it is missing.
     pub(crate) own_level: Vec<u8>,
     /// Parts of the values, where agreement on a rare one weighs more; else none.
@@ -352,16 +370,17 @@ impl Comparison {
         thresholds: Vec<f64>,
         columns: Vec<Dictionary>,
     ) -> Self {
-        let tuples = Arc::new(Tuples::new(columns));
+        let (tuples, codes) = Tuples::new(columns);
+        let tuples = Arc::new(tuples);
         let comparator = (kind.build)(&tuples, &thresholds);
         let levels = kind.level_names(&thresholds);
-        Self::assemble(settings, kind, tuples, thresholds, levels, comparator)
+        Self::assemble(settings, kind, (tuples, codes), thresholds, levels, comparator)
     }
 
     fn assemble(
         settings: &ComparisonSettings,
         kind: &ComparisonKind,
-        tuples: Arc<Tuples>,
+        (tuples, codes): (Arc<Tuples>, Vec<u32>),
         thresholds: Vec<f64>,
         levels: Vec<String>,
         comparator: Box<dyn Comparator>,
@@ -388,6 +407,7 @@ impl Comparison {
             thresholds,
             term_frequency: settings.term_frequency,
             tuples,
+            codes: Codes { all: Arc::new(codes), width: 1, place: 0 },
             own_level,
             terms,
             comparator,
@@ -407,14 +427,14 @@ impl Comparison {
 
     /// Whether two rows are known and agree on nothing: at the loosest level.
     pub(crate) fn unlike(&self, l: u32, r: u32) -> bool {
-        let (l, r) = (self.tuples.codes[l as usize], self.tuples.codes[r as usize]);
+        let (l, r) = (self.codes.of(l), self.codes.of(r));
         let known = l != MISSING && r != MISSING && l != r;
         known && usize::from(self.comparator.level(l, r)) == self.levels.len()
     }
 
     /// Whether a row has a whole name of a person, neither an initial nor half of one.
     pub(crate) fn is_whole_name(&self, row: u32) -> bool {
-        let code = self.tuples.codes[row as usize];
+        let code = self.codes.of(row);
         self.kind == "person_name" && code != MISSING && self.own_level[code as usize] == 1
     }
 
@@ -425,7 +445,7 @@ impl Comparison {
 
     /// The level of two rows.
     fn level(&self, l: u32, r: u32) -> u8 {
-        match (self.tuples.codes[l as usize], self.tuples.codes[r as usize]) {
+        match (self.codes.of(l), self.codes.of(r)) {
             (MISSING, _) | (_, MISSING) => UNKNOWN,
             (l, r) if l == r => self.own_level[l as usize],
             (l, r) => self.comparator.level(l, r),
@@ -441,7 +461,7 @@ impl Comparison {
         places.clear();
         levels.clear();
         for (place, (l, r)) in l.iter().zip(r).enumerate() {
-            let (l, r) = (self.tuples.codes[*l as usize], self.tuples.codes[*r as usize]);
+            let (l, r) = (self.codes.of(*l), self.codes.of(*r));
             levels.push(if l == MISSING || r == MISSING {
                 UNKNOWN
             } else if l == r {
@@ -488,6 +508,21 @@ pub(crate) struct Comparisons {
 }
 
 impl Comparisons {
+    /// Lays the codes of these comparisons together.
+    pub(crate) fn new(mut list: Vec<Comparison>) -> Self {
+        let width = list.len();
+        let rows = list.first().map_or(0, |own| own.codes.all.len());
+        let mut all = Vec::with_capacity(rows * width);
+        for row in 0..rows as u32 {
+            all.extend(list.iter().map(|own| own.codes.of(row)));
+        }
+        let all = Arc::new(all);
+        for (place, own) in list.iter_mut().enumerate() {
+            own.codes = Codes { all: Arc::clone(&all), width, place };
+        }
+        Self { list }
+    }
+
     /// A pair's levels as one number, four bits a comparison, the first in the lowest bits.
     pub(crate) fn pattern(&self, l: u32, r: u32) -> u64 {
         let levels = self.list.iter().enumerate();

@@ -84,9 +84,10 @@ impl Comparison {
             .iter()
             .map(|(name, array)| Dictionary::exact(array, name, &silent))
             .collect::<Result<Vec<_>>>()?;
-        let tuples = Arc::new(Tuples::new(coded));
+        let (tuples, codes) = Tuples::new(coded);
+        let tuples = Arc::new(tuples);
         let mut examples = vec![MISSING; tuples.len()];
-        for (row, code) in tuples.codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
+        for (row, code) in codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
             let example = &mut examples[*code as usize];
             *example = (*example).min(row as u32);
         }
@@ -100,7 +101,14 @@ impl Comparison {
         let terms = (!arrays.is_empty()).then(|| (0..tuples.len() as u32).map(own).collect());
         let names = levels.iter().cloned().chain(["else".to_owned()]).collect();
         let comparator = Conditions { asked: Asked::new(conditions), levels, examples, terms };
-        Ok(Self::assemble(settings, &KIND, tuples, Vec::new(), names, Box::new(comparator)))
+        Ok(Self::assemble(
+            settings,
+            &KIND,
+            (tuples, codes),
+            Vec::new(),
+            names,
+            Box::new(comparator),
+        ))
     }
 }
 
@@ -177,7 +185,7 @@ mod tests {
         let values = [Some("ana"), Some("anna"), Some("bo"), None, Some("ana")];
         let own = comparison(&["=", "near"], &values);
         assert_eq!(own.levels, ["=", "near", "else"]);
-        let list = Comparisons { list: vec![own] };
+        let list = Comparisons::new(vec![own]);
         let (l, r) = ([0, 0, 0, 0, 1, 3], [4, 1, 2, 3, 0, 3]);
         let mut scratch = Scratch::default();
         assert_eq!(list.patterns(&mut scratch, &l, &r), [1, 2, 3, 0, 2, 0]);
@@ -190,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_condition_that_fails_fails_the_comparison() {
-        let list = Comparisons { list: vec![comparison(&["=", "wrong"], &[Some("a"), Some("b")])] };
+        let list = Comparisons::new(vec![comparison(&["=", "wrong"], &[Some("a"), Some("b")])]);
         list.pattern(0, 1);
         assert!(list.check().is_err());
     }

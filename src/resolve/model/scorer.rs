@@ -5,6 +5,7 @@
 use super::super::columns::MISSING;
 use super::super::compare::{Comparisons, UNKNOWN, level_of};
 use super::{ComparisonModel, LevelModel, Model, TermFrequency, Weight, fixed, float};
+use crate::error::Result;
 use crate::keyed::HashKey;
 
 /// Pairs of another class than the same entity and coincidence.
@@ -30,19 +31,22 @@ pub(crate) struct Scorer<'a> {
     /// By comparison and level; level 0 weighs nothing.
     weights: Vec<Vec<Weight>>,
     others: Vec<Other>,
-    /// By comparison, part and code.
-    adjustments: Vec<Vec<Vec<Weight>>>,
+    /// By comparison, part and code: weights, which are small enough.
+    adjustments: Vec<Vec<Vec<i32>>>,
     prior: Weight,
 }
 
 impl<'a> Scorer<'a> {
     /// Brings a model to the records; `own` where it was trained on these very records.
+    ///
+    /// # Errors
+    /// Where a thread failed.
     pub(crate) fn new(
         model: &Model,
         comparisons: &'a Comparisons,
         own: bool,
         key: Option<&HashKey>,
-    ) -> Self {
+    ) -> Result<Self> {
         let by_level = |weight: &dyn Fn(&LevelModel) -> f64| {
             let of = |comparison: &ComparisonModel| {
                 std::iter::once(0)
@@ -59,7 +63,7 @@ impl<'a> Scorer<'a> {
                 let parts = model.term_frequency.iter().flatten().zip(&comparison.terms);
                 parts.map(|(part, terms)| part.adjustments(terms, own, key)).collect()
             })
-            .collect();
+            .collect::<Result<_>>()?;
         let household = model.household_prior_weight.map(|prior| Other {
             prior: fixed(prior),
             weights: by_level(&|level| level.household_weight.unwrap_or(0.0)),
@@ -70,13 +74,13 @@ impl<'a> Scorer<'a> {
             weights: by_level(&|level| level.namesake_weight.unwrap_or(0.0)),
             adjusted: false,
         });
-        Self {
+        Ok(Self {
             comparisons,
             weights: by_level(&|level| level.weight),
             others: household.into_iter().chain(namesake).collect(),
             adjustments,
             prior: fixed(model.prior_weight),
-        }
+        })
     }
 
     /// What the values add on which a pair agrees at this level; of two values that are one at a
@@ -87,12 +91,14 @@ impl<'a> Scorer<'a> {
             return 0;
         }
         let own = &self.comparisons.list[comparison];
-        let (l, r) = (own.tuples.codes[l as usize], own.tuples.codes[r as usize]);
+        let (l, r) = (own.codes.of(l), own.codes.of(r));
         if l == MISSING || r == MISSING {
             return 0;
         }
         let agreed = own.agreed(level);
-        let of = |(_, by_code): (usize, &Vec<Weight>)| by_code[l as usize].min(by_code[r as usize]);
+        let of = |(_, by_code): (usize, &Vec<i32>)| {
+            Weight::from(by_code[l as usize].min(by_code[r as usize]))
+        };
         let sum: Weight =
             parts.iter().enumerate().filter(|(part, _)| agreed >> part & 1 == 1).map(of).sum();
         sum.clamp(-TermFrequency::CAP, TermFrequency::CAP)

@@ -11,7 +11,7 @@ use super::super::quality::{ClusterQuality, Decided, quality};
 use super::super::record::StewardDecision;
 use super::super::settings::Resolve;
 use super::ready::Ready;
-use super::scoring::{By, Scored};
+use super::scoring::{Band, By, Scored};
 use super::{GuardReport, Link};
 use crate::error::Result;
 
@@ -108,7 +108,7 @@ impl Ready<'_> {
         different: &[(u32, u32)],
         merge: Weight,
     ) -> Result<Clusters> {
-        let edges = scored.iter().filter(|pair| pair.decision == "merge").map(|pair| Edge {
+        let edges = scored.iter().filter(|pair| pair.decision == Band::Merge).map(|pair| Edge {
             l: pair.l,
             r: pair.r,
             strength: match pair.by {
@@ -189,15 +189,15 @@ impl Names<'_> {
     pub(super) fn by(&self, by: By) -> String {
         match by {
             By::Model => "model".to_owned(),
-            By::Rule(place) => format!("rule:{}", self.settings.rules[place].name),
-            By::Steward(place) => format!("steward:{}", self.decisions[place].by),
+            By::Rule(place) => format!("rule:{}", self.settings.rules[place as usize].name),
+            By::Steward(place) => format!("steward:{}", self.decisions[place as usize].by),
         }
     }
 
     fn guard(&self, refusal: Refusal) -> String {
         match refusal {
             Refusal::Different => "different".to_owned(),
-            Refusal::Rule(place) => self.by(By::Rule(place)),
+            Refusal::Rule(place) => self.by(By::Rule(place as u32)),
             Refusal::DuplicateFree(place) => {
                 format!("duplicate_free:{}", self.settings.duplicate_free[place as usize])
             }

@@ -182,7 +182,7 @@ fn changes(
     drop(work);
     let work = working(input.kind, "scoring pairs");
     model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
-    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref())?;
     let (mut fresh, pairs_walked) = score(&ready, &near, &scorer, &walked)?;
     let merge = merge_weight(&ready, &taken, &fresh);
     if of_all {
@@ -224,7 +224,7 @@ fn changes(
     let ready = prepare(&far_input, options)?;
     drop(work);
     let work = working(input.kind, "clustering");
-    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref())?;
     let within = both.within(&far);
     let different: Vec<(u32, u32)> =
         different.iter().filter_map(|(l, r)| far.pair(*l, *r)).collect();

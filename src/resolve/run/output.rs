@@ -13,7 +13,7 @@ use super::super::block::Blocks;
 use super::before::text;
 use super::grouping::Grouped;
 use super::part::Part;
-use super::scoring::Scored;
+use super::scoring::{Band, Scored};
 use super::table::texts;
 use super::taken::Taken;
 use crate::error::{Error, Result};
@@ -86,7 +86,7 @@ pub(super) fn effects_of(
             Origin::Fresh(_) => both.taken.replaced.get(&(pair.l, pair.r)).map(|own| own.1),
         };
         // A pair of two components joins nothing.
-        let row = row.filter(|_| pair.decision == "merge").map(|row| row as usize);
+        let row = row.filter(|_| pair.decision == Band::Merge).map(|row| row as usize);
         let guard = row.filter(|row| guards.is_valid(*row)).map(|row| guards.value(row).to_owned());
         (row.is_some_and(|row| joined.is_valid(row) && joined.value(row)), guard)
     };
@@ -121,7 +121,7 @@ pub(super) fn output(
     let scored = || scored.iter().copied();
     let says: [(&str, ArrayRef); 4] = [
         ("blocking_rule", texts(scored(), rule)),
-        ("decision", texts(scored(), |pair| Cow::Borrowed(pair.decision))),
+        ("decision", texts(scored(), |pair| Cow::Borrowed(pair.decision.name()))),
         ("joined", Arc::new(effects.iter().map(|own| Some(own.0)).collect::<BooleanArray>())),
         ("guard", Arc::new(effects.iter().map(|own| own.1.as_deref()).collect::<StringArray>())),
     ];

@@ -15,7 +15,7 @@ use super::before::Before;
 use super::grouping::Grouped;
 use super::output::Both;
 use super::part::Part;
-use super::scoring::{By, Scored};
+use super::scoring::{Band, By, Scored};
 use crate::error::{Error, Result};
 
 fn strength(pair: &Scored) -> Strength {
@@ -39,14 +39,14 @@ pub(super) fn touched(
     taken.bereft.iter().copied().for_each(&mut mark);
     let mut as_it_was: FxHashSet<(u32, u32)> = FxHashSet::default();
     for pair in &both.fresh {
-        let verdict = (pair.decision, strength(pair), pair.weight);
+        let verdict = (Some(pair.decision), strength(pair), pair.weight);
         let before = taken.replaced.get(&(pair.l, pair.r)).map(|own| own.0);
         if before == Some(verdict) {
             as_it_was.insert((pair.l, pair.r));
             continue;
         }
         let unchanged = !changed[pair.l as usize] && !changed[pair.r as usize];
-        if unchanged || pair.decision == "merge" {
+        if unchanged || pair.decision == Band::Merge {
             mark(pair.l);
             mark(pair.r);
         }
@@ -57,7 +57,7 @@ pub(super) fn touched(
     }
     let mut parent: Vec<u32> = (0..changed.len() as u32).collect();
     let pairs = taken.iter().map(|(pair, _)| pair).chain(&both.fresh);
-    for pair in pairs.filter(|pair| pair.decision == "merge") {
+    for pair in pairs.filter(|pair| pair.decision == Band::Merge) {
         let (l, r) = (root(&mut parent, pair.l), root(&mut parent, pair.r));
         parent[l.max(r) as usize] = l.min(r);
     }

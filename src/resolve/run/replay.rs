@@ -16,7 +16,7 @@ use super::super::model::{Model, Scorer, fixed};
 use super::super::record::{RecordKey, StewardDecision};
 use super::grouping::Names;
 use super::ready::{Ready, prepare};
-use super::scoring::{By, Scored};
+use super::scoring::{Band, By, Scored};
 use super::{Input, Link, Options};
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ pub fn replay(
 ) -> Result<Replayed> {
     let ready = prepare(input, options)?;
     model.check(input.kind, &ready.comparisons, input.hash_key.as_ref())?;
-    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref());
+    let scorer = Scorer::new(model, &ready.comparisons, false, input.hash_key.as_ref())?;
     let logged = Logged::of(pairs)?;
     let mut stewards: Vec<StewardDecision> = Vec::new();
     let mut scored = Vec::new();
@@ -68,7 +68,7 @@ pub fn replay(
         .collect();
     let merge = ready.merge_weight(&as_scored);
     let kept_apart =
-        |pair: &&Scored| matches!(pair.by, By::Steward(_)) && pair.decision == "separate";
+        |pair: &&Scored| matches!(pair.by, By::Steward(_)) && pair.decision == Band::Separate;
     let different: Vec<(u32, u32)> =
         scored.iter().filter(kept_apart).map(|pair| (pair.l, pair.r)).collect();
     let names = Names { settings: input.settings, decisions: &stewards };
@@ -151,18 +151,16 @@ impl Ready<'_> {
             .ok_or_else(|| wrong("a pair has other comparisons than the settings".to_owned()))?;
         let pattern = levels.values().iter().enumerate();
         let pattern = pattern.fold(0, |all, (at, level)| all | u64::from(*level) << (4 * at));
-        let decision = match logged.text(place, DECISION) {
-            "merge" => "merge",
-            "review" => "review",
-            "separate" => "separate",
-            _ => return Err(wrong("a pair has a decision that is none".to_owned())),
-        };
+        let decision = Band::find(logged.text(place, DECISION))
+            .ok_or_else(|| wrong("a pair has a decision that is none".to_owned()))?;
         let by = match logged.text(place, BY).split_once(':') {
             None => By::Model,
             Some(("rule", name)) => {
                 let rules = &self.input.settings.rules;
                 let found = rules.iter().position(|rule| rule.name == name);
-                By::Rule(found.ok_or_else(|| wrong(format!("the settings have no rule `{name}`")))?)
+                let found =
+                    found.ok_or_else(|| wrong(format!("the settings have no rule `{name}`")))?;
+                By::Rule(found as u32)
             }
             Some((_, name)) => {
                 let found = stewards.iter().position(|own| own.by == name);
@@ -170,11 +168,11 @@ impl Ready<'_> {
                     stewards.push(StewardDecision {
                         a: logged.key(place, 0),
                         b: logged.key(place, 2),
-                        same: decision == "merge",
+                        same: decision == Band::Merge,
                         by: name.to_owned(),
                     });
                     stewards.len() - 1
-                }))
+                }) as u32)
             }
         };
         let name = logged.text(place, RULE);
@@ -193,7 +191,7 @@ impl Ready<'_> {
     /// A pair as it would be without the steward who decided it.
     fn unruled(&self, pair: Scored) -> Scored {
         match self.rules.decide(pair.l, pair.r) {
-            Some((place, _)) => Scored { by: By::Rule(place), ..pair },
+            Some((place, _)) => Scored { by: By::Rule(place as u32), ..pair },
             None if pair.rule == u16::MAX => pair,
             None => Scored { by: By::Model, ..pair },
         }

@@ -50,7 +50,7 @@ pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows>
     let work = working(input.kind, "scoring pairs");
     let mut warnings = model.training.warnings();
     warnings.extend(notes(&model, &ready.blocks, false));
-    let scorer = Scorer::new(&model, &ready.comparisons, true, input.hash_key.as_ref());
+    let scorer = Scorer::new(&model, &ready.comparisons, true, input.hash_key.as_ref())?;
     let (scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
     drop(work);
     let _work = working(input.kind, "clustering");

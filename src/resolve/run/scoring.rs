@@ -26,20 +26,45 @@ pub(in crate::resolve) struct Scored {
     pub(super) rule: u16,
     pub(in crate::resolve) pattern: u64,
     pub(in crate::resolve) weight: Weight,
-    pub(super) decision: &'static str,
+    pub(super) decision: Band,
     pub(super) by: By,
 }
 
+/// The decision band of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Band {
+    Merge,
+    Review,
+    Separate,
+}
+
+impl Band {
+    /// As tables name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Merge => "merge",
+            Self::Review => "review",
+            Self::Separate => "separate",
+        }
+    }
+
+    /// The decision of this name.
+    pub(super) fn find(name: &str) -> Option<Self> {
+        [Self::Merge, Self::Review, Self::Separate].into_iter().find(|own| own.name() == name)
+    }
+}
+
+/// Who decided a pair: the model, or a rule or a steward at this place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     Model,
-    Rule(usize),
-    Steward(usize),
+    Rule(u32),
+    Steward(u32),
 }
 
 impl Scored {
     pub(super) fn decided(&self) -> Decided {
-        let merged = self.decision == "merge";
+        let merged = self.decision == Band::Merge;
         let sure = merged && self.by != By::Model;
         let probability = if sure { 1.0 } else { probability(self.weight) };
         Decided { l: self.l, r: self.r, weight: self.weight, probability, merged }
@@ -54,8 +79,8 @@ pub(super) fn least_weight(probability: f64) -> Weight {
 /// Leaves to a person what the model would merge and is below a weight.
 pub(super) fn review_below<'a>(merge: Weight, scored: impl IntoIterator<Item = &'a mut Scored>) {
     for pair in scored.into_iter().filter(|pair| pair.by == By::Model) {
-        if pair.decision == "merge" && pair.weight < merge {
-            pair.decision = "review";
+        if pair.decision == Band::Merge && pair.weight < merge {
+            pair.decision = Band::Review;
         }
     }
 }
@@ -113,11 +138,11 @@ impl Ready<'_> {
         let thresholds = &self.input.settings.thresholds;
         let likely = probability(weight);
         let (decision, by) = match rule {
-            Some((place, Verdict::Merge)) => ("merge", By::Rule(place)),
-            Some((place, Verdict::Separate)) => ("separate", By::Rule(place)),
-            None if likely >= thresholds.merge => ("merge", By::Model),
-            None if likely >= thresholds.review => ("review", By::Model),
-            None => ("separate", By::Model),
+            Some((place, Verdict::Merge)) => (Band::Merge, By::Rule(place as u32)),
+            Some((place, Verdict::Separate)) => (Band::Separate, By::Rule(place as u32)),
+            None if likely >= thresholds.merge => (Band::Merge, By::Model),
+            None if likely >= thresholds.review => (Band::Review, By::Model),
+            None => (Band::Separate, By::Model),
         };
         Scored { l: pair.l, r: pair.r, rule: pair.rule, pattern, weight, decision, by }
     }
@@ -157,7 +182,7 @@ impl Ready<'_> {
         let (l, r): (Vec<u32>, Vec<u32>) = open.iter().map(|(pair, ..)| (pair.l, pair.r)).unzip();
         for ((pair, pattern, weight), rule) in open.into_iter().zip(self.rules.decide_all(&l, &r)) {
             let scored = self.decide(pair, pattern, weight, rule);
-            let merged = scored.by != By::Model && scored.decision == "merge";
+            let merged = scored.by != By::Model && scored.decision == Band::Merge;
             if merged || probability(weight) >= review {
                 // The short cut of `weight` may have been taken where a rule decides.
                 let weight = match weight < least {
@@ -239,8 +264,9 @@ impl Ready<'_> {
         let mut different = Vec::new();
         for pair in scored.iter_mut() {
             if let Some(place) = decided.get(&(pair.l, pair.r)) {
-                pair.by = By::Steward(*place);
-                pair.decision = if decisions[*place].same { "merge" } else { "separate" };
+                pair.by = By::Steward(*place as u32);
+                let same = decisions[*place].same;
+                pair.decision = if same { Band::Merge } else { Band::Separate };
                 if !decisions[*place].same {
                     different.push((pair.l, pair.r));
                 }

@@ -65,7 +65,7 @@ impl Ready<'_> {
                 Some(rule) => Cow::Borrowed(&rule.name),
                 None => Cow::Borrowed("decision"),
             }),
-            texts(scored, |pair| Cow::Borrowed(pair.decision)),
+            texts(scored, |pair| Cow::Borrowed(pair.decision.name())),
             texts(scored, |pair| match pair.by {
                 By::Model => Cow::Borrowed("model"),
                 by => Cow::Owned(names.by(by)),

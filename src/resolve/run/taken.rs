@@ -15,11 +15,11 @@ use super::super::kernel::{Pair, parallel};
 use super::super::model::{Weight, fixed};
 use super::before::Before;
 use super::index::Index;
-use super::scoring::{By, Scored};
+use super::scoring::{Band, By, Scored};
 use crate::error::{Error, Result};
 
 /// What was decided of a pair, and how surely.
-pub(super) type Verdict = (&'static str, Strength, Weight);
+pub(super) type Verdict = (Option<Band>, Strength, Weight);
 
 /// The pairs of one kind in the table of the run before.
 #[derive(Default)]
@@ -157,7 +157,8 @@ impl Taken {
         let same = |row: &u32| !known.changed[*row as usize];
         let there = |row: u32| (row != MISSING).then_some(row);
         let (l, r) = (there(l), there(r));
-        let merged = table.decision.value(row) == "merge";
+        let decision = Band::find(table.decision.value(row));
+        let merged = decision == Some(Band::Merge);
         let (Some(l), Some(r)) = (l.filter(same), r.filter(same)) else {
             let gone_l = l.is_none_or(|row| !same(&row));
             let [source, record_id] = [0, 1].map(|own| table.keys[own].value(row));
@@ -177,11 +178,8 @@ impl Taken {
             other => other
                 .strip_prefix("rule:")
                 .and_then(|name| known.rules.iter().position(|own| *own == name))
-                .map(By::Rule),
+                .map(|place| By::Rule(place as u32)),
         };
-        let decision = ["merge", "review", "separate"]
-            .into_iter()
-            .find(|own| *own == table.decision.value(row));
         let strength = match by {
             Some(By::Model) => Strength::Model(weight),
             Some(By::Rule(_)) => Strength::Rule,
@@ -195,7 +193,7 @@ impl Taken {
             }
             _ => {
                 self.left.push(row as u32);
-                let verdict = (decision.unwrap_or(""), strength, weight);
+                let verdict = (decision, strength, weight);
                 self.replaced.insert((l, r), (verdict, row as u32));
                 self.again.extend(emitter.map(|rule| Pair { l, r, rule }));
                 None

@@ -200,7 +200,7 @@ mod tests {
             };
             Comparison::new(&settings, &vec![&array; *columns]).unwrap()
         };
-        candidates(&Comparisons { list: kinds.iter().map(one).collect() })
+        candidates(&Comparisons::new(kinds.iter().map(one).collect()))
     }
 
     #[test]
