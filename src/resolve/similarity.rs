@@ -161,16 +161,14 @@ impl Sketch {
     /// Whether two texts are surely less alike than `least`, which is 0.1 or more.
     #[inline]
     pub(crate) fn surely_under(&self, other: &Self, least: f32) -> bool {
-        if self.inverse == 0.0 || other.inverse == 0.0 {
-            return false;
-        }
+        let known = (self.inverse != 0.0) & (other.inverse != 0.0);
         let over = u32::from(self.over.min(other.over));
         let common = (self.bag & other.bag).count_ones() + over;
         let jaro = (common as f32 * (self.inverse + other.inverse) + 1.0) / 3.0;
         let prefix = ((self.prefix ^ other.prefix).trailing_zeros() / 8).min(4);
         let boost = 0.1 * prefix as f32 * (1.0 - jaro).max(0.0);
         // What rounding may be wrong by is far under a hundred-thousandth.
-        jaro + boost < least - 1e-5
+        known & (jaro + boost < least - 1e-5)
     }
 
     /// Whether two known texts begin with the same character.
@@ -182,12 +180,11 @@ impl Sketch {
     /// and adds one to another, at most.
     #[inline]
     pub(crate) fn surely_edited(&self, other: &Self) -> bool {
-        if self.inverse == 0.0 || other.inverse == 0.0 {
-            return false;
-        }
+        let known = (self.inverse != 0.0) & (other.inverse != 0.0);
         let without_lowest = |bits: u64| bits & bits.wrapping_sub(1);
         let differ = self.bag ^ other.bag;
-        self.length.abs_diff(other.length) > 1 || without_lowest(without_lowest(differ)) != 0
+        let further = without_lowest(without_lowest(differ)) != 0;
+        known & ((self.length.abs_diff(other.length) > 1) | further)
     }
 }
 

@@ -60,9 +60,9 @@ impl Outline {
     /// Whether two addresses surely have nothing in common, as `level` finds after long.
     #[inline]
     fn far(&self, other: &Self) -> bool {
-        self.letters != other.letters
-            && self.user.surely_under(&other.user, 0.9)
-            && self.whole.surely_edited(&other.whole)
+        (self.letters != other.letters)
+            & self.user.surely_under(&other.user, 0.9)
+            & self.whole.surely_edited(&other.whole)
     }
 }
 

@@ -66,13 +66,15 @@ impl Outline {
     /// Whether two names are surely far from each other: as `relation` finds after long.
     #[inline]
     fn far(&self, other: &Self) -> bool {
-        self.latin
-            && other.latin
-            && self.skeleton != other.skeleton
-            && self.root != other.root
-            && self.sketch.surely_under(&other.sketch, 0.8)
-            && !((self.several || other.several) && self.words & other.words != 0)
-            && !((self.initial || other.initial) && self.sketch.same_first(&other.sketch))
+        // Every question is asked: most pairs of names are far, and to guess wrong costs more.
+        let shared = (self.several | other.several) & (self.words & other.words != 0);
+        let begins = (self.initial | other.initial) & self.sketch.same_first(&other.sketch);
+        (self.latin & other.latin)
+            & (self.skeleton != other.skeleton)
+            & (self.root != other.root)
+            & self.sketch.surely_under(&other.sketch, 0.8)
+            & !shared
+            & !begins
     }
 }
 
@@ -327,6 +329,18 @@ impl Names {
         relation(&names(left)[l], &names(right)[r])
     }
 
+    /// Whether two names of one word each for given and family name are surely far from each other,
+    /// as they stand and the given name of the one beside the family name of the other: then they
+    /// are no same words either.
+    #[inline]
+    fn far(&self, l: [u32; 2], r: [u32; 2]) -> bool {
+        let outline = |column: usize, code: u32| &self.outlines[column][code as usize];
+        let (given_l, family_l) = (outline(0, l[0]), outline(1, l[1]));
+        let (given_r, family_r) = (outline(0, r[0]), outline(1, r[1]));
+        let several = given_l.several | family_l.several | given_r.several | family_r.several;
+        given_l.far(given_r) & family_l.far(family_r) & given_l.far(family_r) & !several
+    }
+
     /// Whether two names are the same words, however they are divided between the two columns;
     /// in two scripts, the same sounds.
     fn same_words(&self, l: u32, r: u32) -> bool {
@@ -357,6 +371,9 @@ impl Comparator for Names {
             (false, true) => return if same_sound(&self.family, 1) { 8 } else { 10 },
             (true, false) => return if same_sound(&self.given, 0) { 9 } else { 10 },
             (false, false) => return UNKNOWN,
+        }
+        if self.far(codes_l, codes_r) {
+            return 10;
         }
         let relation =
             |left: usize, right: usize| self.relation([left, right], codes_l[left], codes_r[right]);
