@@ -215,7 +215,7 @@ fn properties(first: &RecordBatch) -> WriterProperties {
     {
         let Some(text) = column.as_string_opt::<i32>() else { continue };
         let path = || ColumnPath::new(vec![field.name().clone()]);
-        // Tables are in the order of their first column: by another, no part could be passed over.
+        // Rows rise by the first column of a table: by another, a reader could pass none over.
         if place > 0 {
             properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::None);
         }
@@ -229,8 +229,9 @@ fn properties(first: &RecordBatch) -> WriterProperties {
 /// Values that are looked at to judge a column.
 const SAMPLE: usize = 8192;
 
-/// Whether a dictionary of these values would outgrow its page: of the sample, fewer than one in
-/// fifty is there twice, so there are some hundreds of thousands of them.
+/// Whether a dictionary of these values is not worth having: of the sample, fewer than one in fifty
+/// is a repetition. Then there are either few rows, or some hundreds of thousands of values, which
+/// would outgrow a dictionary's page.
 fn nearly_unique(text: &StringArray) -> bool {
     let mut seen: FxHashSet<&str> = FxHashSet::default();
     let sample = (0..text.len()).step_by((text.len() / SAMPLE).max(1));
@@ -251,4 +252,80 @@ fn unwritable(path: &Path, error: std::io::Error) -> Error {
     Error::usage(format!("{}: cannot be written", path.display()))
         .help("choose another --out")
         .because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, StructArray};
+    use arrow::compute::concat_batches;
+    use arrow::datatypes::{DataType, Field};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::Encoding;
+
+    use super::*;
+
+    /// Ids, a text of few values, one of many, and a struct of two; some of them not known.
+    fn rows(range: std::ops::Range<i64>) -> RecordBatch {
+        let text = |of: &dyn Fn(i64) -> Option<String>| -> ArrayRef {
+            Arc::new(range.clone().map(of).collect::<StringArray>())
+        };
+        let number: ArrayRef = Arc::new(range.clone().collect::<Int64Array>());
+        let few = text(&|n| (n % 5 > 0).then(|| format!("city {}", n % 97)));
+        let field = |name: &str, array: &ArrayRef| {
+            Arc::new(Field::new(name, array.data_type().clone(), true))
+        };
+        let both = StructArray::from(vec![
+            (field("number", &number), Arc::clone(&number)),
+            (field("few", &few), Arc::clone(&few)),
+        ]);
+        assert!(matches!(both.data_type(), DataType::Struct(_)));
+        let many = text(&|n| (n % 3 > 0).then(|| format!("{}@x.org", n * 7919 % 1_000_003)));
+        batch(vec![
+            ("id".to_owned(), text(&|n| Some(format!("{n:07}")))),
+            ("few".to_owned(), few),
+            ("many".to_owned(), many),
+            ("both".to_owned(), Arc::new(both)),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn every_row_is_read_again_and_columns_are_encoded_as_their_values_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        for batches in [vec![rows(0..0)], vec![rows(0..70_000), rows(70_000..70_000 + 999)]] {
+            parquet(folder.path(), "t.parquet", &batches).unwrap();
+            let file = File::open(folder.path().join("t.parquet")).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            let groups = reader.metadata().row_groups().to_vec();
+            let schema = batches[0].schema();
+            let read: Vec<_> = reader.build().unwrap().map(|batch| batch.unwrap()).collect();
+            let whole = |batches: &[RecordBatch]| concat_batches(&schema, batches).unwrap();
+            assert_eq!(whole(&read), whole(&batches));
+            for group in groups {
+                let dictionary = |place: usize| {
+                    group.column(place).encodings().any(|own| own == Encoding::RLE_DICTIONARY)
+                };
+                assert_eq!([0, 1, 2].map(dictionary), [false, true, false]);
+                let bounds = |place: usize| group.column(place).statistics().is_some();
+                assert_eq!([0, 1, 2].map(bounds), [true, false, false]);
+            }
+        }
+    }
+
+    #[test]
+    fn row_groups_are_of_bounded_size_and_lose_no_row() {
+        let numbers = |count: i64| -> RecordBatch {
+            let numbers: ArrayRef = Arc::new((0..count).collect::<Int64Array>());
+            batch(vec![("n".to_owned(), numbers)]).unwrap()
+        };
+        let sizes = |batches: &[RecordBatch]| -> Vec<usize> {
+            let size = |parts: &Vec<RecordBatch>| parts.iter().map(RecordBatch::num_rows).sum();
+            groups(batches).iter().map(size).collect()
+        };
+        let group = ROW_GROUP as i64;
+        assert!(sizes(&[numbers(0)]).is_empty());
+        assert_eq!(sizes(&[numbers(2 * group + 1)]), [ROW_GROUP, ROW_GROUP, 1]);
+        assert_eq!(sizes(&[numbers(group - 1), numbers(5)]), [ROW_GROUP - 1, 5]);
+        assert_eq!(sizes(&[numbers(3), numbers(0), numbers(4)]), [7]);
+    }
 }
