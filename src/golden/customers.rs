@@ -73,19 +73,18 @@ pub(super) fn customers(
     columns.push(counts(&|rows| source_count(&entities.sources, rows)));
 
     let updated = microseconds(&entities.records, "updated_at")?;
-    let created = match entities.column("created_at") {
-        None => updated.clone(),
-        Some(_) => {
-            let created = microseconds(&entities.records, "created_at")?;
-            created.iter().zip(&updated).map(|(created, updated)| created.or(*updated)).collect()
-        }
+    let created = entities.column("created_at");
+    let created = created.map(|_| microseconds(&entities.records, "created_at")).transpose()?;
+    let seen = |&row: &u32| {
+        let created = created.as_ref().and_then(|created| created[row as usize]);
+        created.or(updated[row as usize])
     };
     let times = |time: &dyn Fn(&[u32]) -> Option<i64>| -> ArrayRef {
         let times = (0..entities.len()).map(|customer| time(entities.rows(customer)));
         Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
     };
     fields.push(Field::new("first_seen", tables::timestamp(), true));
-    columns.push(times(&|rows| rows.iter().filter_map(|&row| created[row as usize]).min()));
+    columns.push(times(&|rows| rows.iter().filter_map(seen).min()));
     fields.push(Field::new("last_updated", tables::timestamp(), true));
     columns.push(times(&|rows| rows.iter().filter_map(|&row| updated[row as usize]).max()));
 

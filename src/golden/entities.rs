@@ -2,6 +2,10 @@
 //!
 //! Checks that records and members fit together. Knows nothing of survivorship.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, DynComparator, RecordBatch, StringArray, make_comparator,
 };
@@ -79,7 +83,29 @@ impl Entities {
 
     /// The rows of a customer's records, rising; never empty.
     pub(super) fn rows(&self, customer: usize) -> &[u32] {
-        &self.rows[self.starts[customer] as usize..self.starts[customer + 1] as usize]
+        &self.rows[self.span(customer)]
+    }
+
+    /// Where a customer's rows stand among all rows by customer.
+    pub(super) fn span(&self, customer: usize) -> Range<usize> {
+        self.starts[customer] as usize..self.starts[customer + 1] as usize
+    }
+
+    /// All rows by customer, within one the latest first, then by the priority of their source,
+    /// then rising.
+    pub(super) fn by_standing(&self) -> Cow<'_, [u32]> {
+        let recency_alike = self.recency.windows(2).all(|two| two[0] == two[1]);
+        if recency_alike && self.source_rank.windows(2).all(|two| two[0] == two[1]) {
+            return Cow::Borrowed(&self.rows);
+        }
+        let mut rows = self.rows.clone();
+        for customer in 0..self.len() {
+            rows[self.span(customer)].sort_by_key(|&row| {
+                let row = row as usize;
+                (Reverse(self.recency[row]), self.source_rank[row])
+            });
+        }
+        Cow::Owned(rows)
     }
 
     /// The row of a record, if there is one.

@@ -3,10 +3,11 @@
 //! Before any rule: a value that is not valid, or that may not be used, is no candidate. Knows
 //! nothing of the tables that winners are written to.
 
-use std::cmp::Ordering;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, make_comparator};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::{SortOptions, cast};
 use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
@@ -23,7 +24,9 @@ pub(super) const CUSTOMER_COLUMNS: &[&str] =
     &["golden_id", "kind", "member_count", "source_count", "first_seen", "last_updated"];
 
 /// Customers that a thread looks at together.
-const CUSTOMERS: usize = 16_384;
+///
+/// Few enough that their values are still in a core's own memory when they are compared.
+const CUSTOMERS: usize = 2048;
 
 /// The winner of an attribute that no record of the customer knows.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -38,8 +41,10 @@ pub(super) struct Unit {
     pub(super) rule: &'static Rule,
     /// By row, what the settings make of it, where the rule asks for that.
     measure: Vec<i64>,
-    /// By row, whether its values may win; absent where all may.
-    valid: Option<BooleanArray>,
+    /// By row, whether its values are valid; absent where all are.
+    valid: Option<BooleanBuffer>,
+    /// By row, whether any of its values is known, and they are valid; absent where all are.
+    usable: Option<BooleanBuffer>,
     /// The column of `customers` that keeps every value.
     pub(super) keep_all: Option<String>,
 }
@@ -82,21 +87,11 @@ impl Survivors {
     /// # Errors
     /// Where a thread failed.
     pub(super) fn survive(&self, entities: &Entities, allowed: Option<&[bool]>) -> Result<Winners> {
-        let winner = |unit: &Unit, rows: &mut Vec<u32>, customer: usize| {
-            unit.candidates(entities, customer, allowed, rows);
-            match rows.as_slice() {
-                [] => NOBODY,
-                [only] => *only,
-                rows => {
-                    let candidates = unit.measured(entities, rows);
-                    rows[best(&candidates, &(unit.rule.measure)(&candidates))]
-                }
-            }
-        };
+        let rows = entities.by_standing();
         let parts = ranges(entities.len(), CUSTOMERS);
         let winners = |unit: &Unit| -> Result<Vec<u32>> {
-            let found = parallel(parts.len(), threads::count(), Vec::new, |rows, part| {
-                parts[part].clone().map(|own| winner(unit, rows, own)).collect::<Vec<_>>()
+            let found = parallel(parts.len(), threads::count(), Contest::default, |own, part| {
+                unit.winners(entities, &rows, parts[part].clone(), allowed, own)
             })?;
             Ok(found.concat())
         };
@@ -104,19 +99,74 @@ impl Survivors {
     }
 }
 
+/// Customers of whom more than one record may win, and those records: kept to be used again.
+#[derive(Default)]
+struct Contest {
+    customers: Vec<usize>,
+    /// The records, and where those of each customer end.
+    rows: Vec<u32>,
+    ends: Vec<usize>,
+    measures: Vec<i64>,
+}
+
 impl Unit {
+    /// The winner of each of these customers; `rows` are all rows by customer, the best standing
+    /// first.
+    fn winners(
+        &self,
+        entities: &Entities,
+        rows: &[u32],
+        customers: Range<usize>,
+        allowed: Option<&[bool]>,
+        contest: &mut Contest,
+    ) -> Vec<u32> {
+        let Contest { customers: contested, rows: own, ends, measures } = contest;
+        contested.clear();
+        own.clear();
+        ends.clear();
+        measures.clear();
+        let mut winners = Vec::with_capacity(customers.len());
+        for customer in customers {
+            let before = own.len();
+            for &row in &rows[entities.span(customer)] {
+                if self.may_win(row, allowed) {
+                    own.push(row);
+                }
+            }
+            winners.push(own.get(before).copied().unwrap_or(NOBODY));
+            if own.len() - before > 1 {
+                contested.push(winners.len() - 1);
+                ends.push(own.len());
+            } else {
+                own.truncate(before);
+            }
+        }
+        (self.rule.measure)(&self.measured(entities, own, ends), measures);
+        let mut start = 0;
+        for (&customer, &end) in contested.iter().zip(&*ends) {
+            // Of those that measure the same, the first stands best.
+            let best = (start + 1..end)
+                .fold(start, |best, at| if measures[at] > measures[best] { at } else { best });
+            winners[customer] = own[best];
+            start = end;
+        }
+        winners
+    }
+
     /// The rows of a customer in which any attribute of the unit is known, valid and allowed.
     fn candidates(
         &self,
         entities: &Entities,
         customer: usize,
         allowed: Option<&[bool]>,
-        rows: &mut Vec<u32>,
-    ) {
-        rows.clear();
-        let may = |row: &u32| allowed.is_none_or(|allowed| allowed[*row as usize]);
+    ) -> Vec<u32> {
         let all = entities.rows(customer).iter().copied();
-        rows.extend(all.filter(|row| may(row) && self.is_known(*row) && self.is_valid(*row)));
+        all.filter(|row| self.may_win(*row, allowed)).collect()
+    }
+
+    fn may_win(&self, row: u32, allowed: Option<&[bool]>) -> bool {
+        allowed.is_none_or(|allowed| allowed[row as usize])
+            && self.usable.as_ref().is_none_or(|usable| usable.value(row as usize))
     }
 
     fn is_known(&self, row: u32) -> bool {
@@ -124,13 +174,18 @@ impl Unit {
     }
 
     fn is_valid(&self, row: u32) -> bool {
-        let row = row as usize;
-        self.valid.as_ref().is_none_or(|valid| valid.is_valid(row) && valid.value(row))
+        self.valid.as_ref().is_none_or(|valid| valid.value(row as usize))
     }
 
-    fn measured<'a>(&'a self, entities: &'a Entities, rows: &'a [u32]) -> Candidates<'a> {
+    fn measured<'a>(
+        &'a self,
+        entities: &'a Entities,
+        rows: &'a [u32],
+        ends: &'a [usize],
+    ) -> Candidates<'a> {
         Candidates {
             rows,
+            ends,
             columns: &self.columns,
             recency: &entities.recency,
             source_rank: &entities.source_rank,
@@ -145,13 +200,14 @@ impl Unit {
         customer: usize,
         allowed: Option<&[bool]>,
     ) -> Vec<u32> {
-        let mut rows = Vec::new();
-        self.candidates(entities, customer, allowed, &mut rows);
+        let rows = self.candidates(entities, customer, allowed);
         if rows.is_empty() {
             return rows;
         }
-        let candidates = self.measured(entities, &rows);
-        let measures = (self.rule.measure)(&candidates);
+        let ends = [rows.len()];
+        let candidates = self.measured(entities, &rows, &ends);
+        let mut measures = Vec::new();
+        (self.rule.measure)(&candidates, &mut measures);
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(|&l, &r| {
             place(&candidates, &measures, r).cmp(&place(&candidates, &measures, l))
@@ -172,14 +228,15 @@ impl Unit {
         customer: usize,
         winner: u32,
     ) -> Option<Verdicts> {
-        let mut rows = Vec::new();
-        self.candidates(entities, customer, None, &mut rows);
+        let rows = self.candidates(entities, customer, None);
         let mut reasons: Vec<(u32, Reason)> = Vec::with_capacity(rows.len());
         if let [only] = rows[..] {
             reasons.push((only, "only value".into()));
         } else if let Some(won) = rows.iter().position(|&row| row == winner) {
-            let candidates = self.measured(entities, &rows);
-            let measures = (self.rule.measure)(&candidates);
+            let ends = [rows.len()];
+            let candidates = self.measured(entities, &rows, &ends);
+            let mut measures = Vec::new();
+            (self.rule.measure)(&candidates, &mut measures);
             reasons.extend((0..rows.len()).map(|at| {
                 let reason = if at == won {
                     self.why_won(&candidates, &measures, won)
@@ -191,11 +248,7 @@ impl Unit {
         }
         if let Some(column) = &self.keep_all {
             for (row, reason) in reasons.iter_mut().filter(|(row, _)| *row != winner) {
-                if !self
-                    .columns
-                    .iter()
-                    .all(|own| (own.compare)(*row as usize, winner as usize).is_eq())
-                {
+                if !self.columns.iter().all(|own| own.same(*row, winner)) {
                     *reason = format!("{reason}; kept in `{column}`").into();
                 }
             }
@@ -261,16 +314,6 @@ fn place(
     let row = candidates.rows[at] as usize;
     let rank = std::cmp::Reverse(candidates.source_rank[row]);
     (measures[at], candidates.recency[row], rank, std::cmp::Reverse(at))
-}
-
-/// The position of the best candidate.
-fn best(candidates: &Candidates<'_>, measures: &[i64]) -> usize {
-    (1..measures.len()).fold(0, |best, at| {
-        match place(candidates, measures, at).cmp(&place(candidates, measures, best)) {
-            Ordering::Greater => at,
-            Ordering::Less | Ordering::Equal => best,
-        }
-    })
 }
 
 /// Every attribute of `records` in exactly one unit.
@@ -345,13 +388,14 @@ fn units(entities: &Entities, given: &Material<'_>) -> Result<Vec<Unit>> {
             None => None,
             Some(sql) => {
                 let values = evaluated(sql)?;
-                let valid = values.as_boolean_opt().cloned().ok_or_else(|| {
+                let valid = values.as_boolean_opt().map(true_of).ok_or_else(|| {
                     Error::configuration(format!("{place}.valid: it is neither true nor false"))
                         .help("write a condition: email LIKE '%@%.%'")
                 })?;
                 Some(valid)
             }
         };
+        own.usable = usable(&own.columns, own.valid.as_ref());
         own.keep_all.clone_from(&survivorship.keep_all);
         units.push(own);
     }
@@ -432,15 +476,35 @@ fn unit(entities: &Entities, attributes: Vec<usize>, rule: &'static Rule) -> Res
             }
             _ => Arc::clone(values),
         };
-        let compare = make_comparator(&values, &values, SortOptions::default()).map_err(|_| {
+        Measured::new(values).map_err(|_| {
             Error::configuration(format!(
                 "records.{}: values of this type cannot be compared",
                 entities.records.schema().field(at).name()
             ))
             .help("cast it in the SQL of `records`, or name it in golden.exclude")
-        })?;
-        Ok(Measured { values, compare })
+        })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    Ok(Unit { attributes, columns, rule, measure: Vec::new(), valid: None, keep_all: None })
+    let usable = usable(&columns, None);
+    let (measure, valid, keep_all) = (Vec::new(), None, None);
+    Ok(Unit { attributes, columns, rule, measure, valid, usable, keep_all })
+}
+
+/// Where a condition is true: not where it is null.
+fn true_of(condition: &BooleanArray) -> BooleanBuffer {
+    match condition.nulls() {
+        None => condition.values().clone(),
+        Some(known) => condition.values() & known.inner(),
+    }
+}
+
+/// By row, whether any of its values is known, and they are valid; `None` where all are.
+fn usable(columns: &[Measured], valid: Option<&BooleanBuffer>) -> Option<BooleanBuffer> {
+    let known = columns.iter().map(|column| column.values.nulls().map(|own| own.inner().clone()));
+    // A column without nulls makes every row known.
+    let known = known.reduce(|l, r| Some(&l? | &r?)).flatten();
+    match (known, valid) {
+        (Some(known), Some(valid)) => Some(&known & valid),
+        (known, valid) => known.or_else(|| valid.cloned()),
+    }
 }

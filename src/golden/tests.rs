@@ -184,6 +184,25 @@ fn each_rule_prefers_what_it_says() {
 }
 
 #[test]
+fn what_measures_the_same_goes_by_recency_then_source_then_record() {
+    let rows = [
+        Given { email: Some("later"), ..given("books", 1, 0, 5) },
+        Given { email: Some("b@x"), ..given("crm", 2, 0, 3) },
+        Given { email: Some("a@x"), ..given("books", 3, 1, 5) },
+        Given { email: Some("source"), ..given("crm", 4, 1, 5) },
+        Given { email: Some("record"), ..given("crm", 5, 2, 5) },
+        Given { email: Some("a@x"), ..given("crm", 6, 2, 5) },
+        Given { email: Some("a@x"), day: None, ..given("crm", 7, 3, 0) },
+        Given { email: Some("known"), ..given("shop", 8, 3, 1) },
+    ];
+    for rule in ["most_complete", "most_frequent"] {
+        let (customers, ..) = made(&rows, &settings(&[("email", rule, &[])]));
+        let won = (0..4).map(|row| cell(&customers, "email", row).unwrap());
+        assert_eq!(won.collect::<Vec<_>>(), ["later", "source", "record", "known"], "{rule}");
+    }
+}
+
+#[test]
 fn lineage_says_why_each_value_lost() {
     let rows = [
         Given { email: Some("a@x"), ..given("books", 1, 0, 5) },

@@ -1,14 +1,14 @@
 //! `expression`: whatever SQL over the record says. Knows only how values of it are ordered.
 
-use super::{Candidates, Rule};
+use super::Rule;
 
 pub(super) const RULE: Rule = Rule {
     name: "expression",
     summary: "The value of the record for which the attribute's SQL `expression` is greatest; null is least.",
     won: "highest by the expression",
     // Ranks among all records: values of any type that has an order.
-    measure: |candidates: &Candidates<'_>| {
-        candidates.rows.iter().map(|&row| candidates.measure[row as usize]).collect()
+    measure: |candidates, measures| {
+        measures.extend(candidates.rows.iter().map(|&row| candidates.measure[row as usize]));
     },
     lost: |_, _, _| "lower by the expression".into(),
 };

@@ -11,9 +11,9 @@ pub(super) const RULE: Rule = Rule {
 };
 
 /// Characters, not bytes: a name must not win for being written in Arabic.
-fn measure(candidates: &Candidates<'_>) -> Vec<i64> {
-    let length = |row: u32| {
-        let texts = candidates.columns.iter().filter_map(|column| column.text());
+fn measure(candidates: &Candidates<'_>, measures: &mut Vec<i64>) {
+    let length = |row: u32| -> i64 {
+        let texts = candidates.columns.iter().filter_map(|column| column.text.as_ref());
         texts
             .map(|text| {
                 let known = !arrow::array::Array::is_null(text, row as usize);
@@ -21,5 +21,5 @@ fn measure(candidates: &Candidates<'_>) -> Vec<i64> {
             })
             .sum()
     };
-    candidates.rows.iter().map(|&row| length(row)).collect()
+    measures.extend(candidates.rows.iter().map(|&row| length(row)));
 }

@@ -1,5 +1,7 @@
 //! `most_frequent`: the value that most of the customer's records hold.
 
+use std::ops::Range;
+
 use super::{Candidates, Rule};
 
 pub(super) const RULE: Rule = Rule {
@@ -10,15 +12,104 @@ pub(super) const RULE: Rule = Rule {
     lost: |_, loser, candidates| format!("less frequent ({loser} of {candidates})").into(),
 };
 
-/// Sorts rather than hashes: any column type has an order, and a customer has few records.
-fn measure(candidates: &Candidates<'_>) -> Vec<i64> {
-    let mut order: Vec<usize> = (0..candidates.rows.len()).collect();
-    order.sort_by(|&l, &r| candidates.order(candidates.rows[l], candidates.rows[r]));
-    let mut counts = vec![0; order.len()];
-    for equal in order.chunk_by(|&l, &r| candidates.same(candidates.rows[l], candidates.rows[r])) {
+/// Candidates of a customer that are compared each with each: sorting more of them is cheaper.
+const FEW: usize = 16;
+
+fn measure(candidates: &Candidates<'_>, measures: &mut Vec<i64>) {
+    let hints = candidates.hints();
+    let before = measures.len();
+    measures.resize(before + hints.len(), 1);
+    let counts = &mut measures[before..];
+    for own in candidates.customers() {
+        if own.len() <= FEW {
+            compared(candidates, &hints, own, counts);
+        } else {
+            sorted(candidates, &hints, own, counts);
+        }
+    }
+}
+
+/// Counts equal values by comparing each with each.
+fn compared(candidates: &Candidates<'_>, hints: &[u64], own: Range<usize>, counts: &mut [i64]) {
+    let same = |l: usize, r: usize| {
+        hints[l] == hints[r] && candidates.same(candidates.rows[l], candidates.rows[r])
+    };
+    // Mostly all agree.
+    if own.clone().skip(1).all(|at| same(own.start, at)) {
+        counts[own.clone()].fill(own.len() as i64);
+        return;
+    }
+    for l in own.clone() {
+        for r in l + 1..own.end {
+            if same(l, r) {
+                counts[l] += 1;
+                counts[r] += 1;
+            }
+        }
+    }
+}
+
+/// Counts equal values by sorting: any column type has an order.
+fn sorted(candidates: &Candidates<'_>, hints: &[u64], own: Range<usize>, counts: &mut [i64]) {
+    let rows = candidates.rows;
+    let mut order: Vec<usize> = own.collect();
+    order
+        .sort_by(|&l, &r| hints[l].cmp(&hints[r]).then_with(|| candidates.order(rows[l], rows[r])));
+    let same = |l: &usize, r: &usize| hints[*l] == hints[*r] && candidates.same(rows[*l], rows[*r]);
+    for equal in order.chunk_by(same) {
         for &position in equal {
             counts[position] = equal.len() as i64;
         }
     }
-    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use proptest::prelude::*;
+
+    use super::super::Measured;
+    use super::*;
+
+    proptest! {
+        /// Groups of text and numbers, unknown values among them, in customers of few and of many.
+        #[test]
+        fn a_value_is_counted_within_its_customer_alone(
+            customers in prop::collection::vec(
+                prop::collection::vec(
+                    (prop::option::of("[ab]{0,2}"), prop::option::of(0_i64..3)), 1..40,
+                ),
+                0..6,
+            ),
+        ) {
+            let values: Vec<_> = customers.iter().flatten().cloned().collect();
+            let text: StringArray = values.iter().map(|(text, _)| text.as_deref()).collect();
+            let number: Int64Array = values.iter().map(|(_, number)| *number).collect();
+            let columns: [ArrayRef; 2] = [Arc::new(text), Arc::new(number)];
+            let columns = columns.map(|column| Measured::new(column).unwrap());
+            // Rows in no order.
+            let rows: Vec<u32> = (0..values.len() as u32).rev().collect();
+            let mut ends: Vec<usize> = Vec::new();
+            for customer in customers.iter().rev() {
+                ends.push(ends.last().unwrap_or(&0) + customer.len());
+            }
+            let candidates = Candidates {
+                rows: &rows,
+                ends: &ends,
+                columns: &columns,
+                recency: &[],
+                source_rank: &[],
+                measure: &[],
+            };
+            let mut measures = Vec::new();
+            measure(&candidates, &mut measures);
+            let count = |own: &[_], value| own.iter().filter(|other| *other == value).count() as i64;
+            let expected = customers.iter().rev().flat_map(|own| {
+                own.iter().rev().map(|value| count(own, value))
+            });
+            prop_assert_eq!(measures, expected.collect::<Vec<_>>());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `trust`: the value of the source that is trusted most, trust halving with age.
 
-use super::{Candidates, Rule};
+use super::Rule;
 
 /// Trust is kept in millionths: whole numbers compare alike on every machine.
 pub(crate) const ONE: f64 = 1e6;
@@ -9,8 +9,8 @@ pub(super) const RULE: Rule = Rule {
     name: "trust",
     summary: "The value trusted most: its source's score in `golden.trust`, halved with each half-life of its age.",
     won: "most trusted",
-    measure: |candidates: &Candidates<'_>| {
-        candidates.rows.iter().map(|&row| candidates.measure[row as usize]).collect()
+    measure: |candidates, measures| {
+        measures.extend(candidates.rows.iter().map(|&row| candidates.measure[row as usize]));
     },
     lost: |winner, loser, _| {
         let [winner, loser] = [winner, loser].map(|trust| trust as f64 / ONE);

@@ -4,10 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt32Array};
-use arrow::compute::{concat_batches, take};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, UInt32Array, new_empty_array,
+};
+use arrow::compute::take;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::compute_leaves;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, compute_leaves};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 use rustc_hash::FxHashSet;
 
 use super::{Inferred, Work};
@@ -69,13 +73,14 @@ pub(super) fn write(
     let (written, golden) = both(
         threads::count(),
         || {
-            parquet(out, "clusters.parquet", &clusters)?;
-            parquet(out, "pairs.parquet", &pairs(&ids, &resolved.pairs)?)
+            parquet(out, "clusters.parquet", &[clusters])?;
+            parquet(out, "pairs.parquet", &[pairs(&ids, &resolved.pairs)?])
         },
         || golden::survive(&material),
     )?;
     let golden = written.and(golden)?;
-    parquet(out, "golden.parquet", &customers(&golden.customers, inferred)?)
+    let customers = golden.customers.iter().map(|batch| customers(batch, inferred));
+    parquet(out, "golden.parquet", &customers.collect::<Result<Vec<_>>>()?)
 }
 
 /// The values of these rows.
@@ -110,16 +115,13 @@ fn pairs(ids: &ArrayRef, pairs: &[RowPair]) -> Result<RecordBatch> {
 }
 
 /// Golden records: the id and a value for each column of the files, by its name there.
-fn customers(batches: &[RecordBatch], inferred: Option<&Inferred>) -> Result<RecordBatch> {
-    let schema =
-        batches.first().map(RecordBatch::schema).ok_or_else(|| Error::bug("no golden batch"))?;
-    let whole =
-        concat_batches(&schema, batches).map_err(|_| Error::bug("golden batches differ"))?;
+fn customers(batch: &RecordBatch, inferred: Option<&Inferred>) -> Result<RecordBatch> {
     let not = ["kind", "member_count", "source_count", "first_seen", "last_updated"];
+    let schema = batch.schema();
     let columns = schema
         .fields()
         .iter()
-        .zip(whole.columns())
+        .zip(batch.columns())
         .filter(|(field, _)| !not.contains(&field.name().as_str()));
     let named = columns.map(|(field, array)| {
         let export = inferred.and_then(|inferred| {
@@ -130,7 +132,7 @@ fn customers(batches: &[RecordBatch], inferred: Option<&Inferred>) -> Result<Rec
         let clash = name == "golden_id" && field.name() != "golden_id";
         (if clash { field.name().clone() } else { name.to_owned() }, Arc::clone(array))
     });
-    batch(named.collect())
+    self::batch(named.collect())
 }
 
 fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch> {
@@ -143,42 +145,102 @@ fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch> {
 /// Rows of a row group.
 const ROW_GROUP: usize = 1 << 20;
 
-/// Writes a table, each column of a row group on a thread.
-fn parquet(out: &Path, name: &str, batch: &RecordBatch) -> Result<()> {
+/// Rows of it that are encoded together.
+const PART: usize = 1 << 16;
+
+/// Batches cut into parts, and those into row groups.
+fn groups(batches: &[RecordBatch]) -> Vec<Vec<RecordBatch>> {
+    let mut groups: Vec<Vec<RecordBatch>> = Vec::new();
+    let mut room = 0;
+    for batch in batches {
+        for rows in ranges(batch.num_rows(), PART) {
+            if rows.len() > room {
+                groups.push(Vec::new());
+                room = ROW_GROUP;
+            }
+            room -= rows.len();
+            if let Some(group) = groups.last_mut() {
+                group.push(batch.slice(rows.start, rows.len()));
+            }
+        }
+    }
+    groups
+}
+
+/// Writes the batches of a table, each column of a row group on a thread.
+fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
     let path = out.join(name);
     let bug = |_| Error::bug(format!("{name} could not be put together"));
+    let first = batches.first().ok_or_else(|| Error::bug(format!("{name} has no batch")))?;
     let file = File::create(&path).map_err(|error| unwritable(&path, error))?;
-    let schema = batch.schema();
-    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), None).map_err(bug)?;
-    let (mut file, columns) = writer.into_serialized_writer().map_err(bug)?;
-    for (group, rows) in ranges(batch.num_rows(), ROW_GROUP).into_iter().enumerate() {
-        let part = batch.slice(rows.start, rows.len());
-        let mut leaves = Vec::new();
-        for (field, column) in schema.fields().iter().zip(part.columns()) {
-            leaves.extend(compute_leaves(field, column).map_err(bug)?);
+    let schema = first.schema();
+    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties(first)));
+    let (mut file, columns) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(bug)?;
+    for (number, parts) in groups(batches).iter().enumerate() {
+        // A column of structs has a writer for each of its leaves.
+        let mut writers = columns.create_column_writers(number).map_err(bug)?.into_iter();
+        let mut tasks = Vec::new();
+        for field in schema.fields() {
+            let leaves = compute_leaves(field, &new_empty_array(field.data_type())).map_err(bug)?;
+            tasks.push(Mutex::new(writers.by_ref().take(leaves.len()).collect::<Vec<_>>()));
         }
-        let writers = columns.create_column_writers(group).map_err(bug)?;
-        let tasks: Vec<_> =
-            writers.into_iter().zip(leaves).map(|task| Mutex::new(Some(task))).collect();
-        let chunks = parallel(
-            tasks.len(),
-            threads::count(),
-            || (),
-            |(), task| {
-                let (mut writer, leaf) = tasks[task].lock().ok()?.take()?;
-                writer.write(&leaf).ok()?;
-                writer.close().ok()
-            },
-        )?;
+        let encoded = |place: usize| -> Option<Vec<ArrowColumnChunk>> {
+            let mut writers = std::mem::take(&mut *tasks[place].lock().ok()?);
+            for part in parts {
+                let leaves = compute_leaves(schema.field(place), part.column(place)).ok()?;
+                for (writer, leaf) in writers.iter_mut().zip(&leaves) {
+                    writer.write(leaf).ok()?;
+                }
+            }
+            writers.into_iter().map(|writer| writer.close().ok()).collect()
+        };
+        let chunks = parallel(tasks.len(), threads::count(), || (), |(), place| encoded(place))?;
         let mut group = file.next_row_group().map_err(bug)?;
-        for chunk in chunks {
-            let chunk = chunk.ok_or_else(|| Error::bug(format!("{name} could not be encoded")))?;
-            chunk.append_to_row_group(&mut group).map_err(bug)?;
+        for chunks in chunks {
+            let lost = || Error::bug(format!("{name} could not be encoded"));
+            for chunk in chunks.ok_or_else(lost)? {
+                chunk.append_to_row_group(&mut group).map_err(bug)?;
+            }
         }
         group.close().map_err(bug)?;
     }
     file.close().map_err(bug)?;
     Ok(())
+}
+
+/// How columns are encoded, judged by the first batch.
+fn properties(first: &RecordBatch) -> WriterProperties {
+    let mut properties = WriterProperties::builder();
+    for (place, (field, column)) in first.schema().fields().iter().zip(first.columns()).enumerate()
+    {
+        let Some(text) = column.as_string_opt::<i32>() else { continue };
+        let path = || ColumnPath::new(vec![field.name().clone()]);
+        // Rows rise by the first column of a table: by another, a reader could pass none over.
+        if place > 0 {
+            properties = properties.set_column_statistics_enabled(path(), EnabledStatistics::None);
+        }
+        if nearly_unique(text) {
+            properties = properties.set_column_dictionary_enabled(path(), false);
+        }
+    }
+    properties.build()
+}
+
+/// Values that are looked at to judge a column.
+const SAMPLE: usize = 8192;
+
+/// Whether a dictionary of these values is not worth having: of the sample, fewer than one in fifty
+/// is a repetition. Then there are either few rows, or some hundreds of thousands of values, which
+/// would outgrow a dictionary's page.
+fn nearly_unique(text: &StringArray) -> bool {
+    let mut seen: FxHashSet<&str> = FxHashSet::default();
+    let sample = (0..text.len()).step_by((text.len() / SAMPLE).max(1));
+    let mut known = 0;
+    for row in sample.filter(|row| text.is_valid(*row)) {
+        known += 1;
+        seen.insert(text.value(row));
+    }
+    (known - seen.len()) * 50 < known
 }
 
 pub(super) fn put(out: &Path, name: &str, text: &str) -> Result<()> {
@@ -190,4 +252,80 @@ fn unwritable(path: &Path, error: std::io::Error) -> Error {
     Error::usage(format!("{}: cannot be written", path.display()))
         .help("choose another --out")
         .because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, StructArray};
+    use arrow::compute::concat_batches;
+    use arrow::datatypes::{DataType, Field};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::Encoding;
+
+    use super::*;
+
+    /// Ids, a text of few values, one of many, and a struct of two; some of them not known.
+    fn rows(range: std::ops::Range<i64>) -> RecordBatch {
+        let text = |of: &dyn Fn(i64) -> Option<String>| -> ArrayRef {
+            Arc::new(range.clone().map(of).collect::<StringArray>())
+        };
+        let number: ArrayRef = Arc::new(range.clone().collect::<Int64Array>());
+        let few = text(&|n| (n % 5 > 0).then(|| format!("city {}", n % 97)));
+        let field = |name: &str, array: &ArrayRef| {
+            Arc::new(Field::new(name, array.data_type().clone(), true))
+        };
+        let both = StructArray::from(vec![
+            (field("number", &number), Arc::clone(&number)),
+            (field("few", &few), Arc::clone(&few)),
+        ]);
+        assert!(matches!(both.data_type(), DataType::Struct(_)));
+        let many = text(&|n| (n % 3 > 0).then(|| format!("{}@x.org", n * 7919 % 1_000_003)));
+        batch(vec![
+            ("id".to_owned(), text(&|n| Some(format!("{n:07}")))),
+            ("few".to_owned(), few),
+            ("many".to_owned(), many),
+            ("both".to_owned(), Arc::new(both)),
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn every_row_is_read_again_and_columns_are_encoded_as_their_values_ask() {
+        let folder = tempfile::tempdir().unwrap();
+        for batches in [vec![rows(0..0)], vec![rows(0..70_000), rows(70_000..70_000 + 999)]] {
+            parquet(folder.path(), "t.parquet", &batches).unwrap();
+            let file = File::open(folder.path().join("t.parquet")).unwrap();
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            let groups = reader.metadata().row_groups().to_vec();
+            let schema = batches[0].schema();
+            let read: Vec<_> = reader.build().unwrap().map(|batch| batch.unwrap()).collect();
+            let whole = |batches: &[RecordBatch]| concat_batches(&schema, batches).unwrap();
+            assert_eq!(whole(&read), whole(&batches));
+            for group in groups {
+                let dictionary = |place: usize| {
+                    group.column(place).encodings().any(|own| own == Encoding::RLE_DICTIONARY)
+                };
+                assert_eq!([0, 1, 2].map(dictionary), [false, true, false]);
+                let bounds = |place: usize| group.column(place).statistics().is_some();
+                assert_eq!([0, 1, 2].map(bounds), [true, false, false]);
+            }
+        }
+    }
+
+    #[test]
+    fn row_groups_are_of_bounded_size_and_lose_no_row() {
+        let numbers = |count: i64| -> RecordBatch {
+            let numbers: ArrayRef = Arc::new((0..count).collect::<Int64Array>());
+            batch(vec![("n".to_owned(), numbers)]).unwrap()
+        };
+        let sizes = |batches: &[RecordBatch]| -> Vec<usize> {
+            let size = |parts: &Vec<RecordBatch>| parts.iter().map(RecordBatch::num_rows).sum();
+            groups(batches).iter().map(size).collect()
+        };
+        let group = ROW_GROUP as i64;
+        assert!(sizes(&[numbers(0)]).is_empty());
+        assert_eq!(sizes(&[numbers(2 * group + 1)]), [ROW_GROUP, ROW_GROUP, 1]);
+        assert_eq!(sizes(&[numbers(group - 1), numbers(5)]), [ROW_GROUP - 1, 5]);
+        assert_eq!(sizes(&[numbers(3), numbers(0), numbers(4)]), [7]);
+    }
 }
