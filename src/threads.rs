@@ -83,6 +83,19 @@ pub(crate) fn map<T: Clone + Send>(
     Ok(parallel(ranges.len(), threads, || (), part)?.concat())
 }
 
+/// Whether something holds of each of these numbers, asked on `threads` threads.
+pub(crate) fn all(
+    numbers: Range<usize>,
+    threads: usize,
+    holds: impl Fn(usize) -> bool + Sync,
+) -> Result<bool> {
+    let ranges = ranges(numbers.len(), MAPPED);
+    let part = |(): &mut (), place: usize| {
+        ranges[place].clone().all(|number| holds(numbers.start + number))
+    };
+    Ok(!parallel(ranges.len(), threads, || (), part)?.contains(&false))
+}
+
 /// Changes each of these on `threads` threads.
 pub(crate) fn change<T: Send>(
     all: Vec<T>,
@@ -135,6 +148,8 @@ mod tests {
             let squares = parallel(100, threads, || (), |(), piece| piece * piece).unwrap();
             assert_eq!(squares, (0..100).map(|piece| piece * piece).collect::<Vec<_>>());
             assert_eq!(map(100, threads, |piece| piece * piece).unwrap(), squares);
+            assert!(all(3..100, threads, |number| number > 2).unwrap());
+            assert!(!all(3..100, threads, |number| number != 99).unwrap());
             assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
             assert_eq!(change(vec![3, 1, 2], threads, |own| *own *= 2).unwrap(), [6, 2, 4]);
         }

@@ -15,6 +15,7 @@ mod merge;
 mod ndjson;
 mod parquet;
 mod rows;
+mod seen;
 mod settings;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,6 @@
 //! copied but into the builders of the accepted columns, and raw text is asked for only when a row
 //! is refused. A columnar one hands over whole columns where nothing is to be asked of their cells. Refuses to know how a row was written.
 
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -13,9 +12,9 @@ use arrow::array::{
     TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use rustc_hash::FxHashMap;
 
 use super::Refused;
+use super::seen::{Digest, Seen};
 use crate::contract::{Accepted, Cell, Column, Contract, Rule, Zone};
 use crate::error::{Error, Result};
 use crate::threads::{self, parallel, ranges};
@@ -42,7 +41,7 @@ pub(super) struct Rows<'c> {
     batch_bytes: usize,
     accepted_cells: Vec<Accepted>,
     unique: Vec<Unique>,
-    digests: Vec<Option<[u8; 16]>>,
+    digests: Vec<Option<Digest>>,
     key_bytes: Vec<u8>,
     files: Vec<String>,
     /// Whether the present file's decoder had to put U+FFFD for bytes that are no text.
@@ -58,7 +57,7 @@ pub(super) struct Rows<'c> {
 struct Unique {
     columns: Vec<usize>,
     names: String,
-    first: FxHashMap<[u8; 16], (u32, u64)>,
+    first: Seen,
 }
 
 impl<'c> Rows<'c> {
@@ -75,7 +74,7 @@ impl<'c> Rows<'c> {
             unique.push(Unique {
                 columns: key.iter().filter_map(|name| place(name)).collect(),
                 names: key.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-                first: FxHashMap::default(),
+                first: Seen::default(),
             });
         }
         for (index, column) in contract.columns.iter().enumerate() {
@@ -83,7 +82,7 @@ impl<'c> Rows<'c> {
                 unique.push(Unique {
                     columns: vec![index],
                     names: format!("`{}`", column.name),
-                    first: FxHashMap::default(),
+                    first: Seen::default(),
                 });
             }
         }
@@ -185,7 +184,7 @@ impl<'c> Rows<'c> {
     pub(super) fn columns(&mut self, number: u64, texts: &[&StringArray]) -> Result<bool> {
         let rows = texts.first().map_or(0, |own| own.len());
         let ranges = ranges(rows, DIGEST_ROWS);
-        let digests = |own: &Unique| -> Result<Vec<Option<[u8; 16]>>> {
+        let digests = |own: &Unique| -> Result<Vec<Option<Digest>>> {
             let parts = parallel(ranges.len(), threads::count(), Vec::new, |bytes, part| {
                 let of = |row: usize| {
                     let known = |column: usize| texts[column].is_valid(row);
@@ -202,7 +201,7 @@ impl<'c> Rows<'c> {
             Ok(parts.concat())
         };
         let digests = self.unique.iter().map(digests).collect::<Result<Vec<_>>>()?;
-        if !self.take_keys(number, &digests) {
+        if !self.take_keys(number, &digests)? {
             return Ok(false);
         }
         self.flush()?;
@@ -219,34 +218,17 @@ impl<'c> Rows<'c> {
 
     /// Registers the keys of rows from `number` on, by each set of columns that no two rows share;
     /// none, where one was there before.
-    fn take_keys(&mut self, number: u64, digests: &[Vec<Option<[u8; 16]>>]) -> bool {
-        let file = self.files.len().saturating_sub(1) as u32;
-        let rows = |digests| (number..).map(|row| (file, row)).zip(digests);
-        let all_new = self.unique.iter_mut().zip(digests).all(|(own, digests)| {
-            own.first.reserve(digests.len());
-            rows(digests).all(|(place, digest): (_, &Option<[u8; 16]>)| match digest {
-                None => true,
-                Some(digest) => match own.first.entry(*digest) {
-                    Entry::Vacant(free) => {
-                        free.insert(place);
-                        true
-                    }
-                    Entry::Occupied(_) => false,
-                },
-            })
-        });
-        if !all_new {
-            for (own, digests) in self.unique.iter_mut().zip(digests) {
-                for (place, digest) in rows(digests) {
-                    if let Some(digest) = digest
-                        && own.first.get(digest) == Some(&place)
-                    {
-                        own.first.remove(digest);
-                    }
-                }
-            }
+    fn take_keys(&mut self, number: u64, digests: &[Vec<Option<Digest>>]) -> Result<bool> {
+        let place = (self.files.len().saturating_sub(1) as u32, number);
+        let mut all_new = true;
+        for (own, digests) in self.unique.iter_mut().zip(digests) {
+            all_new = all_new && own.first.take(place, digests)?;
         }
-        all_new
+        if !all_new {
+            let all = self.unique.iter_mut().zip(digests);
+            all.for_each(|(own, digests)| own.first.forget(place, digests));
+        }
+        Ok(all_new)
     }
 
     /// A row that is refused as a whole, before its cells are known.
@@ -272,7 +254,7 @@ impl<'c> Rows<'c> {
             let accepted = |column: usize| self.accepted_cells[column];
             let digest = digest(&unique.columns, accepted, cell, &mut self.key_bytes);
             if let Some((file, row)) = digest.and_then(|digest| unique.first.get(&digest)) {
-                let file = &self.files[*file as usize];
+                let file = &self.files[file as usize];
                 return Some(format!("{} was in {file} row {row}", unique.names));
             }
             self.digests.push(digest);
@@ -318,7 +300,7 @@ fn digest<'a>(
     accepted: impl Fn(usize) -> Accepted,
     cell: &impl Fn(usize) -> Cell<'a>,
     bytes: &mut Vec<u8>,
-) -> Option<[u8; 16]> {
+) -> Option<Digest> {
     bytes.clear();
     for &column in columns {
         match (accepted(column), cell(column)) {

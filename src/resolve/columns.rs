@@ -145,6 +145,11 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// How many distinct values an expression gives; of a list nobody knows.
+    pub(crate) fn distinct(&self, expression: &str) -> usize {
+        self.coded.get(expression).map_or(usize::MAX, |own| own.values.len())
+    }
+
     /// What an expression gives, as text; a list as `list` says.
     pub(crate) fn text(
         &self,

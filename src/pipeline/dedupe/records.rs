@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::files::Table;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::threads::{self, parallel};
+use crate::threads::{self, all, parallel};
 
 /// A batch of this schema, its columns made each on a thread.
 fn columns(
@@ -112,7 +112,7 @@ pub(super) fn sorted(records: &RecordBatch, kind: &str) -> Result<RecordBatch> {
         })?;
         &narrow
     };
-    match order(text(records, "source")?, text(records, "record_id")?) {
+    match order(text(records, "source")?, text(records, "record_id")?)? {
         None => Ok(records.clone()),
         Some(rows) => {
             let rows = UInt32Array::from(rows);
@@ -133,10 +133,10 @@ fn prefix(text: &str) -> u64 {
 }
 
 /// Rows by (source, record_id); `None` where they are so already.
-fn order(source: &StringArray, record_id: &StringArray) -> Option<Vec<u32>> {
+fn order(source: &StringArray, record_id: &StringArray) -> Result<Option<Vec<u32>>> {
     let key = |row: usize| (source.value(row), record_id.value(row));
-    if (1..source.len()).all(|row| key(row - 1) <= key(row)) {
-        return None;
+    if all(1..source.len().max(1), threads::count(), |row| key(row - 1) <= key(row))? {
+        return Ok(None);
     }
     let mut last = "";
     let mut names: BTreeSet<&str> = BTreeSet::new();
@@ -156,7 +156,7 @@ fn order(source: &StringArray, record_id: &StringArray) -> Option<Vec<u32>> {
         let texts = || record_id.value(*l as usize).cmp(record_id.value(*r as usize));
         source_l.cmp(source_r).then(prefix_l.cmp(prefix_r)).then_with(texts).then(l.cmp(r))
     });
-    Some(rows.into_iter().map(|(_, row, _)| row).collect())
+    Ok(Some(rows.into_iter().map(|(_, row, _)| row).collect()))
 }
 
 #[cfg(test)]
@@ -174,7 +174,7 @@ mod tests {
                 StringArray::from_iter_values(keys.iter().map(of))
             };
             let (source, id) = (text(&|key| key.0.clone()), text(&|key| key.1.clone()));
-            let rows = order(&source, &id).unwrap_or_else(|| (0..keys.len() as u32).collect());
+            let rows = order(&source, &id).unwrap().unwrap_or_else(|| (0..keys.len() as u32).collect());
             let mut expected: Vec<u32> = (0..keys.len() as u32).collect();
             expected.sort_by_key(|row| &keys[*row as usize]);
             prop_assert_eq!(rows, expected);

@@ -31,12 +31,16 @@ impl Components {
             let (l, r) = (root(&mut parent, edge.l), root(&mut parent, edge.r));
             parent[l.max(r) as usize] = l.min(r);
         }
+        // No row is above its parent, so that each finds its root at one step.
+        for row in 0..rows {
+            parent[row] = parent[parent[row] as usize];
+        }
         let mut counts = vec![[0u32; 2]; rows + 1];
         for edge in edges {
-            counts[root(&mut parent, edge.l) as usize + 1][1] += 1;
+            counts[parent[edge.l as usize] as usize + 1][1] += 1;
         }
         for row in 0..rows as u32 {
-            let root = root(&mut parent, row);
+            let root = parent[row as usize];
             // A component of one row has no edge.
             counts[root as usize + 1][0] +=
                 u32::from(root != row || counts[row as usize + 1][1] > 0);
@@ -61,7 +65,7 @@ impl Components {
         };
         let starts = counts.clone();
         for row in 0..rows as u32 {
-            let root = root(&mut parent, row) as usize;
+            let root = parent[row as usize] as usize;
             if starts[root][0] < starts[root + 1][0] {
                 let place = &mut counts[root][0];
                 own.rows[*place as usize] = row;
@@ -70,7 +74,7 @@ impl Components {
             }
         }
         for edge in edges {
-            let place = &mut counts[root(&mut parent, edge.l) as usize][1];
+            let place = &mut counts[parent[edge.l as usize] as usize][1];
             own.edges[*place as usize] = *edge;
             *place += 1;
         }

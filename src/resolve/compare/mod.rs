@@ -314,8 +314,15 @@ impl Comparison {
             let plain = columns.text(sql, list_overlap::as_text)?;
             Ok(plain.normalised(|text| (kind.normalise)(column, text)))
         };
-        let coded = parallel(sources.len(), threads, || (), |(), source| code(sources[source]))?;
-        let mut coded = coded.into_iter();
+        // What has most values takes longest: it is begun first.
+        let values =
+            |(place, column): (usize, usize)| columns.distinct(&settings[place].columns[column]);
+        let mut order: Vec<usize> = (0..sources.len()).collect();
+        order.sort_by_cached_key(|source| std::cmp::Reverse(values(sources[*source])));
+        let coded = parallel(order.len(), threads, || (), |(), place| code(sources[order[place]]))?;
+        let mut coded: Vec<(usize, Result<Dictionary>)> = order.into_iter().zip(coded).collect();
+        coded.sort_by_key(|(source, _)| *source);
+        let mut coded = coded.into_iter().map(|(_, own)| own);
         let mut given: Vec<Mutex<Vec<Dictionary>>> = Vec::new();
         for own in settings {
             let columns = coded.by_ref().take(own.columns.len()).collect::<Result<_>>()?;

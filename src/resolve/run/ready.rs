@@ -17,6 +17,7 @@ use super::super::settings::{ComparisonSettings, LinkType, Verdict};
 use super::{Input, Options};
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::threads::{self, all};
 
 pub(in crate::resolve) struct Ready<'a> {
     pub(in crate::resolve) input: &'a Input<'a>,
@@ -54,7 +55,7 @@ pub(super) fn check_sorted(input: &Input<'_>) -> Result<usize> {
     let key = |row: usize| (input.source.value(row), input.record_id.value(row));
     let whole = input.record_id.len() == rows
         && input.source.null_count() + input.record_id.null_count() == 0
-        && (1..rows).all(|row| key(row - 1) < key(row));
+        && all(1..rows.max(1), threads::count(), |row| key(row - 1) < key(row))?;
     if !whole || rows >= MISSING as usize {
         return Err(Error::bug(
             "records to resolve are not sorted by (source, record_id), or not unique",
