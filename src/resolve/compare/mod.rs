@@ -441,8 +441,11 @@ impl Comparison {
 
     /// Whether a row has a whole name of a person, neither an initial nor half of one.
     pub(crate) fn is_whole_name(&self, row: u32) -> bool {
+        if self.kind != person_name::KIND.name {
+            return false;
+        }
         let code = self.codes.of(row);
-        self.kind == "person_name" && code != MISSING && self.own_level[code as usize] == 1
+        code != MISSING && self.own_level[code as usize] == 1
     }
 
     /// The levels of pairs of known values, by their codes.

@@ -55,7 +55,7 @@ struct Outline {
     /// Hashes, of which only a difference says something.
     skeleton: u32,
     root: u32,
-    /// A bit for each of its words, by their skeletons.
+    /// A bit for each of its words, by what it sounds like.
     words: u32,
     latin: bool,
     several: bool,
@@ -116,7 +116,10 @@ impl Name {
             sketch: Sketch::new(&text),
             skeleton: hash(skeleton.as_ref()),
             root: hash(root.as_ref()),
-            words: words.iter().fold(0, |words, word| words | 1 << (hash(Some(word)) & 31)),
+            words: text.split(' ').fold(0, |words, word| {
+                let sound = fold::name_skeleton(word).unwrap_or_else(|| word.to_owned());
+                words | 1 << (hash(Some(&sound)) & 31)
+            }),
             latin,
             several,
             initial,
@@ -225,8 +228,12 @@ fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u64; 2]> {
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    Box::new(names(tuples))
+}
+
+fn names(tuples: &Tuples) -> Names {
     let (given, family) = (prepare(tuples.values(0)), prepare(tuples.values(1)));
-    Box::new(Names {
+    Names {
         outlines: [&given, &family].map(|names| names.iter().map(|own| own.outline).collect()),
         parts: (0..tuples.len() as u32)
             .map(|code| [tuples.part_code(code, 0), tuples.part_code(code, 1)])
@@ -234,7 +241,7 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
         words: whole_words(tuples, [&given, &family]),
         given,
         family,
-    })
+    }
 }
 
 /// How two given or two family names stand to each other, from strict to loose.
@@ -329,16 +336,15 @@ impl Names {
         relation(&names(left)[l], &names(right)[r])
     }
 
-    /// Whether two names of one word each for given and family name are surely far from each other,
-    /// as they stand and the given name of the one beside the family name of the other: then they
-    /// are no same words either.
+    /// Whether two names are surely far from each other, as they stand and the given name of the one
+    /// beside the family name of the other. Then they are no same words either: a word of the given
+    /// name would be in one of the other's.
     #[inline]
     fn far(&self, l: [u32; 2], r: [u32; 2]) -> bool {
         let outline = |column: usize, code: u32| &self.outlines[column][code as usize];
         let (given_l, family_l) = (outline(0, l[0]), outline(1, l[1]));
         let (given_r, family_r) = (outline(0, r[0]), outline(1, r[1]));
-        let several = given_l.several | family_l.several | given_r.several | family_r.several;
-        given_l.far(given_r) & family_l.far(family_r) & given_l.far(family_r) & !several
+        given_l.far(given_r) & family_l.far(family_r) & given_l.far(family_r)
     }
 
     /// Whether two names are the same words, however they are divided between the two columns;
@@ -355,26 +361,10 @@ impl Names {
         };
         same(0) || (same(1) && latin(l) != latin(r))
     }
-}
 
-impl Comparator for Names {
-    fn level(&self, l: u32, r: u32) -> u8 {
+    /// The level of two names of which both parts are known.
+    fn whole(&self, l: u32, r: u32) -> u8 {
         let (codes_l, codes_r) = (self.parts[l as usize], self.parts[r as usize]);
-        let known = |column: usize| codes_l[column] != MISSING && codes_r[column] != MISSING;
-        let same_sound = |names: &[Name], column: usize| {
-            same_sound(&names[codes_l[column] as usize], &names[codes_r[column] as usize])
-        };
-        match (known(0), known(1)) {
-            (true, true) => {}
-            _ if self.same_words(l, r) => return 3,
-            // With one part known, agreement on it says no more than that.
-            (false, true) => return if same_sound(&self.family, 1) { 8 } else { 10 },
-            (true, false) => return if same_sound(&self.given, 0) { 9 } else { 10 },
-            (false, false) => return UNKNOWN,
-        }
-        if self.far(codes_l, codes_r) {
-            return 10;
-        }
         let relation =
             |left: usize, right: usize| self.relation([left, right], codes_l[left], codes_r[right]);
         let (given, family) = (relation(0, 0), relation(1, 1));
@@ -400,6 +390,25 @@ impl Comparator for Names {
             (_, _) if given == Relation::Part || family == Relation::Part => 7,
             _ => 6,
         }
+    }
+}
+
+impl Comparator for Names {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        let (codes_l, codes_r) = (self.parts[l as usize], self.parts[r as usize]);
+        let known = |column: usize| codes_l[column] != MISSING && codes_r[column] != MISSING;
+        let same_sound = |names: &[Name], column: usize| {
+            same_sound(&names[codes_l[column] as usize], &names[codes_r[column] as usize])
+        };
+        match (known(0), known(1)) {
+            (true, true) => {}
+            _ if self.same_words(l, r) => return 3,
+            // With one part known, agreement on it says no more than that.
+            (false, true) => return if same_sound(&self.family, 1) { 8 } else { 10 },
+            (true, false) => return if same_sound(&self.given, 0) { 9 } else { 10 },
+            (false, false) => return UNKNOWN,
+        }
+        if self.far(codes_l, codes_r) { 10 } else { self.whole(l, r) }
     }
 
     /// Given names, family names, and both together by what they sound like; an initial stands for
@@ -465,9 +474,11 @@ const BOTH: u8 = 4;
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::{Name, Relation, relation};
+    use super::*;
+    use crate::resolve::columns::Dictionary;
     use crate::resolve::compare::testing::level;
 
     const NAME: &str = "([a-d]|[a-d]{2,6}|[a-d]{1,5}( [a-d]{1,4}){1,2}|bob|robert|[ا-د]{2,4})";
@@ -479,6 +490,23 @@ mod tests {
             let far = l.outline.far(&r.outline);
             prop_assert_eq!(far, r.outline.far(&l.outline));
             prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text, r.text);
+        }
+
+        #[test]
+        fn names_that_are_far_have_nothing_in_common(
+            given in prop::collection::vec(NAME, 6), family in prop::collection::vec(NAME, 6),
+        ) {
+            let column = |texts: &[String]| {
+                let array: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
+                Dictionary::plain(&array, "x").unwrap()
+            };
+            let names = names(&Tuples::new(vec![column(&given), column(&family)]).0);
+            for l in 0..names.parts.len() {
+                for r in (0..names.parts.len()).filter(|r| *r != l) {
+                    let far = names.far(names.parts[l], names.parts[r]);
+                    prop_assert!(!far || names.whole(l as u32, r as u32) == 10);
+                }
+            }
         }
     }
 
