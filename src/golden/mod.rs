@@ -10,7 +10,8 @@
 //! | `entities` | records and members, laid out by customer |
 //! | `rules` | survivorship, a file a rule |
 //! | `overrides` | golden values that stewards state |
-//! | `survivors` | attributes and groups of them; the winner of each |
+//! | `units` | attributes and groups of them, each with its rule |
+//! | `survivors` | the winner of each, and why |
 //! | `customers` | the winners, as `customers` |
 //! | `lineage` | every candidate and its verdict, as `customer_lineage` |
 //! | `relations` | `customer_relations` |
@@ -25,6 +26,7 @@ mod settings;
 mod survivors;
 #[cfg(test)]
 mod tests;
+mod units;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::person_name::{Name, Relation, relation};
+use super::name::{Name, Relation, relation};
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;

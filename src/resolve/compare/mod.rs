@@ -22,6 +22,7 @@ mod jaro_winkler;
 mod levenshtein;
 mod list_jaccard;
 mod list_overlap;
+mod name;
 mod numeric;
 mod numeric_difference;
 mod organisation_name;

@@ -1,0 +1,200 @@
+//! One given or family name, and how two of them stand to each other.
+//!
+//! Knows spellings, sounds and short forms; refuses to know which column a name is of.
+
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use crate::resolve::fold;
+use crate::resolve::similarity::{self, Sketch};
+
+/// A distinct given or family name.
+pub(super) struct Name {
+    pub(super) text: String,
+    /// Where it has several words: without the spaces between them.
+    pub(super) joined: Option<String>,
+    pub(super) skeleton: Option<String>,
+    root: Option<String>,
+    /// Skeletons of its words that are long enough to tell.
+    words: Vec<String>,
+    /// The one letter of an initial.
+    pub(super) initial: bool,
+    pub(super) latin: bool,
+    pub(super) outline: Outline,
+}
+
+/// What tells most pairs of names apart at one look.
+#[derive(Clone, Copy)]
+pub(super) struct Outline {
+    sketch: Sketch,
+    /// Hashes, of which only a difference says something.
+    skeleton: u32,
+    root: u32,
+    /// A bit for each of its words, by what it sounds like.
+    words: u32,
+    latin: bool,
+    several: bool,
+    pub(super) initial: bool,
+}
+
+impl Outline {
+    /// Whether two names are surely far from each other: as `relation` finds after long.
+    #[inline]
+    pub(super) fn far(&self, other: &Self) -> bool {
+        // Every question is asked: most pairs of names are far, and to guess wrong costs more.
+        let shared = (self.several | other.several) & (self.words & other.words != 0);
+        let begins = (self.initial | other.initial) & self.sketch.same_first(&other.sketch);
+        (self.latin & other.latin)
+            & (self.skeleton != other.skeleton)
+            & (self.root != other.root)
+            & self.sketch.surely_under(&other.sketch, 0.8)
+            & !shared
+            & !begins
+    }
+}
+
+/// A word's skeleton shorter than this is shared by chance.
+const SHORT: usize = 3;
+
+fn hash(text: Option<&String>) -> u32 {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.map_or(&[], |text| text.as_bytes()));
+    (hasher.finish() >> 32) as u32
+}
+
+impl Name {
+    /// A name of its folded text.
+    pub(super) fn new(text: String) -> Self {
+        let skeleton = fold::name_skeleton(&text);
+        let several = text.contains(' ');
+        let root = fold::nickname_root(&text);
+        let long = |word: &String| word.len() >= SHORT;
+        let words: Vec<String> = match several {
+            true => text.split(' ').filter_map(fold::name_skeleton).filter(long).collect(),
+            false => skeleton.iter().filter(|word| long(word)).cloned().collect(),
+        };
+        let latin = text.is_ascii();
+        let initial = text.chars().nth(1).is_none() && !text.is_empty();
+        let outline = Outline {
+            sketch: Sketch::new(&text),
+            skeleton: hash(skeleton.as_ref()),
+            root: hash(root.as_ref()),
+            words: text.split(' ').fold(0, |words, word| {
+                let sound = fold::name_skeleton(word).unwrap_or_else(|| word.to_owned());
+                words | 1 << (hash(Some(&sound)) & 31)
+            }),
+            latin,
+            several,
+            initial,
+        };
+        Self {
+            joined: several.then(|| text.replace(' ', "")),
+            skeleton,
+            root,
+            words,
+            initial,
+            latin,
+            outline,
+            text,
+        }
+    }
+
+    /// Its words without the spaces between them.
+    fn joined(&self) -> &str {
+        self.joined.as_deref().unwrap_or(&self.text)
+    }
+}
+
+/// How two given or two family names stand to each other, from strict to loose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Relation {
+    Same,
+    /// The same in another spelling or script.
+    Sound,
+    /// A short form, an initial, or a part of a name of several words.
+    Part,
+    /// Jaro-Winkler of 0.92 or more.
+    Near,
+    /// Jaro-Winkler of 0.8 or more.
+    Like,
+    Far,
+}
+
+/// Equal, or of one skeleton and not far apart where both are in one script: skeletons of short
+/// names meet by chance (Dan, Dean, Dina).
+pub(super) fn same_sound(l: &Name, r: &Name) -> bool {
+    if l.joined() == r.joined() {
+        return true;
+    }
+    if l.initial || r.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
+        return false;
+    }
+    let long = l.skeleton.as_ref().is_some_and(|skeleton| skeleton.len() > 1);
+    if l.latin == r.latin {
+        long && similarity::jaro_winkler(&l.text, &r.text) >= 0.8
+    } else {
+        true
+    }
+}
+
+/// One is a short form of the other, its initial, or one or more of its words.
+fn part(l: &Name, r: &Name) -> bool {
+    let begins = |short: &Name, long: &Name| match short.initial {
+        true if short.latin == long.latin => long.text.starts_with(&short.text),
+        true => match (&short.skeleton, &long.skeleton) {
+            (Some(short), Some(long)) => long.starts_with(short.as_str()),
+            _ => false,
+        },
+        false => long.joined.is_some() && short.words.iter().any(|word| long.words.contains(word)),
+    };
+    (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
+}
+
+/// How a name stands to itself: one initial stands for many names.
+pub(super) fn itself(initial: bool) -> Relation {
+    if initial { Relation::Part } else { Relation::Same }
+}
+
+/// How two names stand to each other.
+pub(super) fn relation(l: &Name, r: &Name) -> Relation {
+    if l.text == r.text {
+        return itself(l.initial);
+    }
+    if same_sound(l, r) {
+        return Relation::Sound;
+    }
+    if part(l, r) {
+        return Relation::Part;
+    }
+    let close = match (&l.skeleton, &r.skeleton) {
+        // In two scripts what they sound like is all that can be compared.
+        (Some(l), Some(r)) if l.len() > 1 && r.len() > 1 => similarity::jaro_winkler(l, r),
+        _ => 0.0,
+    };
+    let close = if l.latin == r.latin { similarity::jaro_winkler(&l.text, &r.text) } else { close };
+    match close {
+        close if close >= 0.92 => Relation::Near,
+        close if close >= 0.8 => Relation::Like,
+        _ => Relation::Far,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NAME: &str = "([a-d]|[a-d]{2,6}|[a-d]{1,5}( [a-d]{1,4}){1,2}|bob|robert|[ا-د]{2,4})";
+
+    proptest! {
+        #[test]
+        fn outlines_tell_far_names_only(l in NAME, r in NAME) {
+            let (l, r) = (Name::new(l), Name::new(r));
+            let far = l.outline.far(&r.outline);
+            prop_assert_eq!(far, r.outline.far(&l.outline));
+            prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text, r.text);
+        }
+    }
+}
