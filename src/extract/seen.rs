@@ -55,8 +55,8 @@ impl Seen {
         (file, number): Place,
         digests: &[Option<Digest>],
     ) -> Result<bool> {
-        let all: Vec<_> = std::mem::take(&mut self.shards).into_iter().enumerate().collect();
-        let all = all.into_iter().map(|(place, own)| (place, own, true)).collect();
+        let shards = std::mem::take(&mut self.shards).into_iter().enumerate();
+        let all = shards.map(|(place, own)| (place, own, true)).collect();
         let all = change(all, threads::count(), |(place, own, new)| {
             own.reserve(digests.len() / SHARDS);
             let rows = (number..).zip(digests);

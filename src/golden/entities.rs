@@ -91,6 +91,13 @@ impl Entities {
         self.starts[customer] as usize..self.starts[customer + 1] as usize
     }
 
+    /// How a record stands beside others of its customer, the least first: the latest, then that of
+    /// the source of most priority.
+    pub(super) fn standing(&self, row: u32) -> (Reverse<i64>, u32) {
+        let row = row as usize;
+        (Reverse(self.recency[row]), self.source_rank[row])
+    }
+
     /// All rows by customer, within one the latest first, then by the priority of their source,
     /// then rising.
     pub(super) fn by_standing(&self) -> Cow<'_, [u32]> {
@@ -100,10 +107,7 @@ impl Entities {
         }
         let mut rows = self.rows.clone();
         for customer in 0..self.len() {
-            rows[self.span(customer)].sort_by_key(|&row| {
-                let row = row as usize;
-                (Reverse(self.recency[row]), self.source_rank[row])
-            });
+            rows[self.span(customer)].sort_by_key(|&row| self.standing(row));
         }
         Cow::Owned(rows)
     }

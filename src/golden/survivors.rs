@@ -3,6 +3,7 @@
 //! Before any rule: a value that is not valid, or that may not be used, is no candidate. Refuses to
 //! know settings, and the tables that winners are written to.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -181,9 +182,8 @@ impl Unit {
         let mut measures = Vec::new();
         (self.rule.measure)(&candidates, &mut measures);
         let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by(|&l, &r| {
-            place(&candidates, &measures, r).cmp(&place(&candidates, &measures, l))
-        });
+        // Rows rise: of those that stand alike, the first is first.
+        order.sort_by_key(|&at| (Reverse(measures[at]), entities.standing(rows[at])));
         let mut kept: Vec<u32> = Vec::new();
         for at in order {
             if !kept.iter().any(|&row| candidates.same(row, rows[at])) {
@@ -275,15 +275,4 @@ impl Unit {
         }
         "equal in all else, a later record id".into()
     }
-}
-
-/// Where a candidate stands: by measure, recency, source priority, then the first. Greater wins.
-fn place(
-    candidates: &Candidates<'_>,
-    measures: &[i64],
-    at: usize,
-) -> (i64, i64, std::cmp::Reverse<u32>, std::cmp::Reverse<usize>) {
-    let row = candidates.rows[at] as usize;
-    let rank = std::cmp::Reverse(candidates.source_rank[row]);
-    (measures[at], candidates.recency[row], rank, std::cmp::Reverse(at))
 }

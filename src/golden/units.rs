@@ -118,7 +118,6 @@ pub(super) fn units(entities: &Entities, given: &Material<'_>) -> Result<Vec<Uni
                 Some(valid)
             }
         };
-        own.usable = usable(&own.columns, own.valid.as_ref());
         own.keep_all.clone_from(&survivorship.keep_all);
         units.push(own);
     }
@@ -128,6 +127,9 @@ pub(super) fn units(entities: &Entities, given: &Material<'_>) -> Result<Vec<Uni
     let measure = measures(entities, given, "golden.default_rule", &plain, &none)?;
     for at in (0..fields.len()).filter(|at| !taken.contains_key(at)) {
         units.push(Unit { measure: measure.clone(), ..unit(entities, vec![at], default)? });
+    }
+    for own in &mut units {
+        own.usable = usable(&own.columns, own.valid.as_ref());
     }
     Ok(units)
 }
@@ -208,8 +210,7 @@ fn unit(entities: &Entities, attributes: Vec<usize>, rule: &'static Rule) -> Res
         })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
-    let usable = usable(&columns, None);
-    let (measure, valid, keep_all) = (Vec::new(), None, None);
+    let (measure, valid, usable, keep_all) = (Vec::new(), None, None, None);
     Ok(Unit { attributes, columns, rule, measure, valid, usable, keep_all })
 }
 

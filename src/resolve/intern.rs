@@ -100,8 +100,34 @@ impl Slots {
     }
 }
 
-/// Texts whose places are asked for together.
+/// What is numbered together.
 const AHEAD: usize = 32;
+
+/// The numbers that `known` gives to many items, one after another; `none` where there is no item.
+/// Memory is slow to answer: asked for many places at once (`touch`), it answers them together.
+fn numbered<Known, Item: Copy>(
+    known: &mut Known,
+    mut items: impl Iterator<Item = Option<Item>>,
+    none: u32,
+    hash: impl Fn(Item) -> u64,
+    touch: impl Fn(&Known, u64) -> u64,
+    number: impl Fn(&mut Known, u64, Item) -> u32,
+) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(items.size_hint().0);
+    let mut ahead: Vec<(u64, Option<Item>)> = Vec::with_capacity(AHEAD);
+    loop {
+        ahead.clear();
+        ahead.extend(items.by_ref().take(AHEAD).map(|item| (item.map_or(0, &hash), item)));
+        if ahead.is_empty() {
+            return numbers;
+        }
+        let touched = ahead.iter().fold(0, |touched, (hash, _)| touched ^ touch(known, *hash));
+        std::hint::black_box(touched);
+        for (hash, item) in &ahead {
+            numbers.push(item.map_or(none, |item| number(known, *hash, item)));
+        }
+    }
+}
 
 /// Texts and their numbers.
 #[derive(Debug, Default)]
@@ -130,26 +156,13 @@ impl Texts {
     /// The numbers of many texts, one after another; `none` where there is no text.
     pub(crate) fn numbers<'a>(
         &mut self,
-        mut texts: impl Iterator<Item = Option<&'a str>>,
+        texts: impl Iterator<Item = Option<&'a str>>,
         none: u32,
     ) -> Vec<u32> {
-        let mut numbers = Vec::with_capacity(texts.size_hint().0);
-        let mut ahead: Vec<(u64, Option<&str>)> = Vec::with_capacity(AHEAD);
-        loop {
-            ahead.clear();
-            ahead.extend(texts.by_ref().take(AHEAD).map(|text| (text.map_or(0, hash), text)));
-            if ahead.is_empty() {
-                return numbers;
-            }
-            // Memory is slow to answer: asked for many places at once, it answers them together.
-            let touched = ahead.iter().fold(0, |touched, (hash, _)| {
-                touched ^ self.slots.first(*hash).map_or(0, |own| self.values.first_byte(own))
-            });
-            std::hint::black_box(touched);
-            for (hash, text) in &ahead {
-                numbers.push(text.map_or(none, |text| self.hashed(*hash, text)));
-            }
-        }
+        let touch = |own: &Self, hash| {
+            own.slots.first(hash).map_or(0, |first| u64::from(own.values.first_byte(first)))
+        };
+        numbered(self, texts, none, hash, touch, Self::hashed)
     }
 }
 
@@ -185,26 +198,11 @@ impl Numbers {
     /// The numbers of many keys, one after another; `none` where there is no key.
     pub(crate) fn numbers(
         &mut self,
-        mut keys: impl Iterator<Item = Option<u64>>,
+        keys: impl Iterator<Item = Option<u64>>,
         none: u32,
     ) -> Vec<u32> {
-        let mut numbers = Vec::with_capacity(keys.size_hint().0);
-        let mut ahead: Vec<(u64, Option<u64>)> = Vec::with_capacity(AHEAD);
-        loop {
-            ahead.clear();
-            ahead.extend(keys.by_ref().take(AHEAD).map(|key| (key.map_or(0, mixed), key)));
-            if ahead.is_empty() {
-                return numbers;
-            }
-            let touched = ahead.iter().fold(0, |touched, (hash, _)| {
-                let first = self.slots.first(*hash).and_then(|own| self.keys.get(own as usize));
-                touched ^ first.copied().unwrap_or_default()
-            });
-            std::hint::black_box(touched);
-            for (hash, key) in &ahead {
-                numbers.push(key.map_or(none, |key| self.hashed(*hash, key)));
-            }
-        }
+        let touch = |own: &Self, hash| own.slots.first(hash).map_or(0, |first| own.key(first));
+        numbered(self, keys, none, mixed, touch, Self::hashed)
     }
 
     /// The key of a number.

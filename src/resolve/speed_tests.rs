@@ -1,7 +1,7 @@
 //! A measurement, not a check: candidate pairs a second and core, against the bare similarity kernel.
 //!
 //! ```text
-//! SIMURGH_PEOPLE=people.parquet cargo test --lib pairs_a_second -- --ignored --nocapture
+//! SIMURGH_PEOPLE=people.parquet cargo test --release --lib pairs_a_second -- --ignored --nocapture
 //! ```
 //!
 //! The file is one that the generator of people makes; rules and comparisons are those of

@@ -135,7 +135,7 @@ fn prefix(text: &str) -> u64 {
 /// Rows by (source, record_id); `None` where they are so already.
 fn order(source: &StringArray, record_id: &StringArray) -> Result<Option<Vec<u32>>> {
     let key = |row: usize| (source.value(row), record_id.value(row));
-    if all(1..source.len().max(1), threads::count(), |row| key(row - 1) <= key(row))? {
+    if all(1..source.len(), threads::count(), |row| key(row - 1) <= key(row))? {
         return Ok(None);
     }
     let mut last = "";

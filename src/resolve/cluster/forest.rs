@@ -3,6 +3,8 @@
 //! Knows the rows of its task and their edges; refuses to know other tasks, and how well groups
 //! match: it is told.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
 use super::super::columns::MISSING;
@@ -45,7 +47,8 @@ pub(super) struct Forest<'a> {
 /// are.
 struct Neighbours {
     starts: Vec<u32>,
-    others: Vec<(u32, Strength)>,
+    others: Vec<u32>,
+    strengths: Vec<Strength>,
 }
 
 impl Neighbours {
@@ -59,20 +62,22 @@ impl Neighbours {
             starts[row + 1] += starts[row];
         }
         let mut next = starts.clone();
-        let mut others = vec![(0, Strength::Rule); 2 * edges.len()];
+        let mut others = vec![0; 2 * edges.len()];
+        let mut strengths = vec![Strength::Rule; 2 * edges.len()];
         for edge in edges {
             for (row, other) in [(edge.l, edge.r), (edge.r, edge.l)] {
                 let next = &mut next[place(row) as usize];
-                others[*next as usize] = (other, edge.strength);
+                others[*next as usize] = other;
+                strengths[*next as usize] = edge.strength;
                 *next += 1;
             }
         }
-        Self { starts, others }
+        Self { starts, others, strengths }
     }
 
-    fn of(&self, place: u32) -> &[(u32, Strength)] {
+    fn span(&self, place: u32) -> Range<usize> {
         let place = place as usize;
-        &self.others[self.starts[place] as usize..self.starts[place + 1] as usize]
+        self.starts[place] as usize..self.starts[place + 1] as usize
     }
 }
 
@@ -151,8 +156,8 @@ impl<'a> Forest<'a> {
     }
 
     /// The rows at the other ends of a row's edges.
-    fn neighbours(&self, row: u32) -> &[(u32, Strength)] {
-        self.neighbours.of(self.place(row))
+    fn neighbours(&self, row: u32) -> &[u32] {
+        &self.neighbours.others[self.neighbours.span(self.place(row))]
     }
 
     /// How well two groups match; of two records that their edge is known of, as it says.
@@ -179,9 +184,7 @@ impl<'a> Forest<'a> {
         }
         if weight < self.guards.merge + WEAK
             && self.size(small) >= GROUP
-            && self
-                .links(small, large, 2, |own, row, at| own.neighbours(row).get(at).map(|to| to.0))
-                < 2
+            && self.links(small, large, 2, Self::neighbours) < 2
         {
             return Some(Refusal::WeakBridge);
         }
@@ -221,8 +224,8 @@ impl<'a> Forest<'a> {
     /// Whether a steward keeps a row of one group from a row of the other.
     fn are_different(&mut self, small: u32, large: u32) -> bool {
         !self.apart.is_empty()
-            && self.links(small, large, 1, |own, row, at| {
-                own.apart.get(&row).and_then(|rows| rows.get(at)).copied()
+            && self.links(small, large, 1, |forest, row| {
+                forest.apart.get(&row).map_or(&[], Vec::as_slice)
             }) > 0
     }
 
@@ -235,11 +238,10 @@ impl<'a> Forest<'a> {
         let mut roots: Vec<(u32, Strength)> = Vec::new();
         for place in 0..self.size(own).min(RIVALS) {
             let row = self.members[own as usize][place];
-            for at in 0..self.neighbours(row).len().min(RIVALS) {
-                let (neighbour, edge) = self.neighbours(row)[at];
-                let root = self.root(self.place(neighbour));
+            for at in self.neighbours.span(self.place(row)).take(RIVALS) {
+                let root = self.root(self.place(self.neighbours.others[at]));
                 if root != own && root != other {
-                    roots.push((root, edge));
+                    roots.push((root, self.neighbours.strengths[at]));
                 }
             }
         }
@@ -278,14 +280,13 @@ impl<'a> Forest<'a> {
         small: u32,
         large: u32,
         enough: usize,
-        of: impl Fn(&Self, u32, usize) -> Option<u32>,
+        of: impl Fn(&Self, u32) -> &[u32],
     ) -> usize {
         let mut found = 0;
         for place in 0..self.size(small) {
             let row = self.members[small as usize][place];
-            let mut at = 0;
-            while let Some(other) = of(self, row, at) {
-                at += 1;
+            for at in 0..of(self, row).len() {
+                let other = of(self, row)[at];
                 if self.holds(other) && self.root(self.place(other)) == large {
                     found += 1;
                     if found == enough {

@@ -116,13 +116,19 @@ mod tests {
     const ADDRESS: &str = "[ab.@_1é]{1,9}@[ab]{1,2}";
 
     proptest! {
+        /// Any other address, and one that an edit of one character makes.
         #[test]
-        fn outlines_tell_addresses_that_are_far_only(l in ADDRESS, r in ADDRESS) {
-            let (own, other) = (Outline::new(&l), Outline::new(&r));
-            let far = own.far(&other);
-            prop_assert_eq!(far, other.far(&own));
-            let level = super::level(&l, own.end as usize, &r, other.end as usize);
-            prop_assert!(!far || level == 5, "{} {}", l, r);
+        fn outlines_tell_addresses_that_are_far_only(
+            l in ADDRESS, r in ADDRESS, at in 0usize..6, letter in "[ab.1]",
+        ) {
+            let near: String = l.chars().take(at).chain(letter.chars()).chain(l.chars().skip(at + 1)).collect();
+            for r in [&r, &near].into_iter().filter(|r| **r != l) {
+                let (own, other) = (Outline::new(&l), Outline::new(r));
+                let far = own.far(&other);
+                prop_assert_eq!(far, other.far(&own));
+                let level = super::level(&l, own.end as usize, r, other.end as usize);
+                prop_assert!(!far || level == 5, "{} {}", l, r);
+            }
         }
     }
 

@@ -18,9 +18,6 @@ pub(super) struct Name {
     root: Option<String>,
     /// Skeletons of its words that are long enough to tell.
     words: Vec<String>,
-    /// The one letter of an initial.
-    pub(super) initial: bool,
-    pub(super) latin: bool,
     pub(super) outline: Outline,
 }
 
@@ -33,8 +30,9 @@ pub(super) struct Outline {
     root: u32,
     /// A bit for each of its words, by what it sounds like.
     words: u32,
-    latin: bool,
+    pub(super) latin: bool,
     several: bool,
+    /// One letter, which stands for many names.
     pub(super) initial: bool,
 }
 
@@ -57,9 +55,9 @@ impl Outline {
 /// A word's skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
-fn hash(text: Option<&String>) -> u32 {
+fn hash(text: Option<&str>) -> u32 {
     let mut hasher = FxHasher::default();
-    hasher.write(text.map_or(&[], |text| text.as_bytes()));
+    hasher.write(text.unwrap_or_default().as_bytes());
     (hasher.finish() >> 32) as u32
 }
 
@@ -69,32 +67,28 @@ impl Name {
         let skeleton = fold::name_skeleton(&text);
         let several = text.contains(' ');
         let root = fold::nickname_root(&text);
-        let long = |word: &String| word.len() >= SHORT;
-        let words: Vec<String> = match several {
-            true => text.split(' ').filter_map(fold::name_skeleton).filter(long).collect(),
-            false => skeleton.iter().filter(|word| long(word)).cloned().collect(),
+        let sounds: Vec<Option<String>> = match several {
+            true => text.split(' ').map(fold::name_skeleton).collect(),
+            false => vec![skeleton.clone()],
         };
-        let latin = text.is_ascii();
-        let initial = text.chars().nth(1).is_none() && !text.is_empty();
+        let bit = |(word, sound): (&str, &Option<String>)| {
+            1u32 << (hash(Some(sound.as_deref().unwrap_or(word))) & 31)
+        };
         let outline = Outline {
             sketch: Sketch::new(&text),
-            skeleton: hash(skeleton.as_ref()),
-            root: hash(root.as_ref()),
-            words: text.split(' ').fold(0, |words, word| {
-                let sound = fold::name_skeleton(word).unwrap_or_else(|| word.to_owned());
-                words | 1 << (hash(Some(&sound)) & 31)
-            }),
-            latin,
+            skeleton: hash(skeleton.as_deref()),
+            root: hash(root.as_deref()),
+            words: text.split(' ').zip(&sounds).map(bit).fold(0, |words, bit| words | bit),
+            latin: text.is_ascii(),
             several,
-            initial,
+            initial: text.chars().nth(1).is_none() && !text.is_empty(),
         };
+        let words = sounds.into_iter().flatten().filter(|sound| sound.len() >= SHORT).collect();
         Self {
             joined: several.then(|| text.replace(' ', "")),
             skeleton,
             root,
             words,
-            initial,
-            latin,
             outline,
             text,
         }
@@ -127,11 +121,11 @@ pub(super) fn same_sound(l: &Name, r: &Name) -> bool {
     if l.joined() == r.joined() {
         return true;
     }
-    if l.initial || r.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
+    if l.outline.initial || r.outline.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
         return false;
     }
     let long = l.skeleton.as_ref().is_some_and(|skeleton| skeleton.len() > 1);
-    if l.latin == r.latin {
+    if l.outline.latin == r.outline.latin {
         long && similarity::jaro_winkler(&l.text, &r.text) >= 0.8
     } else {
         true
@@ -140,8 +134,8 @@ pub(super) fn same_sound(l: &Name, r: &Name) -> bool {
 
 /// One is a short form of the other, its initial, or one or more of its words.
 fn part(l: &Name, r: &Name) -> bool {
-    let begins = |short: &Name, long: &Name| match short.initial {
-        true if short.latin == long.latin => long.text.starts_with(&short.text),
+    let begins = |short: &Name, long: &Name| match short.outline.initial {
+        true if short.outline.latin == long.outline.latin => long.text.starts_with(&short.text),
         true => match (&short.skeleton, &long.skeleton) {
             (Some(short), Some(long)) => long.starts_with(short.as_str()),
             _ => false,
@@ -159,7 +153,7 @@ pub(super) fn itself(initial: bool) -> Relation {
 /// How two names stand to each other.
 pub(super) fn relation(l: &Name, r: &Name) -> Relation {
     if l.text == r.text {
-        return itself(l.initial);
+        return itself(l.outline.initial);
     }
     if same_sound(l, r) {
         return Relation::Sound;
@@ -172,7 +166,11 @@ pub(super) fn relation(l: &Name, r: &Name) -> Relation {
         (Some(l), Some(r)) if l.len() > 1 && r.len() > 1 => similarity::jaro_winkler(l, r),
         _ => 0.0,
     };
-    let close = if l.latin == r.latin { similarity::jaro_winkler(&l.text, &r.text) } else { close };
+    let close = if l.outline.latin == r.outline.latin {
+        similarity::jaro_winkler(&l.text, &r.text)
+    } else {
+        close
+    };
     match close {
         close if close >= 0.92 => Relation::Near,
         close if close >= 0.8 => Relation::Like,

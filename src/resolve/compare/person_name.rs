@@ -177,7 +177,7 @@ impl Names {
     fn same_words(&self, l: u32, r: u32) -> bool {
         let latin = |code: u32| {
             let [given, family] = self.parts[code as usize];
-            let ascii = |name: Option<&Name>| name.is_none_or(|name| name.latin);
+            let ascii = |name: Option<&Name>| name.is_none_or(|name| name.outline.latin);
             ascii(at(&self.given, given)) && ascii(at(&self.family, family))
         };
         let same = |form: usize| {
@@ -241,7 +241,7 @@ impl Comparator for Names {
     fn terms(&self) -> Option<Vec<Part>> {
         let mut sounds = Texts::default();
         let mut sound = |names: &[Name]| -> Vec<u32> {
-            let text = |own: &Name| match own.initial {
+            let text = |own: &Name| match own.outline.initial {
                 true => MISSING,
                 false => sounds.number(own.skeleton.as_ref().unwrap_or(&own.text)),
             };

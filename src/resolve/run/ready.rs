@@ -55,7 +55,7 @@ pub(super) fn check_sorted(input: &Input<'_>) -> Result<usize> {
     let key = |row: usize| (input.source.value(row), input.record_id.value(row));
     let whole = input.record_id.len() == rows
         && input.source.null_count() + input.record_id.null_count() == 0
-        && all(1..rows.max(1), threads::count(), |row| key(row - 1) < key(row))?;
+        && all(1..rows, threads::count(), |row| key(row - 1) < key(row))?;
     if !whole || rows >= MISSING as usize {
         return Err(Error::bug(
             "records to resolve are not sorted by (source, record_id), or not unique",
