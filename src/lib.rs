@@ -23,6 +23,7 @@
 //! | [`report`] | run results, HTML, OpenLineage events |
 //! | [`keyed`] | keyed hashes of personal values
 //! | [`limit`] | a bound that a pipeline sets: so many, or a share
+//! | `allocator` | the allocator, and how long it keeps what is free
 //! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
 //! | `threads` | pieces of work on threads, results in order
@@ -42,6 +43,7 @@
 //! | `erasures/hashes/<id>.json`, `erasures/replaced.json` | [`pipeline`], at `forget`: who stays out, and which files stand in place of others |
 //! | `format.json` | [`land`]: the layout's version |
 
+mod allocator;
 pub mod clean;
 pub mod cli;
 pub mod config;

@@ -12,6 +12,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::allocator;
 use crate::error::{Error, Result};
 
 /// What was asked for; 0 where nothing bounds the process.
@@ -115,7 +116,15 @@ pub fn working() -> String {
 /// Whether `bytes` more would stay within the bound.
 pub fn has_room(bytes: u64) -> bool {
     let asked = ASKED.load(Ordering::Relaxed);
-    asked == 0 || resident().is_none_or(|held| held.saturating_add(bytes) <= end(asked))
+    asked == 0 || held_beyond(end(asked).saturating_sub(bytes)).is_none()
+}
+
+/// What the process holds where that is more than `most`; what is free is no part of it.
+fn held_beyond(most: u64) -> Option<u64> {
+    let beyond = || resident().filter(|held| *held > most);
+    beyond()?;
+    allocator::give_back();
+    beyond()
 }
 
 /// Refuses to begin what needs `bytes` more than there are.
@@ -156,8 +165,8 @@ fn size(bytes: u64) -> String {
 pub fn watch(asked: u64, excess: impl FnOnce(&Error) + Send + 'static) {
     ASKED.store(asked.max(1), Ordering::Relaxed);
     let look = move || {
-        while let Some(held) = resident() {
-            if held > end(asked) {
+        while resident().is_some() {
+            if let Some(held) = held_beyond(end(asked)) {
                 // How much it would have come to is not known: the next step up, at least.
                 let error =
                     exceeded(asked, &format!("holds {}", size(held)), (held * 2).max(bound(asked)));
