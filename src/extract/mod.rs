@@ -157,19 +157,42 @@ pub fn read(
         ))
         .help("an IANA name, such as Africa/Cairo")
     })?;
-    let mut rows = rows::Rows::new(contract, zone)?;
-    let mut warnings: Vec<String> = contract
-        .unenforced
-        .iter()
-        .map(|rule| format!("contract {}: {rule}", contract.name))
-        .collect();
     let mut files: Vec<&InputFile> = files.iter().collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     if files.is_empty() && !source.optional {
         return Err(Error::data(format!("{source_name}: there is no export"))
             .help("deliver the export, or set `optional: true` if a day without one is in order"));
     }
-    for file in &files {
+    let decoded = |by_row| decoded(source_name, source, contract, &files, zone.clone(), by_row);
+    let extracted = match decoded(false)? {
+        Some(extracted) => extracted,
+        None => {
+            decoded(true)?.ok_or_else(|| Error::bug(format!("{source_name}: keys are lost")))?
+        }
+    };
+    debug_assert_eq!(extracted.rows_read, extracted.rows_accepted + extracted.rows_quarantined);
+    limits(source_name, source, contract, &extracted)?;
+    Ok(extracted)
+}
+
+/// Decodes files and holds each row against the contract, whole columns at a time where nothing is
+/// to be asked of their cells, or all `by_row`. `None` where only reading by row says which are
+/// refused.
+fn decoded(
+    source_name: &str,
+    source: &Source,
+    contract: &Contract,
+    files: &[&InputFile],
+    zone: Zone,
+    by_row: bool,
+) -> Result<Option<Extracted>> {
+    let mut rows = rows::Rows::new(contract, zone, by_row)?;
+    let mut warnings: Vec<String> = contract
+        .unenforced
+        .iter()
+        .map(|rule| format!("contract {}: {rule}", contract.name))
+        .collect();
+    for file in files {
         rows.begin(&file.path);
         let format = format_of(source_name, source, &file.path)?;
         // Decoders of foreign crates may panic on malformed bytes: that is the file's fault.
@@ -190,21 +213,7 @@ pub fn read(
                 .help("the file is malformed; export it again"))
         })?;
     }
-    let (rows_read, rows_accepted) = (rows.read, rows.accepted);
-    let (schema, batches, quarantine) = rows.finish()?;
-    let extracted = Extracted {
-        batches,
-        schema,
-        rows_quarantined: quarantine.len() as u64,
-        quarantine,
-        rows_read,
-        rows_accepted,
-        files: files.len(),
-        warnings,
-    };
-    debug_assert_eq!(extracted.rows_read, extracted.rows_accepted + extracted.rows_quarantined);
-    limits(source_name, source, contract, &extracted)?;
-    Ok(extracted)
+    rows.finish(warnings)
 }
 
 fn format_of(source_name: &str, source: &Source, path: &str) -> Result<&'static FileFormat> {

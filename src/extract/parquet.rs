@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::util::display::array_value_to_string;
+use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -59,12 +60,10 @@ pub(super) fn read(
     let mut read = places;
     read.sort_unstable();
     read.dedup();
-    let fields: Vec<_> =
-        read.iter().map(|at| Arc::clone(&builder.schema().fields()[*at])).collect();
+    let threads = threads::count();
+    let reader = metadata(&builder).map_err(|_| damaged(input))?;
+    let fields: Vec<_> = read.iter().map(|at| Arc::clone(&reader.schema().fields()[*at])).collect();
     let schema = Arc::new(Schema::new(fields));
-    let (metadata, threads) = (builder.metadata().clone(), threads::count());
-    let reader = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default())
-        .map_err(|_| damaged(input))?;
     let (mut number, decoded) = (0, AtomicU64::new(0));
     // As many row groups at once as there are threads; of each every column by itself.
     for groups in ranges(reader.metadata().num_row_groups(), threads) {
@@ -97,6 +96,22 @@ pub(super) fn read(
         }
     }
     Ok(())
+}
+
+/// What readers share. Text is read as the contract has it at once, however long the file says that
+/// it may be; where the file's own types do not allow that, it is cast.
+fn metadata(
+    builder: &ParquetRecordBatchReaderBuilder<Bytes>,
+) -> parquet::errors::Result<ArrowReaderMetadata> {
+    let short = |field: &Arc<Field>| match field.data_type() {
+        DataType::LargeUtf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    let fields: Fields = builder.schema().fields().iter().map(short).collect();
+    let schema = Schema::new_with_metadata(fields, builder.schema().metadata().clone());
+    let with = |options| ArrowReaderMetadata::try_new(builder.metadata().clone(), options);
+    with(ArrowReaderOptions::new().with_schema(Arc::new(schema)))
+        .or_else(|_| with(ArrowReaderOptions::new()))
 }
 
 /// One column of one row group, in parts of a batch's rows; `decoded` counts the bytes of all.

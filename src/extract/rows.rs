@@ -13,8 +13,8 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::Refused;
 use super::seen::{Digest, Seen};
+use super::{Extracted, Refused};
 use crate::contract::{Accepted, Cell, Column, Contract, Rule, Zone};
 use crate::error::{Error, Result};
 use crate::threads::{self, parallel, ranges};
@@ -34,6 +34,8 @@ pub(super) const ROW: &str = "_row";
 pub(super) struct Rows<'c> {
     contract: &'c Contract,
     zone: Zone,
+    /// Whether whole columns are not taken.
+    by_row: bool,
     schema: SchemaRef,
     builders: Vec<Builder>,
     file_column: StringBuilder,
@@ -47,9 +49,9 @@ pub(super) struct Rows<'c> {
     /// Whether the present file's decoder had to put U+FFFD for bytes that are no text.
     replaced: bool,
     batches: Vec<RecordBatch>,
-    pub(super) quarantine: Vec<Refused>,
-    pub(super) read: u64,
-    pub(super) accepted: u64,
+    quarantine: Vec<Refused>,
+    read: u64,
+    accepted: u64,
 }
 
 /// Columns that no two rows share, and where each combination was first.
@@ -61,7 +63,7 @@ struct Unique {
 }
 
 impl<'c> Rows<'c> {
-    pub(super) fn new(contract: &'c Contract, zone: Zone) -> Result<Self> {
+    pub(super) fn new(contract: &'c Contract, zone: Zone, by_row: bool) -> Result<Self> {
         let mut fields: Vec<Field> =
             contract.arrow_schema().fields().iter().map(|field| field.as_ref().clone()).collect();
         fields.push(Field::new(FILE, DataType::Utf8, false));
@@ -89,6 +91,7 @@ impl<'c> Rows<'c> {
         Ok(Self {
             contract,
             zone,
+            by_row,
             schema: Arc::new(Schema::new(fields)),
             builders,
             file_column: StringBuilder::new(),
@@ -176,12 +179,15 @@ impl<'c> Rows<'c> {
     }
 
     /// Rows of a file from `number` on, columns at a time: texts of which the contract's columns
-    /// accept every one as it is. Takes nothing in, and gives `false`, where a key is there twice:
-    /// then row by row is to be asked which.
+    /// accept every one as it is. Takes nothing in, and gives `false`, where all is to be asked row
+    /// by row.
     ///
     /// # Errors
     /// A bug, if Arrow does not take what was built.
     pub(super) fn columns(&mut self, number: u64, texts: &[&StringArray]) -> Result<bool> {
+        if self.by_row {
+            return Ok(false);
+        }
         let rows = texts.first().map_or(0, |own| own.len());
         let ranges = ranges(rows, DIGEST_ROWS);
         let digests = |own: &Unique| -> Result<Vec<Option<Digest>>> {
@@ -201,8 +207,9 @@ impl<'c> Rows<'c> {
             Ok(parts.concat())
         };
         let digests = self.unique.iter().map(digests).collect::<Result<Vec<_>>>()?;
-        if !self.take_keys(number, &digests)? {
-            return Ok(false);
+        let place = (self.files.len().saturating_sub(1) as u32, number);
+        for (own, digests) in self.unique.iter_mut().zip(digests) {
+            own.first.put_by(place, digests);
         }
         self.flush()?;
         let file = self.file();
@@ -214,21 +221,6 @@ impl<'c> Rows<'c> {
         self.read += rows as u64;
         self.accepted += rows as u64;
         Ok(true)
-    }
-
-    /// Registers the keys of rows from `number` on, by each set of columns that no two rows share;
-    /// none, where one was there before.
-    fn take_keys(&mut self, number: u64, digests: &[Vec<Option<Digest>>]) -> Result<bool> {
-        let place = (self.files.len().saturating_sub(1) as u32, number);
-        let mut all_new = true;
-        for (own, digests) in self.unique.iter_mut().zip(digests) {
-            all_new = all_new && own.first.take(place, digests)?;
-        }
-        if !all_new {
-            let all = self.unique.iter_mut().zip(digests);
-            all.for_each(|(own, digests)| own.first.forget(place, digests));
-        }
-        Ok(all_new)
     }
 
     /// A row that is refused as a whole, before its cells are known.
@@ -250,7 +242,7 @@ impl<'c> Rows<'c> {
         number: u64,
     ) -> Option<String> {
         self.digests.clear();
-        for unique in &self.unique {
+        for unique in &mut self.unique {
             let accepted = |column: usize| self.accepted_cells[column];
             let digest = digest(&unique.columns, accepted, cell, &mut self.key_bytes);
             if let Some((file, row)) = digest.and_then(|digest| unique.first.get(&digest)) {
@@ -285,10 +277,25 @@ impl<'c> Rows<'c> {
             .map_err(|_| Error::bug(format!("contract {}: rows do not fit", self.contract.name)))
     }
 
-    /// Everything that was accepted, in order.
-    pub(super) fn finish(mut self) -> Result<(SchemaRef, Vec<RecordBatch>, Vec<Refused>)> {
+    /// Everything that was accepted and refused, in order; `None` where a key of whole columns was
+    /// there twice: which row is refused, only reading row by row says.
+    pub(super) fn finish(mut self, warnings: Vec<String>) -> Result<Option<Extracted>> {
+        for own in &mut self.unique {
+            if !own.first.all_differ()? {
+                return Ok(None);
+            }
+        }
         self.flush()?;
-        Ok((self.schema, self.batches, self.quarantine))
+        Ok(Some(Extracted {
+            batches: self.batches,
+            schema: self.schema,
+            rows_quarantined: self.quarantine.len() as u64,
+            quarantine: self.quarantine,
+            rows_read: self.read,
+            rows_accepted: self.accepted,
+            files: self.files.len(),
+            warnings,
+        }))
     }
 }
 

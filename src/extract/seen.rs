@@ -1,14 +1,15 @@
 //! Keys that were seen, and where each was first.
 //!
-//! Knows digests and places; refuses to know what a key is made of. Keys are in shards by their
-//! first byte: each is small enough for a processor's cache, and threads take shards apart.
+//! Knows digests and places; refuses to know what a key is made of. Keys of whole columns are only
+//! put by, and looked at together at the end: that they differ is found by sorting, in a quarter of
+//! the room that a table of places takes. Only who asks where a key was needs that table.
 
 use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
 use crate::error::Result;
-use crate::threads::{self, change};
+use crate::threads::{self, parallel};
 
 /// A digest of a key.
 pub(super) type Digest = [u8; 16];
@@ -16,72 +17,65 @@ pub(super) type Digest = [u8; 16];
 /// The number of a file and of a row in it.
 pub(super) type Place = (u32, u64);
 
+/// Keys are sorted in parts by their first byte, each small enough for a processor's cache.
 const SHARDS: usize = 16;
 
 /// Keys, and where each was first.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Seen {
-    shards: Vec<FxHashMap<Digest, Place>>,
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self { shards: vec![FxHashMap::default(); SHARDS] }
-    }
-}
-
-fn shard(digest: &Digest) -> usize {
-    usize::from(digest[0]) % SHARDS
+    first: FxHashMap<Digest, Place>,
+    /// Keys of rows that follow each other, the place of the first of them before.
+    put_by: Vec<(Place, Vec<Option<Digest>>)>,
+    /// Whether a key that was put by was there twice.
+    twice: bool,
 }
 
 impl Seen {
     /// Where a key was first.
-    pub(super) fn get(&self, digest: &Digest) -> Option<Place> {
-        self.shards[shard(digest)].get(digest).copied()
+    pub(super) fn get(&mut self, digest: &Digest) -> Option<Place> {
+        self.place_all();
+        self.first.get(digest).copied()
     }
 
-    /// Takes a key in.
+    /// Takes a key in that [`Self::get`] does not know.
     pub(super) fn insert(&mut self, digest: Digest, place: Place) {
-        self.shards[shard(&digest)].insert(digest, place);
+        self.first.insert(digest, place);
     }
 
-    /// Takes in the keys of rows of a file from `number` on; `false` where one was there before,
-    /// and then some may be in.
+    /// Puts by the keys of rows of a file from `place` on, to be looked at later.
+    pub(super) fn put_by(&mut self, place: Place, digests: Vec<Option<Digest>>) {
+        self.put_by.push((place, digests));
+    }
+
+    fn place_all(&mut self) {
+        for ((file, number), digests) in std::mem::take(&mut self.put_by) {
+            self.first.reserve(digests.len());
+            for (row, digest) in (number..).zip(digests) {
+                match digest.map(|digest| self.first.entry(digest)) {
+                    Some(Entry::Vacant(free)) => drop(free.insert((file, row))),
+                    Some(Entry::Occupied(_)) => self.twice = true,
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// Whether all keys that were put by differ, from each other and from those that were taken in.
     ///
     /// # Errors
     /// Where a thread failed.
-    pub(super) fn take(
-        &mut self,
-        (file, number): Place,
-        digests: &[Option<Digest>],
-    ) -> Result<bool> {
-        let shards = std::mem::take(&mut self.shards).into_iter().enumerate();
-        let all = shards.map(|(place, own)| (place, own, true)).collect();
-        let all = change(all, threads::count(), |(place, own, new)| {
-            own.reserve(digests.len() / SHARDS);
-            let rows = (number..).zip(digests);
-            let rows = rows.filter_map(|(row, digest)| digest.map(|digest| (row, digest)));
-            for (row, digest) in rows.filter(|(_, digest)| shard(digest) == *place) {
-                match own.entry(digest) {
-                    Entry::Vacant(free) => drop(free.insert((file, row))),
-                    Entry::Occupied(_) => *new = false,
-                }
-            }
-        })?;
-        let new = all.iter().all(|(_, _, new)| *new);
-        self.shards = all.into_iter().map(|(_, own, _)| own).collect();
-        Ok(new)
-    }
-
-    /// Takes the keys of these rows out again, where they were the first.
-    pub(super) fn forget(&mut self, (file, number): Place, digests: &[Option<Digest>]) {
-        for (row, digest) in (number..).zip(digests) {
-            if let Some(digest) = digest
-                && self.get(digest) == Some((file, row))
-            {
-                self.shards[shard(digest)].remove(digest);
-            }
+    pub(super) fn all_differ(&mut self) -> Result<bool> {
+        if !self.first.is_empty() {
+            self.place_all();
         }
+        let differ = |own: &mut Vec<Digest>, shard: usize| {
+            own.clear();
+            let all = self.put_by.iter().flat_map(|(_, digests)| digests).flatten();
+            own.extend(all.filter(|digest| usize::from(digest[0]) % SHARDS == shard));
+            own.sort_unstable();
+            own.windows(2).all(|pair| pair[0] != pair[1])
+        };
+        Ok(!self.twice && !parallel(SHARDS, threads::count(), Vec::new, differ)?.contains(&false))
     }
 }
 
@@ -89,27 +83,41 @@ impl Seen {
 mod tests {
     use super::*;
 
+    fn digest(row: u64) -> Digest {
+        let mut digest = [0; 16];
+        digest[..8].copy_from_slice(&row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        digest
+    }
+
+    fn keys(rows: std::ops::Range<u64>) -> Vec<Option<Digest>> {
+        rows.map(|row| Some(digest(row))).collect()
+    }
+
     #[test]
-    fn keys_are_taken_in_together_or_found_to_be_there() {
-        let digest = |row: u64| {
-            let mut digest = [0; 16];
-            digest[..8].copy_from_slice(&row.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-            digest
-        };
-        let keys =
-            |rows: std::ops::Range<u64>| rows.map(|row| Some(digest(row))).collect::<Vec<_>>();
+    fn a_key_that_is_put_by_twice_is_found() {
         let mut seen = Seen::default();
-        assert!(seen.take((0, 1), &keys(0..900)).unwrap());
-        seen.insert(digest(2000), (0, 901));
-        assert_eq!(seen.get(&digest(7)), Some((0, 8)));
+        assert!(seen.all_differ().unwrap());
+        seen.put_by((0, 1), keys(0..900));
         let mut with_nulls = keys(900..1800);
-        with_nulls[3] = None;
-        assert!(seen.take((1, 1), &with_nulls).unwrap());
-        assert_eq!((seen.get(&digest(903)), seen.get(&digest(904))), (None, Some((1, 5))));
-        let again = keys(1999..2100);
-        assert!(!seen.take((2, 1), &again).unwrap(), "one was there");
-        seen.forget((2, 1), &again);
-        assert_eq!(seen.get(&digest(2000)), Some((0, 901)), "the first stays");
-        assert!(again.iter().flatten().filter(|own| seen.get(own).is_some()).count() == 1);
+        (with_nulls[3], with_nulls[4]) = (None, None);
+        seen.put_by((1, 1), with_nulls);
+        assert!(seen.all_differ().unwrap(), "what is not known is equal to nothing");
+        seen.put_by((1, 901), keys(899..900));
+        assert!(!seen.all_differ().unwrap());
+    }
+
+    #[test]
+    fn who_asks_where_a_key_was_is_told_of_those_that_were_put_by() {
+        let mut seen = Seen::default();
+        seen.put_by((0, 1), keys(0..900));
+        assert_eq!(seen.get(&digest(7)), Some((0, 8)));
+        assert_eq!(seen.get(&digest(900)), None);
+        seen.insert(digest(900), (0, 901));
+        seen.put_by((1, 1), keys(901..1000));
+        assert!(seen.all_differ().unwrap());
+        assert_eq!(seen.get(&digest(905)), Some((1, 5)));
+        seen.put_by((1, 100), keys(900..901));
+        assert!(!seen.all_differ().unwrap(), "one that was taken in");
+        assert_eq!(seen.get(&digest(900)), Some((0, 901)), "the first stays");
     }
 }

@@ -63,21 +63,24 @@ const PLUS_TAGS: &[&str] = &[
 /// dots go and its domain is gmail.com; tags after + go where the provider has them. `None` when
 /// the address is not valid.
 pub fn email_normalise(text: &str) -> Option<String> {
-    let (user, domain) = parts(text)?;
-    Some(format!("{user}@{domain}"))
+    mailbox(text).map(|(address, _)| address)
 }
 
 /// The normalised part before the @.
 pub fn email_user(text: &str) -> Option<String> {
-    parts(text).map(|(user, _)| user)
+    mailbox(text).map(|(mut address, user)| {
+        address.truncate(user);
+        address
+    })
 }
 
 /// The normalised domain.
 pub fn email_domain(text: &str) -> Option<String> {
-    parts(text).map(|(_, domain)| domain)
+    mailbox(text).map(|(address, user)| address[user + 1..].to_owned())
 }
 
-fn parts(text: &str) -> Option<(String, String)> {
+/// The address in its one spelling, and where its @ is.
+fn mailbox(text: &str) -> Option<(String, usize)> {
     let mut address = text.trim();
     if let (Some(open), Some(close)) = (address.rfind('<'), address.rfind('>')) {
         address = address.get(open + 1..close)?;
@@ -95,28 +98,32 @@ fn parts(text: &str) -> Option<(String, String)> {
         address = address.split('?').next()?.trim_matches(unwanted);
     }
     let (user, domain) = address.rsplit_once('@')?;
-    let mut user = user.to_lowercase();
     let domain = domain.trim_end_matches('.');
-    let mut domain = if plain(domain) {
+    let domain = if plain(domain) {
         domain.to_ascii_lowercase()
     } else {
         idna::domain_to_ascii_strict(domain).ok()?
     };
-    if domain == "googlemail.com" {
-        "gmail.com".clone_into(&mut domain);
-    }
-    if PLUS_TAGS.binary_search(&domain.as_str()).is_ok()
-        && let Some(tag) = user.find('+')
+    let domain = match domain.as_str() {
+        "googlemail.com" => "gmail.com",
+        domain => domain,
+    };
+    let mut address = user.to_lowercase();
+    if PLUS_TAGS.binary_search(&domain).is_ok()
+        && let Some(tag) = address.find('+')
     {
-        user.truncate(tag);
+        address.truncate(tag);
     }
     if domain == "gmail.com" {
-        user.retain(|c| c != '.');
+        address.retain(|c| c != '.');
     }
+    let user = address.len();
+    address.push('@');
+    address.push_str(domain);
     let options =
         Options::default().with_required_tld().without_domain_literal().without_display_text();
-    EmailAddress::parse_with_options(&format!("{user}@{domain}"), options).ok()?;
-    Some((user, domain))
+    EmailAddress::parse_with_options(&address, options).ok()?;
+    Some((address, user))
 }
 
 /// A host name that UTS 46 would only lower-case, and that need not be asked.

@@ -40,7 +40,8 @@ impl Values {
     }
 }
 
-/// Half a hash and a number in each slot; open addressing, half full at most.
+/// Half a hash and a number in each slot; open addressing, half full at most. What is there is
+/// nearly in the order of hashes, so that growing reads and writes memory from front to end.
 #[derive(Debug)]
 struct Slots {
     slots: Vec<u64>,
@@ -63,7 +64,7 @@ impl Slots {
         }
         let half = hash >> 32;
         let mask = self.slots.len() - 1;
-        let mut place = half as usize & mask;
+        let mut place = self.place(half);
         loop {
             let slot = self.slots[place];
             if slot == EMPTY {
@@ -81,8 +82,13 @@ impl Slots {
     /// What stands at the first place where this hash would, where its half is the same.
     fn first(&self, hash: u64) -> Option<u32> {
         let half = hash >> 32;
-        let slot = self.slots[half as usize & (self.slots.len() - 1)];
+        let slot = self.slots[self.place(half)];
         (slot != EMPTY && slot >> 32 == half).then_some(slot as u32)
+    }
+
+    /// Where half a hash would stand: by its first bits, of as many as there are slots.
+    fn place(&self, half: u64) -> usize {
+        (half as usize * self.slots.len()) >> 32
     }
 
     fn grow(&mut self) {
@@ -90,7 +96,7 @@ impl Slots {
         let mask = wider.len() - 1;
         for slot in std::mem::replace(&mut self.slots, wider) {
             if slot != EMPTY {
-                let mut place = (slot >> 32) as usize & mask;
+                let mut place = self.place(slot >> 32);
                 while self.slots[place] != EMPTY {
                     place = (place + 1) & mask;
                 }

@@ -123,7 +123,7 @@ pub(super) fn read(files: &[PathBuf], roles: &Roles<'_>) -> Result<(PathBuf, Vec
         }
     }
     let mut tables = Vec::new();
-    for ((name, input), columns) in names.iter().zip(&inputs).zip(columns_of) {
+    for ((name, input), columns) in names.iter().zip(inputs).zip(columns_of) {
         for (flag, column) in [("--id", roles.id), ("--source", roles.source)] {
             if let Some(column) = column.filter(|own| !columns.names.iter().any(|name| name == own))
             {
@@ -153,7 +153,7 @@ fn unknown(flag: &str, name: &str, all: &[&str]) -> Error {
 
 fn table(
     name: &str,
-    input: &InputFile,
+    input: InputFile,
     columns: extract::Columns,
     roles: &Roles<'_>,
 ) -> Result<Table> {
@@ -181,10 +181,11 @@ fn table(
         columns: pairs.clone(),
     };
     let own = Contract::parse(&contract(&file, &[]), &format!("{name}.odcs.yaml"))?;
-    let read = extract::read(name, &source(&input.path, name)?, &own, std::slice::from_ref(input))
+    let read = extract::read(name, &source(&input.path, name)?, &own, std::slice::from_ref(&input))
         .map_err(|error| explained(error, roles))?;
-    let mut rows = joined(&read.schema, &read.batches)?;
-    drop(read.batches);
+    // The file as it was stored is of no more use, and its rows take much room.
+    drop(input);
+    let mut rows = joined(&read.schema, read.batches)?;
     let labels = plain(roles.labels).and_then(|column| {
         let place = rows.schema().index_of(&column).ok()?;
         Some(rows.remove_column(place).as_string::<i32>().clone())
@@ -193,7 +194,7 @@ fn table(
         file.columns.retain(|(export, _)| export != labels || roles.id == Some(labels));
     }
     if let Some((column, values)) = &mut file.parts {
-        *values = sources(&rows, column, input)?;
+        *values = sources(&rows, column, &file.path)?;
     }
     let mut warnings = columns.left_out;
     warnings.extend(read.warnings.into_iter().filter(|text| !text.contains("is not in contract")));
@@ -211,13 +212,13 @@ fn explained(error: Error, roles: &Roles<'_>) -> Error {
 }
 
 /// The sources that a column names, sorted.
-fn sources(rows: &RecordBatch, column: &str, input: &InputFile) -> Result<Vec<String>> {
+fn sources(rows: &RecordBatch, column: &str, path: &str) -> Result<Vec<String>> {
     let values =
         rows.column_by_name(column).ok_or_else(|| Error::bug("a source column is lost"))?;
     let values = values.as_string::<i32>();
     if values.null_count() > 0 {
         let count = values.null_count();
-        return Err(Error::data(format!("{}: {count} rows name no source", input.path))
+        return Err(Error::data(format!("{path}: {count} rows name no source"))
             .help("fill in the column that --source names, or leave --source out"));
     }
     let distinct: std::collections::BTreeSet<&str> = values.iter().flatten().collect();

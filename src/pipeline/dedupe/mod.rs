@@ -395,7 +395,6 @@ impl Work<'_> {
             None => records::as_they_are(&self.tables)?,
             Some(mappings) => self.mapped(mappings).await?,
         };
-        let records = records::sorted(&records, &plan.of)?;
         for table in &mut self.tables {
             let part = table.file.parts.as_ref().map(|(column, _)| column);
             let kept = table.file.id.iter().chain(part);
@@ -406,7 +405,7 @@ impl Work<'_> {
                 .project(&kept)
                 .map_err(|_| Error::bug("columns of a file cannot be chosen"))?;
         }
-        Ok(records)
+        records::sorted(records, &plan.of)
     }
 
     /// The records that SELECTs give.

@@ -16,31 +16,38 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::files::Table;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::threads::{self, all, parallel};
+use crate::threads::{self, all};
 
-/// A batch of this schema, its columns made each on a thread.
-fn columns(
-    schema: SchemaRef,
-    column: impl Fn(usize) -> Result<ArrayRef> + Sync,
+/// A batch of this schema, each column made on a thread of one of `parts`, which is dropped then: a
+/// batch and what it is made of are never there as wholes at once.
+fn made<T: Send>(
+    schema: &SchemaRef,
+    parts: Vec<T>,
+    column: impl Fn(T) -> Result<ArrayRef> + Sync,
 ) -> Result<RecordBatch> {
-    let count = schema.fields().len();
-    let made = parallel(count, threads::count(), || (), |(), place| column(place))?;
-    RecordBatch::try_new(schema, made.into_iter().collect::<Result<_>>()?)
+    let parts: Vec<_> = parts.into_iter().map(|part| (Some(part), None)).collect();
+    let columns = threads::change(parts, threads::count(), |(part, made)| {
+        *made = part.take().map(&column);
+    })?;
+    let columns = columns.into_iter().filter_map(|(_, made)| made).collect::<Result<_>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns)
         .map_err(|_| Error::bug("columns of records do not fit"))
 }
 
 /// Batches of one schema as one.
-pub(super) fn joined(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
-    if let [one] = batches {
-        return Ok(one.clone());
+pub(super) fn joined(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    match batches.len() {
+        0 => return Ok(RecordBatch::new_empty(Arc::clone(schema))),
+        1 => return Ok(batches[0].clone()),
+        _ => {}
     }
-    columns(Arc::clone(schema), |place| {
-        let parts: Vec<&dyn Array> =
-            batches.iter().map(|batch| batch.column(place).as_ref()).collect();
-        match parts.is_empty() {
-            true => Ok(new_null_array(schema.field(place).data_type(), 0)),
-            false => concat(&parts).map_err(|_| Error::bug("batches of different schemas")),
-        }
+    let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); schema.fields().len()];
+    for batch in batches {
+        parts.iter_mut().zip(batch.columns()).for_each(|(own, column)| own.push(column.clone()));
+    }
+    made(schema, parts, |parts| {
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        concat(&parts).map_err(|_| Error::bug("batches of different schemas"))
     })
 }
 
@@ -60,7 +67,7 @@ pub(super) fn as_they_are(files: &[Table]) -> Result<RecordBatch> {
     fields.push(Field::new("updated_at", tables::timestamp(), true));
     let schema = Arc::new(Schema::new(fields));
     let parts = files.iter().map(|table| part(table, &attributes, &schema));
-    joined(&schema, &parts.collect::<Result<Vec<_>>>()?)
+    joined(&schema, parts.collect::<Result<_>>()?)
 }
 
 fn part(table: &Table, attributes: &[&str], schema: &SchemaRef) -> Result<RecordBatch> {
@@ -72,7 +79,7 @@ fn part(table: &Table, attributes: &[&str], schema: &SchemaRef) -> Result<Record
         let column = table.rows.column_by_name(plain).cloned();
         column.ok_or_else(|| Error::bug(format!("{}: a column is lost", file.name)))
     };
-    columns(Arc::clone(schema), |place| match place {
+    made(schema, (0..schema.fields().len()).collect(), |place| match place {
         0 => file.parts.as_ref().map_or_else(|| Ok(same(&file.name)), |(column, _)| own(column)),
         1 => match &file.id {
             Some(id) => own(id),
@@ -99,29 +106,24 @@ fn text<'a>(records: &'a RecordBatch, name: &str) -> Result<&'a StringArray> {
 }
 
 /// Records of one kind, sorted by (source, record_id).
-pub(super) fn sorted(records: &RecordBatch, kind: &str) -> Result<RecordBatch> {
-    let kinds = text(records, "kind")?;
+pub(super) fn sorted(mut records: RecordBatch, kind: &str) -> Result<RecordBatch> {
+    let kinds = text(&records, "kind")?;
     let of_kind = |row: usize| kinds.is_valid(row) && kinds.value(row) == kind;
-    let narrow;
-    let records = if (0..records.num_rows()).all(of_kind) {
-        records
-    } else {
+    if !(0..records.num_rows()).all(of_kind) {
         let own = BooleanArray::from_iter((0..records.num_rows()).map(|row| Some(of_kind(row))));
-        narrow = columns(records.schema(), |place| {
-            filter(records.column(place), &own).map_err(|_| Error::bug("records without a kind"))
+        let (schema, columns, _) = records.into_parts();
+        records = made(&schema, columns, |column| {
+            filter(&column, &own).map_err(|_| Error::bug("records without a kind"))
         })?;
-        &narrow
-    };
-    match order(text(records, "source")?, text(records, "record_id")?)? {
-        None => Ok(records.clone()),
-        Some(rows) => {
-            let rows = UInt32Array::from(rows);
-            columns(records.schema(), |place| {
-                take(records.column(place), &rows, None)
-                    .map_err(|_| Error::bug("records cannot be sorted"))
-            })
-        }
     }
+    let Some(rows) = order(text(&records, "source")?, text(&records, "record_id")?)? else {
+        return Ok(records);
+    };
+    let rows = UInt32Array::from(rows);
+    let (schema, columns, _) = records.into_parts();
+    made(&schema, columns, |column| {
+        take(&column, &rows, None).map_err(|_| Error::bug("records cannot be sorted"))
+    })
 }
 
 /// The first eight bytes of a text: texts are in the order of these numbers, but for equal ones.
@@ -189,7 +191,7 @@ mod tests {
             ("kind", Arc::new(StringArray::from(vec!["a", "b", "a", "a"]))),
         ];
         let records = RecordBatch::try_from_iter(columns).unwrap();
-        let found = sorted(&records, "a").unwrap();
+        let found = sorted(records, "a").unwrap();
         let ids: Vec<&str> = text(&found, "record_id").unwrap().iter().flatten().collect();
         assert_eq!(ids, ["1", "10", "3"]);
     }

@@ -34,7 +34,7 @@ mod street_address;
 mod terms;
 mod tokens;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 pub(crate) use list_overlap::as_text as list_as_text;
 pub(crate) use terms::{Part, TermText, Terms, agreement};
@@ -43,6 +43,7 @@ use super::columns::{Columns, Dictionary, MISSING, Tuples};
 use super::kernel::parallel;
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
+use crate::threads::change;
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -276,10 +277,11 @@ impl Comparison {
     }
 
     /// Prepares comparisons over columns that were coded, column by column, then one by one;
-    /// `of_conditions` prepares those whose levels are conditions.
+    /// `of_conditions` prepares those whose levels are conditions. The columns as they were coded
+    /// are dropped between.
     pub(crate) fn all(
         settings: &[ComparisonSettings],
-        columns: &Columns<'_>,
+        columns: Columns<'_>,
         threads: usize,
         of_conditions: &dyn Fn(&ComparisonSettings) -> Result<Self>,
     ) -> Result<Vec<Self>> {
@@ -301,7 +303,7 @@ impl Comparison {
 
     fn coded(
         settings: &[&ComparisonSettings],
-        columns: &Columns<'_>,
+        columns: Columns<'_>,
         threads: usize,
     ) -> Result<Vec<Self>> {
         let mut asked = Vec::new();
@@ -321,24 +323,27 @@ impl Comparison {
         let mut order: Vec<usize> = (0..sources.len()).collect();
         order.sort_by_cached_key(|source| std::cmp::Reverse(values(sources[*source])));
         let coded = parallel(order.len(), threads, || (), |(), place| code(sources[order[place]]))?;
+        drop(columns);
         let mut coded: Vec<(usize, Result<Dictionary>)> = order.into_iter().zip(coded).collect();
         coded.sort_by_key(|(source, _)| *source);
         let mut coded = coded.into_iter().map(|(_, own)| own);
-        let mut given: Vec<Mutex<Vec<Dictionary>>> = Vec::new();
-        for own in settings {
+        let mut given: Vec<(usize, Vec<Dictionary>, Option<Self>)> = Vec::new();
+        for (place, own) in settings.iter().enumerate() {
             let columns = coded.by_ref().take(own.columns.len()).collect::<Result<_>>()?;
-            given.push(Mutex::new(columns));
+            given.push((place, columns, None));
         }
-        parallel(
-            settings.len(),
-            threads,
-            || (),
-            |(), place| {
-                let (kind, thresholds) = &asked[place];
-                let columns = given[place].lock().map(|mut own| std::mem::take(&mut *own));
-                Self::of(settings[place], kind, thresholds.clone(), columns.unwrap_or_default())
-            },
-        )
+        // Columns are put together row by row: of many it takes longest.
+        let size = |(_, columns, _): &(usize, Vec<Dictionary>, Option<Self>)| {
+            (columns.len(), columns.iter().map(|own| own.values.len()).max())
+        };
+        given.sort_by_cached_key(|own| std::cmp::Reverse(size(own)));
+        let mut made = change(given, threads, |(place, columns, made)| {
+            let (kind, thresholds) = &asked[*place];
+            let columns = std::mem::take(columns);
+            *made = Some(Self::of(settings[*place], kind, thresholds.clone(), columns));
+        })?;
+        made.sort_by_key(|(place, ..)| *place);
+        Ok(made.into_iter().filter_map(|(_, _, made)| made).collect())
     }
 
     /// The kind and the thresholds that are asked for.

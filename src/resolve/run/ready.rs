@@ -133,8 +133,7 @@ pub(in crate::resolve) fn prepare<'a>(input: &'a Input<'a>, options: Options) ->
             own.columns.iter().map(|sql| column(input, sql)).collect::<Result<_>>()?;
         Comparison::of_conditions(own, &arrays, compiled(conditions)?)
     };
-    let list = Comparison::all(&settings.comparisons, &columns, threads, &of_conditions)?;
-    drop(columns);
+    let list = Comparison::all(&settings.comparisons, columns, threads, &of_conditions)?;
     let place = |source: &str| settings.duplicate_free.iter().position(|own| own == source);
     let sources = if settings.duplicate_free.is_empty() {
         Vec::new()
