@@ -52,7 +52,7 @@ impl Dictionary {
     /// Codes an array as it is. Empty and blank texts are missing.
     pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
         let text = as_text(array, what)?;
-        let mut known = Texts::default();
+        let mut known = Texts::with_room(text.len(), text.value_data().len());
         let said = |value: &&str| !value.trim_ascii_start().is_empty();
         let codes = known.numbers(text.iter().map(|value| value.filter(said)), MISSING);
         let plain = Self { codes, values: known.values };
@@ -90,7 +90,7 @@ impl Dictionary {
     /// The same column after `normalise`, which is called once for each distinct value and gives
     /// `None` for a value that says nothing. What it leaves blank is missing.
     pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
-        let mut known = Texts::default();
+        let mut known = Texts::with_room(self.values.len(), self.values.bytes());
         let normal = |code| normalise(self.values.get(code)).filter(|text| !text.trim().is_empty());
         let mut own: Vec<u32> = Vec::with_capacity(self.values.len());
         for codes in ranges(self.values.len(), TOGETHER) {
@@ -263,8 +263,8 @@ impl Tuples {
             codes = Numbers::default().numbers(keys, MISSING);
         }
         // Numbers are by first row, and none before is skipped.
-        let mut counts: Vec<u32> = Vec::new();
-        let mut parts = Vec::new();
+        let mut counts: Vec<u32> = Vec::with_capacity(codes.len());
+        let mut parts = Vec::with_capacity(if columns.len() > 1 { codes.len() } else { 0 });
         for (row, code) in codes.iter().enumerate().filter(|(_, code)| **code != MISSING) {
             let code = *code as usize;
             if code == counts.len() {
@@ -290,6 +290,13 @@ impl Tuples {
             return code;
         }
         self.parts[code as usize * self.values.len() + column]
+    }
+
+    /// The codes within their columns of all parts of a tuple of so many columns.
+    #[inline]
+    pub(crate) fn part_codes<const COLUMNS: usize>(&self, code: u32) -> [u32; COLUMNS] {
+        let start = code as usize * COLUMNS;
+        std::array::from_fn(|column| self.parts[start..start + COLUMNS][column])
     }
 
     /// The text of one part of a tuple, where it is known.

@@ -32,6 +32,11 @@ impl Values {
         self.get(code).as_bytes().first().copied().unwrap_or_default()
     }
 
+    /// The bytes of all texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
     /// Takes a text in, whether it is there or not.
     pub(crate) fn push(&mut self, text: &str) -> u32 {
         self.arena.push_str(text);
@@ -144,6 +149,13 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
+    /// No texts, and room for so many of so many bytes in all, which is taken up as they come: what
+    /// grows is not copied over and over.
+    pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
+        let (arena, ends) = (String::with_capacity(bytes), Vec::with_capacity(texts));
+        Self { slots: Slots::default(), values: Values { arena, ends } }
+    }
+
     /// The number of a text, a new one where it was not seen.
     pub(crate) fn number(&mut self, text: &str) -> u32 {
         self.hashed(hash(text), text)
@@ -207,13 +219,14 @@ impl Numbers {
         keys: impl Iterator<Item = Option<u64>>,
         none: u32,
     ) -> Vec<u32> {
-        let touch = |own: &Self, hash| own.slots.first(hash).map_or(0, |first| own.key(first));
+        let touch =
+            |own: &Self, hash| own.slots.first(hash).map_or(0, |first| own.keys[first as usize]);
         numbered(self, keys, none, mixed, touch, Self::hashed)
     }
 
-    /// The key of a number.
-    pub(crate) fn key(&self, number: u32) -> u64 {
-        self.keys[number as usize]
+    /// The keys, by number.
+    pub(crate) fn into_keys(self) -> Vec<u64> {
+        self.keys
     }
 }
 
@@ -258,7 +271,7 @@ mod tests {
             prop_assert_eq!(own.numbers(some.clone(), u32::MAX), expected);
             prop_assert_eq!(own.keys.len(), known.len());
             for (key, number) in known {
-                prop_assert_eq!(own.key(number), key);
+                prop_assert_eq!(own.keys[number as usize], key);
             }
         }
     }

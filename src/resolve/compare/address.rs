@@ -61,8 +61,8 @@ struct Addresses {
     streets: Streets,
     /// By city, a code of what it sounds like, and whether it is in Latin letters.
     cities: Vec<(u32, bool)>,
-    /// Street, city and postcode codes of each address.
-    parts: Vec<[u32; 3]>,
+    /// The addresses, of street, city and postcode codes.
+    tuples: Arc<Tuples>,
 }
 
 fn streets(values: &Values) -> Streets {
@@ -116,9 +116,7 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     Box::new(Addresses {
         cities: cities.collect(),
         streets: streets(tuples.values(0)),
-        parts: (0..tuples.len() as u32)
-            .map(|code| [0, 1, 2].map(|column| tuples.part_code(code, column)))
-            .collect(),
+        tuples: Arc::clone(tuples),
     })
 }
 
@@ -153,7 +151,7 @@ fn agree(l: u32, r: u32) -> Option<bool> {
 impl Comparator for Addresses {
     fn level(&self, l: u32, r: u32) -> u8 {
         let ([street_l, city_l, code_l], [street_r, city_r, code_r]) =
-            (self.parts[l as usize], self.parts[r as usize]);
+            (self.tuples.part_codes(l), self.tuples.part_codes(r));
         let street = agree(street_l, street_r);
         let (city, postcode) = (self.city(city_l, city_r), agree(code_l, code_r));
         if street.is_none() && city.is_none() && postcode.is_none() {

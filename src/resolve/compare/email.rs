@@ -35,24 +35,28 @@ struct Emails {
 
 /// What tells most addresses apart without their texts.
 struct Outline {
-    whole: Sketch,
     user: Sketch,
-    /// Where the user part ends.
-    end: u32,
-    /// A hash of its letters, of which only a difference says something.
+    /// What a sketch of the whole has of its letters.
+    bag: u64,
+    length: u16,
+    /// Where the user part ends, where that is less than this can say.
+    end: u16,
+    /// A hash of the user part's letters, of which only a difference says something.
     letters: u32,
 }
 
 impl Outline {
     fn new(text: &str) -> Self {
-        let end = text.rfind('@').unwrap_or(text.len());
+        let end = user_end(text);
         let user = &text[..end];
+        let (bag, length) = Sketch::new(text).letters();
         let mut hasher = FxHasher::default();
         letters(user).for_each(|letter| hasher.write_u32(u32::from(letter)));
         Self {
-            whole: Sketch::new(text),
             user: Sketch::new(user),
-            end: end as u32,
+            bag,
+            length,
+            end: u16::try_from(end).unwrap_or(u16::MAX),
             letters: (hasher.finish() >> 32) as u32,
         }
     }
@@ -62,8 +66,17 @@ impl Outline {
     fn far(&self, other: &Self) -> bool {
         (self.letters != other.letters)
             & self.user.surely_under(&other.user, 0.9)
-            & self.whole.surely_edited(&other.whole)
+            & similarity::surely_edited((self.bag, self.length), (other.bag, other.length))
     }
+
+    fn end(&self, text: &str) -> usize {
+        if self.end < u16::MAX { usize::from(self.end) } else { user_end(text) }
+    }
+}
+
+/// Where the user part of an address ends.
+fn user_end(text: &str) -> usize {
+    text.rfind('@').unwrap_or(text.len())
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
@@ -87,7 +100,7 @@ impl Comparator for Emails {
             return 5;
         }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
-        level(left, own.end as usize, right, other.end as usize)
+        level(left, own.end(left), right, other.end(right))
     }
 }
 
@@ -126,7 +139,7 @@ mod tests {
                 let (own, other) = (Outline::new(&l), Outline::new(r));
                 let far = own.far(&other);
                 prop_assert_eq!(far, other.far(&own));
-                let level = super::level(&l, own.end as usize, r, other.end as usize);
+                let level = super::level(&l, own.end(&l), r, other.end(r));
                 prop_assert!(!far || level == 5, "{} {}", l, r);
             }
         }

@@ -34,8 +34,8 @@ struct Names {
     family: Vec<Name>,
     /// Of each given and each family name its outline.
     outlines: [Vec<Outline>; 2],
-    /// Given and family codes of each name.
-    parts: Vec<[u32; 2]>,
+    /// The names, of given and family codes.
+    tuples: Arc<Tuples>,
     /// All words of each name in any order, as a key of their spelling and one of their sound;
     /// `NO_WORDS` for a name of one word or with an initial.
     words: Vec<[u64; 2]>,
@@ -130,13 +130,11 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
     Box::new(names(tuples))
 }
 
-fn names(tuples: &Tuples) -> Names {
+fn names(tuples: &Arc<Tuples>) -> Names {
     let (given, family) = (prepare(tuples.values(0)), prepare(tuples.values(1)));
     Names {
         outlines: [&given, &family].map(|names| names.iter().map(|own| own.outline).collect()),
-        parts: (0..tuples.len() as u32)
-            .map(|code| [tuples.part_code(code, 0), tuples.part_code(code, 1)])
-            .collect(),
+        tuples: Arc::clone(tuples),
         words: whole_words(tuples, [&given, &family]),
         given,
         family,
@@ -148,6 +146,12 @@ fn at(names: &[Name], code: u32) -> Option<&Name> {
 }
 
 impl Names {
+    /// The given and the family code of a name.
+    #[inline]
+    fn codes(&self, name: u32) -> [u32; 2] {
+        self.tuples.part_codes(name)
+    }
+
     /// How a name of one column stands to a name of one, 0 for given and 1 for family names.
     fn relation(&self, [left, right]: [usize; 2], l: u32, r: u32) -> Relation {
         let (l, r) = (l as usize, r as usize);
@@ -176,7 +180,7 @@ impl Names {
     /// in two scripts, the same sounds.
     fn same_words(&self, l: u32, r: u32) -> bool {
         let latin = |code: u32| {
-            let [given, family] = self.parts[code as usize];
+            let [given, family] = self.codes(code);
             let ascii = |name: Option<&Name>| name.is_none_or(|name| name.outline.latin);
             ascii(at(&self.given, given)) && ascii(at(&self.family, family))
         };
@@ -189,7 +193,7 @@ impl Names {
 
     /// The level of two names of which both parts are known.
     fn whole(&self, l: u32, r: u32) -> u8 {
-        let (codes_l, codes_r) = (self.parts[l as usize], self.parts[r as usize]);
+        let (codes_l, codes_r) = (self.codes(l), self.codes(r));
         let relation =
             |left: usize, right: usize| self.relation([left, right], codes_l[left], codes_r[right]);
         let (given, family) = (relation(0, 0), relation(1, 1));
@@ -220,7 +224,7 @@ impl Names {
 
 impl Comparator for Names {
     fn level(&self, l: u32, r: u32) -> u8 {
-        let (codes_l, codes_r) = (self.parts[l as usize], self.parts[r as usize]);
+        let (codes_l, codes_r) = (self.codes(l), self.codes(r));
         let known = |column: usize| codes_l[column] != MISSING && codes_r[column] != MISSING;
         let same_sound = |names: &[Name], column: usize| {
             same_sound(&names[codes_l[column] as usize], &names[codes_r[column] as usize])
@@ -250,11 +254,11 @@ impl Comparator for Names {
         let by_column = [sound(&self.given), sound(&self.family)];
         let of = |column: usize| {
             let by_column = &by_column;
-            let term = move |codes: &[u32; 2]| match codes[column] {
+            let term = move |tuple: u32| match self.tuples.part_code(tuple, column) {
                 MISSING => MISSING,
                 code => by_column[column][code as usize],
             };
-            self.parts.iter().map(term).collect::<Vec<u32>>()
+            (0..self.tuples.len() as u32).map(term).collect::<Vec<u32>>()
         };
         let (given, family) = (of(0), of(1));
         // In one order, so that a swapped name is the same.
@@ -264,13 +268,13 @@ impl Comparator for Names {
             (l, r) => Some(u64::from(l.min(r)) << 32 | u64::from(l.max(r))),
         });
         let both = pairs.numbers(both, MISSING);
-        let sounds = Arc::new(sounds.values);
-        let text = |pairs: Option<Numbers>| -> TermText {
+        let (sounds, pairs) = (Arc::new(sounds.values), pairs.into_keys());
+        let text = |pairs: Option<Vec<u64>>| -> TermText {
             let sounds = Arc::clone(&sounds);
             Box::new(move |term| match &pairs {
                 None => sounds.get(term).to_owned(),
                 Some(pairs) => {
-                    let key = pairs.key(term);
+                    let key = pairs[term as usize];
                     let (l, r) = (sounds.get((key >> 32) as u32), sounds.get(key as u32));
                     format!("{}\n{}", l.min(r), l.max(r))
                 }
@@ -317,11 +321,12 @@ mod tests {
                 let array: ArrayRef = Arc::new(StringArray::from(texts.to_vec()));
                 Dictionary::plain(&array, "x").unwrap()
             };
-            let names = names(&Tuples::new(vec![column(&given), column(&family)]).0);
-            for l in 0..names.parts.len() {
-                for r in (0..names.parts.len()).filter(|r| *r != l) {
-                    let far = names.far(names.parts[l], names.parts[r]);
-                    prop_assert!(!far || names.whole(l as u32, r as u32) == 10);
+            let names = names(&Arc::new(Tuples::new(vec![column(&given), column(&family)]).0));
+            let all = 0..names.tuples.len() as u32;
+            for l in all.clone() {
+                for r in all.clone().filter(|r| *r != l) {
+                    let far = names.far(names.codes(l), names.codes(r));
+                    prop_assert!(!far || names.whole(l, r) == 10);
                 }
             }
         }

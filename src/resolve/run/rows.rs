@@ -42,7 +42,7 @@ pub struct ResolvedRows {
 /// As there.
 pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows> {
     let work = working(input.kind, "coding columns and blocking");
-    let ready = prepare(input, options)?;
+    let mut ready = prepare(input, options)?;
     drop(work);
     let work = working(input.kind, "training");
     let (model, held) = ready.trained()?;
@@ -54,6 +54,9 @@ pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows>
     let (scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
     drop(work);
     let _work = working(input.kind, "clustering");
+    // Blocks are walked no more: what is clustered takes their room.
+    let rules = std::mem::take(&mut ready.blocks.rules);
+    let blocking = rules.into_iter().map(|rule| rule.report).collect();
     let clusters = ready.clusters(&scorer, &scored, &[], merge)?;
     ready.comparisons.check()?;
     ready.rules.check()?;
@@ -66,7 +69,7 @@ pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows>
     Ok(ResolvedRows {
         pairs: scored.iter().map(pair).collect(),
         clusters: clusters.of_row,
-        blocking: ready.blocks.rules.iter().map(|rule| rule.report.clone()).collect(),
+        blocking,
         pairs_compared,
         model,
         warnings,

@@ -13,7 +13,7 @@ use super::super::settings::Verdict;
 use super::ready::Ready;
 use super::training::Compared;
 use crate::error::Result;
-use crate::threads::{change, ranges};
+use crate::threads::change;
 
 /// What pairs of a pattern weigh at most, by pattern.
 pub(super) type Most = FxHashMap<u64, Weight>;
@@ -90,21 +90,31 @@ const SORTED: usize = if cfg!(test) { 5 } else { 1 << 14 };
 
 /// Pairs of parts as one list, sorted by rows. No pair is there twice.
 fn sorted(parts: Vec<Vec<Scored>>, rows: usize, threads: usize) -> Result<Vec<Scored>> {
-    let key = |pair: &Scored| (pair.l, pair.r);
-    let parts = change(parts, threads, |own| own.sort_unstable_by_key(key))?;
-    let ranges = ranges(rows, SORTED);
-    let own = |(): &mut (), place: usize| {
-        let rows = &ranges[place];
-        let mut own: Vec<Scored> = Vec::new();
-        for part in &parts {
-            let before = |row: usize| part.partition_point(|pair| (pair.l as usize) < row);
-            own.extend_from_slice(&part[before(rows.start)..before(rows.end)]);
-        }
-        // What is sorted in runs is merged.
-        own.sort_by_key(key);
-        own
-    };
-    Ok(parallel(ranges.len(), threads, || (), own)?.concat())
+    // Where the pairs of each range of rows begin; what follows is room for the ranges in turn.
+    let mut next = vec![0; rows / SORTED + 1];
+    for pair in parts.iter().flatten() {
+        next[pair.l as usize / SORTED] += 1;
+    }
+    let sizes = next.clone();
+    let mut total = 0;
+    for own in &mut next {
+        total += std::mem::replace(own, total);
+    }
+    let Some(first) = parts.iter().flatten().next() else { return Ok(Vec::new()) };
+    let mut all = vec![*first; total];
+    for pair in parts.into_iter().flatten() {
+        let place: &mut usize = &mut next[pair.l as usize / SORTED];
+        all[*place] = pair;
+        *place += 1;
+    }
+    let (mut ranges, mut rest) = (Vec::with_capacity(sizes.len()), &mut all[..]);
+    for size in sizes {
+        let (own, others) = rest.split_at_mut(size);
+        ranges.push(own);
+        rest = others;
+    }
+    change(ranges, threads, |own| own.sort_unstable_by_key(|pair| (pair.l, pair.r)))?;
+    Ok(all)
 }
 
 impl Ready<'_> {
@@ -202,12 +212,15 @@ impl Ready<'_> {
     ) -> Result<(Vec<Scored>, u64)> {
         type Part = (Vec<Scored>, u64);
         let parts: Vec<Part> = match held {
-            Some(held) => parallel(held.len(), self.threads, Most::default, |most, place| {
-                let own = &held[place];
-                let mut kept = Vec::new();
-                self.score_chunk(scorer, most, own.chunk(), &own.patterns, &mut kept);
-                (kept, own.l.len() as u64)
-            })?,
+            Some(held) => {
+                let score = |most: &mut Most, place: usize| {
+                    let own: &Compared = &held[place];
+                    let mut kept = Vec::new();
+                    self.score_chunk(scorer, most, own.chunk(), &own.patterns, &mut kept);
+                    (kept, own.l.len() as u64)
+                };
+                parallel(held.len(), self.threads, Most::default, score)?
+            }
             None => walk(
                 &self.blocks,
                 self.threads,
