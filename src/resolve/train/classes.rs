@@ -80,8 +80,11 @@ enum About {
     Else,
 }
 
-fn about(comparison: &Comparison) -> About {
+fn about(comparison: &Comparison, list: &[Comparison]) -> About {
+    let of_person = |own: &Comparison| matches!(own.kind, "person_name" | "full_name");
     match comparison.kind {
+        // Beside the name of a person it is where that person works.
+        "organisation_name" if list.iter().any(of_person) => About::Place,
         "person_name" | "full_name" | "organisation_name" => About::Name,
         "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
         "email" | "handle" => About::Address,
@@ -94,16 +97,16 @@ fn about(comparison: &Comparison) -> About {
 
 /// Whether it is known what a comparison is about.
 pub(super) fn is_understood(comparison: &Comparison) -> bool {
-    about(comparison) != About::Else
+    about(comparison, &[]) != About::Else
 }
 
-/// Whether a comparison is of what records are called: names and titles.
-pub(super) fn is_called(comparison: &Comparison) -> bool {
-    about(comparison) == About::Name || comparison.kind == "free_text"
+/// Whether a comparison of these is of what records are called: names and titles.
+pub(super) fn is_called(comparison: &Comparison, list: &[Comparison]) -> bool {
+    about(comparison, list) == About::Name || comparison.kind == "free_text"
 }
 
 /// The level, by its place, of names that share the family name alone.
-fn family(comparison: &Comparison) -> Option<usize> {
+pub(super) fn family(comparison: &Comparison) -> Option<usize> {
     comparison.levels.iter().position(|own| own == "same family name" || own == "same last word")
 }
 
@@ -129,7 +132,8 @@ fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
 
 /// The sets of classes that can be told apart by these comparisons, the fewest classes first.
 pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
-    let has = |what: About| comparisons.list.iter().any(|own| about(own) == what);
+    let has =
+        |what: About| comparisons.list.iter().any(|own| about(own, &comparisons.list) == what);
     let own = has(About::Own) || has(About::Address) || has(About::Name);
     let shared = has(About::Place) || has(About::Phone);
     let household = comparisons.list.len() >= 3 && shared && own;
@@ -156,10 +160,10 @@ pub(super) fn begin(
     u: &Probabilities,
 ) -> (Vec<Hold>, Probabilities) {
     let list = &comparisons.list;
-    let own = list.iter().any(|own| matches!(about(own), About::Own | About::Address));
+    let own = list.iter().any(|own| matches!(about(own, list), About::Own | About::Address));
     let of = |place: usize| {
         let (m, u) = (&m[place], &u[place]);
-        match (class, about(&list[place])) {
+        match (class, about(&list[place], list)) {
             (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
             (Class::Same, _) => (Hold::Free, m.clone()),
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),

@@ -38,7 +38,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, Hold, START_ELSE, begin, candidates, is_called, start};
+use self::classes::{Class, Hold, START_ELSE, begin, candidates, family, is_called, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
@@ -158,20 +158,24 @@ impl Material<'_> {
             u: self.u.clone(),
             all: self.all.max(1.0),
         };
-        if let Some(pinned) = begun.pinned {
-            let same = &mut mixture.classes[0];
-            // Else it is as the look-alikes are, of which it was a part.
-            for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
-                if same.holds[place] == Hold::Free {
-                    (same.own[place], same.centres[place]) = (own.clone(), own.clone());
+        let same = &mut mixture.classes[0];
+        match begun.held {
+            Held::Nothing => {}
+            Held::Called(place) => {
+                // Else it is as the look-alikes are, of which it was a part.
+                for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
+                    if same.holds[place] == Hold::Free {
+                        (same.own[place], same.centres[place]) = (own.clone(), own.clone());
+                    }
                 }
+                let levels = same.own[place].len();
+                same.holds[place] = Hold::Given;
+                same.own[place] = (1..levels)
+                    .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
+                    .chain([START_ELSE])
+                    .collect();
             }
-            let levels = same.own[pinned].len();
-            same.holds[pinned] = Hold::Given;
-            same.own[pinned] = (1..levels)
-                .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
-                .chain([START_ELSE])
-                .collect();
+            Held::Everything => same.holds.fill(Hold::Given),
         }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
@@ -189,8 +193,19 @@ impl Material<'_> {
 struct Start<'a> {
     /// A class of look-alikes that is known already.
     alike: Option<&'a Estimated>,
-    /// A comparison in which one entity is held to agree, no level more likely than another.
-    pinned: Option<usize>,
+    /// What is held of one entity.
+    held: Held,
+}
+
+/// What is not learned of one entity.
+#[derive(Clone, Copy, Default)]
+enum Held {
+    #[default]
+    Nothing,
+    /// That it agrees in this comparison, no level more likely than another.
+    Called(usize),
+    /// All that it is before training.
+    Everything,
 }
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
@@ -219,7 +234,9 @@ impl Material<'_> {
     }
 
     /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
-    /// class of its own, and with one entity as it is before training.
+    /// class of its own, and with one entity as it is before training. Where one entity becomes
+    /// look-alikes once more, what it is called is held fast; and where it does so even then, as
+    /// where hardly anybody is there twice, all of it: then only how many there are is learned.
     fn beside_look_alikes(
         &self,
         sets: &[Vec<Class>],
@@ -230,13 +247,12 @@ impl Material<'_> {
             return best;
         }
         let alike = best.mixture.classes[0].clone();
-        // Where one entity becomes look-alikes once more, what it is called is held fast.
-        let held = self.first_called().map(Some);
-        for pinned in std::iter::once(None).chain(held) {
+        let called = self.first_called().map(Held::Called);
+        for held in [Some(Held::Nothing), called, Some(Held::Everything)].into_iter().flatten() {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
                 let set = [&set[..], &[Class::Alike]].concat();
-                let own = self.train(&set, Start { alike: Some(&alike), pinned });
+                let own = self.train(&set, Start { alike: Some(&alike), held });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
                 let found_some = own.mixture.classes[0].size > PRIOR_AND_ONE;
@@ -253,7 +269,8 @@ impl Material<'_> {
 
     /// What records are called before all else: the first comparison of names or titles.
     fn first_called(&self) -> Option<usize> {
-        self.comparisons.list.iter().position(is_called).filter(|place| !self.given_m[*place])
+        let list = &self.comparisons.list;
+        list.iter().position(|own| is_called(own, list)).filter(|place| !self.given_m[*place])
     }
 
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
@@ -270,17 +287,23 @@ impl Material<'_> {
         let first_called = self.first_called();
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
-            for (level, u) in self.u[place].iter().enumerate() {
+            for (level, u) in trained.mixture.u[place].iter().enumerate() {
                 apart = trained.mixture.probability(0, place, level).max(LEAST);
                 chance += u;
                 strict += if chance <= TELLS { apart } else { 0.0 };
                 bits += apart * (apart / u.max(LEAST)).log2();
             }
-            if self.u[place].first().is_some_and(|u| *u <= TELLS) {
+            if trained.mixture.u[place].first().is_some_and(|u| *u <= TELLS) {
                 if self.given_m[place] {
                     return false;
                 }
-                tell.push((is_called(own), strict, apart, bits));
+                tell.push((is_called(own, list), strict, apart, bits));
+                // A household: what its members are called of their own differs.
+                let last = trained.mixture.u[place].len() - 1;
+                let kin = family(own).filter(|kin| *kin != last).map_or(0.0, |kin| {
+                    apart + trained.mixture.probability(0, place, kin).max(LEAST)
+                });
+                series |= kin > MOSTLY;
                 series |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
