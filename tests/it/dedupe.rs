@@ -328,3 +328,81 @@ fn a_source_with_copies_is_not_free_of_duplicates_where_only_links_are_wanted() 
     assert_eq!(result["duplicate_free"], serde_json::json!(["library"]));
     assert!(f1 > 0.9, "{f1} {result}");
 }
+
+/// Numbers under `most` that look drawn at random, always the same.
+fn dice() -> impl FnMut(usize) -> usize {
+    let mut state = 7_u64;
+    move |most| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % most
+    }
+}
+
+const GIVEN: [&str; 9] =
+    ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
+
+/// The F1 of pairs that a dedupe of this table finds.
+fn f1_of(header: &str, rows: &[String]) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    std::fs::write(&file, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    f1(&[file.to_str().unwrap()], &folder.path().join("out"), &[]).0
+}
+
+/// Members of a household share more than two records of one person do, and hardly anybody is
+/// there twice: they are not taken for one person.
+#[test]
+fn households_are_not_taken_for_persons() {
+    let mut roll = dice();
+    let mut rows = Vec::new();
+    for household in 0..600 {
+        let family = word(roll(1 << 20));
+        let shared = format!(
+            "{} {} Street,Town {},{}",
+            1 + roll(300),
+            word(roll(1 << 20)),
+            roll(7),
+            ["green", "blue", "red"][roll(3)],
+        );
+        let first = roll(GIVEN.len());
+        for member in 0..3 {
+            let (given, age) = (GIVEN[(first + 2 * member) % GIVEN.len()], 20 + roll(60));
+            let number = 3 * household + member;
+            let added = format!("{:02}/2020", 1 + number % 12);
+            rows.push(format!("{given},{family},{age},{shared},{added},{number}"));
+            if number % 40 == 0 {
+                let family = family.replacen('a', "e", 1);
+                rows.push(format!("{given},{family},{age},{shared},{added},{number}"));
+            }
+        }
+    }
+    let f1 = f1_of("first_name,last_name,age,address,city,ethnicity,created_at,entity", &rows);
+    assert!(f1 > 0.9, "{f1}");
+}
+
+/// Who works at one firm shares its name and the domain of its addresses.
+#[test]
+fn colleagues_are_not_taken_for_one_person() {
+    let mut roll = dice();
+    let mut rows = Vec::new();
+    for entity in 0..1_000 {
+        let firm =
+            format!("{} {}", word(roll(60)), ["Foods Inc", "Logistics LLC", "Industries"][roll(3)]);
+        let (given, family) = (GIVEN[roll(GIVEN.len())], word(roll(60)));
+        let mail = format!("{given}.{family}{}@{}.com", roll(90), &firm[..4]).to_lowercase();
+        let phone = format!("+1692{:07}", roll(10_000_000));
+        let job = ["Manager", "Engineer", "Buyer"][roll(3)];
+        for copy in 0..1 + roll(2) {
+            let name = match copy {
+                1 => format!("{}. {family}", &given[..1]),
+                _ => format!("{given} {family}"),
+            };
+            let mail = if roll(3) == 0 { "" } else { &mail };
+            let phone = if roll(5) < 2 { "" } else { &phone };
+            rows.push(format!("{name},{firm},{mail},{phone},{job},{entity}"));
+        }
+    }
+    let f1 = f1_of("contact,company,email,mobile,job_title,entity", &rows);
+    assert!(f1 > 0.9, "{f1}");
+}
