@@ -27,7 +27,8 @@
 //! coincidence has them among those who are called by one family name. Where nothing does, there
 //! are none.
 //!
-//! A household is known by what is known to be shared: an address, a phone, a place. Where every
+//! A household is known by what is known to be shared: an address, a phone, a place; and beside the
+//! name of a person the name of a firm, which colleagues share as a household its address. Where every
 //! column is compared by a plain similarity nobody can say whether a number is a phone, which a
 //! household shares, or a social security number, which it does not; a class of households that was
 //! free in such columns took in the poor copies of one person, and is not tried.

@@ -158,24 +158,20 @@ impl Material<'_> {
             u: self.u.clone(),
             all: self.all.max(1.0),
         };
-        let same = &mut mixture.classes[0];
-        match begun.held {
-            Held::Nothing => {}
-            Held::Called(place) => {
-                // Else it is as the look-alikes are, of which it was a part.
-                for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
-                    if same.holds[place] == Hold::Free {
-                        (same.own[place], same.centres[place]) = (own.clone(), own.clone());
-                    }
+        if let Some(pinned) = begun.pinned {
+            let same = &mut mixture.classes[0];
+            // Else it is as the look-alikes are, of which it was a part.
+            for (place, own) in alike.iter().flat_map(|alike| alike.own.iter().enumerate()) {
+                if same.holds[place] == Hold::Free {
+                    (same.own[place], same.centres[place]) = (own.clone(), own.clone());
                 }
-                let levels = same.own[place].len();
-                same.holds[place] = Hold::Given;
-                same.own[place] = (1..levels)
-                    .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
-                    .chain([START_ELSE])
-                    .collect();
             }
-            Held::Everything => same.holds.fill(Hold::Given),
+            let levels = same.own[pinned].len();
+            same.holds[pinned] = Hold::Given;
+            same.own[pinned] = (1..levels)
+                .map(|_| (1.0 - START_ELSE) / (levels - 1) as f64)
+                .chain([START_ELSE])
+                .collect();
         }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
@@ -193,19 +189,8 @@ impl Material<'_> {
 struct Start<'a> {
     /// A class of look-alikes that is known already.
     alike: Option<&'a Estimated>,
-    /// What is held of one entity.
-    held: Held,
-}
-
-/// What is not learned of one entity.
-#[derive(Clone, Copy, Default)]
-enum Held {
-    #[default]
-    Nothing,
-    /// That it agrees in this comparison, no level more likely than another.
-    Called(usize),
-    /// All that it is before training.
-    Everything,
+    /// A comparison in which one entity is held to agree, no level more likely than another.
+    pinned: Option<usize>,
 }
 
 /// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
@@ -234,9 +219,7 @@ impl Material<'_> {
     }
 
     /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
-    /// class of its own, and with one entity as it is before training. Where one entity becomes
-    /// look-alikes once more, what it is called is held fast; and where it does so even then, as
-    /// where hardly anybody is there twice, all of it: then only how many there are is learned.
+    /// class of its own, and with one entity as it is before training.
     fn beside_look_alikes(
         &self,
         sets: &[Vec<Class>],
@@ -247,12 +230,13 @@ impl Material<'_> {
             return best;
         }
         let alike = best.mixture.classes[0].clone();
-        let called = self.first_called().map(Held::Called);
-        for held in [Some(Held::Nothing), called, Some(Held::Everything)].into_iter().flatten() {
+        // Where one entity becomes look-alikes once more, what it is called is held fast.
+        let held = self.first_called().map(Some);
+        for pinned in std::iter::once(None).chain(held) {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
                 let set = [&set[..], &[Class::Alike]].concat();
-                let own = self.train(&set, Start { alike: Some(&alike), held });
+                let own = self.train(&set, Start { alike: Some(&alike), pinned });
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
                 let found_some = own.mixture.classes[0].size > PRIOR_AND_ONE;
@@ -277,34 +261,33 @@ impl Material<'_> {
     /// same, and are either called nothing alike, as neighbours are, or in most of what else would
     /// tell as far apart as random pairs, as are names that share a word with what is served. Or by
     /// what they are called before all else they are mostly apart, as the pieces of one album are by
-    /// their titles. There can be more of these than of duplicates, which are then a part of the class.
+    /// their titles; or they mostly bear other given names, as a family does. There can be more of
+    /// these than of duplicates, which are then a part of the class.
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
         // that agrees strictly, the share that does not agree at all, and the bits that it says.
         let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
-        let mut series = false;
+        let mut others_called = false;
         let first_called = self.first_called();
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
-            for (level, u) in trained.mixture.u[place].iter().enumerate() {
-                apart = trained.mixture.probability(0, place, level).max(LEAST);
+            let (u, same) = (&trained.mixture.u[place], |level| {
+                trained.mixture.probability(0, place, level).max(LEAST)
+            });
+            for (level, u) in u.iter().enumerate() {
+                apart = same(level);
                 chance += u;
                 strict += if chance <= TELLS { apart } else { 0.0 };
                 bits += apart * (apart / u.max(LEAST)).log2();
             }
-            if trained.mixture.u[place].first().is_some_and(|u| *u <= TELLS) {
+            if u.first().is_some_and(|u| *u <= TELLS) {
                 if self.given_m[place] {
                     return false;
                 }
                 tell.push((is_called(own, list), strict, apart, bits));
-                // A household: what its members are called of their own differs.
-                let last = trained.mixture.u[place].len() - 1;
-                let kin = family(own).filter(|kin| *kin != last).map_or(0.0, |kin| {
-                    apart + trained.mixture.probability(0, place, kin).max(LEAST)
-                });
-                series |= kin > MOSTLY;
-                series |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
+                others_called |= family(own).is_some_and(|kin| same(kin) + apart > MOSTLY);
+                others_called |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
         let called = || tell.iter().filter(|own| own.0);
@@ -312,7 +295,7 @@ impl Material<'_> {
         let silent = others().filter(|own| own.3 < SAYS).count();
         let never_called = called().count() > 0 && called().all(|own| own.1 < MOSTLY);
         let neighbours = called().all(|own| own.2 > MOSTLY);
-        series || (never_called && (neighbours || 2 * silent > others().count()))
+        others_called || (never_called && (neighbours || 2 * silent > others().count()))
     }
 }
 
