@@ -16,14 +16,12 @@ static ALLOCATOR: ::mimalloc::MiMalloc = ::mimalloc::MiMalloc;
 /// bindings do not name it.
 const PURGE_DELAY: mimalloc::mi_option_t = 15;
 
-/// Longer than anything is made and the next is: what a step drops, the next one takes.
-const KEPT: std::ffi::c_long = 10_000;
-
-/// From now on what is free is kept for ten seconds, unless `MIMALLOC_PURGE_DELAY` says otherwise.
+/// From now on what is free is kept for so many milliseconds, unless `MIMALLOC_PURGE_DELAY` says
+/// otherwise.
 #[allow(unsafe_code)]
-pub(crate) fn keep_longer() {
+pub(crate) fn keep_free(milliseconds: u16) {
     // SAFETY: takes numbers, of an option that this version has, and keeps one of them.
-    unsafe { mimalloc::mi_option_set_default(PURGE_DELAY, KEPT) }
+    unsafe { mimalloc::mi_option_set_default(PURGE_DELAY, milliseconds.into()) }
 }
 
 /// Gives what is free back to the system now.
@@ -44,8 +42,8 @@ mod tests {
         let delay = || unsafe { mimalloc::mi_option_get(PURGE_DELAY) };
         if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
             assert_eq!(delay(), 1_000, "another version of mimalloc: look its options up");
-            keep_longer();
-            assert_eq!(delay(), KEPT);
+            keep_free(9_999);
+            assert_eq!(delay(), 9_999);
         }
         let Some(before) = crate::memory::resident() else { return };
         const SIZE: u64 = 256 << 20;

@@ -27,6 +27,13 @@ const MEBIBYTE: u64 = 1 << 20;
 /// for would be less.
 const FLOOR: u64 = 256 * MEBIBYTE;
 
+/// Who is given less than this gives back what is free at once: it is short of memory, not of time.
+const PLENTY: u64 = 1024 * MEBIBYTE;
+
+/// Milliseconds for which what is free is kept where there is plenty: longer than anything is made
+/// and the next is, so that what a step drops the next one takes.
+const KEPT: u16 = 10_000;
+
 /// How often the thread looks. Memory is taken at some gigabytes a second at most.
 const INTERVAL: Duration = Duration::from_millis(5);
 
@@ -164,9 +171,12 @@ fn size(bytes: u64) -> String {
 /// more, and is to end it. Where the system does not say what is held, nothing is bounded.
 pub fn watch(asked: u64, excess: impl FnOnce(&Error) + Send + 'static) {
     ASKED.store(asked.max(1), Ordering::Relaxed);
+    allocator::keep_free(if asked < PLENTY { 0 } else { KEPT });
     let look = move || {
-        while resident().is_some() {
-            if let Some(held) = held_beyond(end(asked)) {
+        while let Some(held) = resident() {
+            if held > end(asked)
+                && let Some(held) = held_beyond(end(asked))
+            {
                 // How much it would have come to is not known: the next step up, at least.
                 let error =
                     exceeded(asked, &format!("holds {}", size(held)), (held * 2).max(bound(asked)));

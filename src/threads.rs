@@ -96,24 +96,24 @@ pub(crate) fn all(
     Ok(!parallel(ranges.len(), threads, || (), part)?.contains(&false))
 }
 
-/// Changes each of these on `threads` threads.
-pub(crate) fn change<T: Send>(
+/// What `of` makes of each of these, which it takes, on `threads` threads.
+pub(crate) fn each<T: Send, Out: Send>(
     all: Vec<T>,
     threads: usize,
-    change: impl Fn(&mut T) + Sync,
-) -> Result<Vec<T>> {
-    let failed = || Error::bug("a thread of computation failed");
-    let all: Vec<Mutex<T>> = all.into_iter().map(Mutex::new).collect();
-    let changed = parallel(
+    of: impl Fn(T) -> Out + Sync,
+) -> Result<Vec<Out>> {
+    let all: Vec<Mutex<Option<T>>> = all.into_iter().map(|own| Mutex::new(Some(own))).collect();
+    let made = parallel(
         all.len(),
         threads,
         || (),
-        |(), place| all[place].lock().map(|mut own| change(&mut own)).is_ok(),
+        |(), place| {
+            let own = all[place].lock().ok()?.take()?;
+            Some(of(own))
+        },
     )?;
-    if changed.contains(&false) {
-        return Err(failed());
-    }
-    all.into_iter().map(|own| own.into_inner().map_err(|_| failed())).collect()
+    let failed = || Error::bug("a thread of computation failed");
+    made.into_iter().map(|own| own.ok_or_else(failed)).collect()
 }
 
 /// Does two things at once where there are two threads.
@@ -151,7 +151,7 @@ mod tests {
             assert!(all(3..100, threads, |number| number > 2).unwrap());
             assert!(!all(3..100, threads, |number| number != 99).unwrap());
             assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
-            assert_eq!(change(vec![3, 1, 2], threads, |own| *own *= 2).unwrap(), [6, 2, 4]);
+            assert_eq!(each(vec![3, 1, 2], threads, |own| own * 2).unwrap(), [6, 2, 4]);
         }
         assert!(parallel(0, 4, || (), |(), piece| piece).unwrap().is_empty());
         assert_eq!(ranges(7, 3), [0..3, 3..6, 6..7]);

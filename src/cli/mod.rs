@@ -45,7 +45,6 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::allocator;
 use crate::config::{self, Loaded};
 use crate::engine::STACK;
 use crate::error::{Error, Kind, Result};
@@ -188,7 +187,6 @@ pub fn main() -> ExitCode {
 }
 
 fn run_program() -> ExitCode {
-    allocator::keep_longer();
     hide_panics();
     set_width();
     let cli = match Cli::try_parse() {

@@ -52,7 +52,9 @@ impl Dictionary {
     /// Codes an array as it is. Empty and blank texts are missing.
     pub(crate) fn plain(array: &ArrayRef, what: &str) -> Result<Self> {
         let text = as_text(array, what)?;
-        let mut known = Texts::with_room(text.len(), text.value_data().len());
+        let offsets = text.value_offsets();
+        let bytes = offsets[text.len()] - offsets[0];
+        let mut known = Texts::with_room(text.len(), bytes as usize);
         let said = |value: &&str| !value.trim_ascii_start().is_empty();
         let codes = known.numbers(text.iter().map(|value| value.filter(said)), MISSING);
         let plain = Self { codes, values: known.values };

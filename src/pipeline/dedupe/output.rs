@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, UInt32Array, new_empty_array,
 };
 use arrow::compute::take;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::{ArrowColumnChunk, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, compute_leaves};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use rustc_hash::FxHashSet;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::golden::{self, Golden};
 use crate::resolve::{Input, ResolvedRows, RowPair};
 use crate::tables;
-use crate::threads::{self, both, parallel, ranges};
+use crate::threads::{self, both, each, ranges};
 
 /// The id of each row as it is written: the record's own, with its source before it where two
 /// sources share one.
@@ -182,10 +182,10 @@ fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
         let mut tasks = Vec::new();
         for field in schema.fields() {
             let leaves = compute_leaves(field, &new_empty_array(field.data_type())).map_err(bug)?;
-            tasks.push(Mutex::new(writers.by_ref().take(leaves.len()).collect::<Vec<_>>()));
+            tasks.push((tasks.len(), writers.by_ref().take(leaves.len()).collect::<Vec<_>>()));
         }
-        let encoded = |place: usize| -> Option<Vec<ArrowColumnChunk>> {
-            let mut writers = std::mem::take(&mut *tasks[place].lock().ok()?);
+        type Task = (usize, Vec<ArrowColumnWriter>);
+        let encoded = |(place, mut writers): Task| -> Option<Vec<ArrowColumnChunk>> {
             for part in parts {
                 let leaves = compute_leaves(schema.field(place), part.column(place)).ok()?;
                 for (writer, leaf) in writers.iter_mut().zip(&leaves) {
@@ -194,7 +194,7 @@ fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
             }
             writers.into_iter().map(|writer| writer.close().ok()).collect()
         };
-        let chunks = parallel(tasks.len(), threads::count(), || (), |(), place| encoded(place))?;
+        let chunks = each(tasks, threads::count(), encoded)?;
         let mut group = file.next_row_group().map_err(bug)?;
         for chunks in chunks {
             let lost = || Error::bug(format!("{name} could not be encoded"));

@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use super::files::Table;
 use crate::error::{Error, Result};
 use crate::tables;
-use crate::threads::{self, all};
+use crate::threads::{self, all, each};
 
 /// A batch of this schema, each column made on a thread of one of `parts`, which is dropped then: a
 /// batch and what it is made of are never there as wholes at once.
@@ -25,12 +25,8 @@ fn made<T: Send>(
     parts: Vec<T>,
     column: impl Fn(T) -> Result<ArrayRef> + Sync,
 ) -> Result<RecordBatch> {
-    let parts: Vec<_> = parts.into_iter().map(|part| (Some(part), None)).collect();
-    let columns = threads::change(parts, threads::count(), |(part, made)| {
-        *made = part.take().map(&column);
-    })?;
-    let columns = columns.into_iter().filter_map(|(_, made)| made).collect::<Result<_>>()?;
-    RecordBatch::try_new(Arc::clone(schema), columns)
+    let columns = each(parts, threads::count(), column)?;
+    RecordBatch::try_new(Arc::clone(schema), columns.into_iter().collect::<Result<_>>()?)
         .map_err(|_| Error::bug("columns of records do not fit"))
 }
 

@@ -43,7 +43,7 @@ use super::columns::{Columns, Dictionary, MISSING, Tuples};
 use super::kernel::parallel;
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
-use crate::threads::change;
+use crate::threads::each;
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -327,23 +327,21 @@ impl Comparison {
         let mut coded: Vec<(usize, Result<Dictionary>)> = order.into_iter().zip(coded).collect();
         coded.sort_by_key(|(source, _)| *source);
         let mut coded = coded.into_iter().map(|(_, own)| own);
-        let mut given: Vec<(usize, Vec<Dictionary>, Option<Self>)> = Vec::new();
+        let mut given: Vec<(usize, Vec<Dictionary>)> = Vec::new();
         for (place, own) in settings.iter().enumerate() {
             let columns = coded.by_ref().take(own.columns.len()).collect::<Result<_>>()?;
-            given.push((place, columns, None));
+            given.push((place, columns));
         }
         // Columns are put together row by row: of many it takes longest.
-        let size = |(_, columns, _): &(usize, Vec<Dictionary>, Option<Self>)| {
-            (columns.len(), columns.iter().map(|own| own.values.len()).max())
-        };
-        given.sort_by_cached_key(|own| std::cmp::Reverse(size(own)));
-        let mut made = change(given, threads, |(place, columns, made)| {
-            let (kind, thresholds) = &asked[*place];
-            let columns = std::mem::take(columns);
-            *made = Some(Self::of(settings[*place], kind, thresholds.clone(), columns));
+        given.sort_by_cached_key(|(_, columns)| {
+            std::cmp::Reverse((columns.len(), columns.iter().map(|own| own.values.len()).max()))
+        });
+        let mut made = each(given, threads, |(place, columns)| {
+            let (kind, thresholds) = &asked[place];
+            (place, Self::of(settings[place], kind, thresholds.clone(), columns))
         })?;
-        made.sort_by_key(|(place, ..)| *place);
-        Ok(made.into_iter().filter_map(|(_, _, made)| made).collect())
+        made.sort_by_key(|(place, _)| *place);
+        Ok(made.into_iter().map(|(_, made)| made).collect())
     }
 
     /// The kind and the thresholds that are asked for.

@@ -13,7 +13,7 @@ use super::super::settings::Verdict;
 use super::ready::Ready;
 use super::training::Compared;
 use crate::error::Result;
-use crate::threads::change;
+use crate::threads::each;
 
 /// What pairs of a pattern weigh at most, by pattern.
 pub(super) type Most = FxHashMap<u64, Weight>;
@@ -113,7 +113,7 @@ fn sorted(parts: Vec<Vec<Scored>>, rows: usize, threads: usize) -> Result<Vec<Sc
         ranges.push(own);
         rest = others;
     }
-    change(ranges, threads, |own| own.sort_unstable_by_key(|pair| (pair.l, pair.r)))?;
+    each(ranges, threads, |own| own.sort_unstable_by_key(|pair| (pair.l, pair.r)))?;
     Ok(all)
 }
 
