@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::store::Place;
 
 /// No run over `tiny` takes this long: one that does hangs.
-const DEADLINE: Duration = Duration::from_secs(180);
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Arguments of a run that does everything but publish.
 pub(crate) const UP_TO_LAND: &[&str] = &["--to", "profile"];
