@@ -4,6 +4,7 @@
 //! Knows no use of them, and how many there may be. Work is cut by whoever gives it, never by the
 //! number of threads.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -116,6 +117,21 @@ pub(crate) fn each<T: Send, Out: Send>(
     made.into_iter().map(|own| own.ok_or_else(failed)).collect()
 }
 
+/// The same, what is largest by `size` begun first, for it takes longest; results come in the order
+/// given.
+pub(crate) fn largest_first<T: Send, Out: Send, Size: Ord>(
+    all: Vec<T>,
+    threads: usize,
+    size: impl Fn(&T) -> Size,
+    of: impl Fn(T) -> Out + Sync,
+) -> Result<Vec<Out>> {
+    let mut all: Vec<(usize, T)> = all.into_iter().enumerate().collect();
+    all.sort_by_cached_key(|(_, own)| Reverse(size(own)));
+    let mut made = each(all, threads, |(place, own)| (place, of(own)))?;
+    made.sort_unstable_by_key(|(place, _)| *place);
+    Ok(made.into_iter().map(|(_, made)| made).collect())
+}
+
 /// Does two things at once where there are two threads.
 pub(crate) fn both<A: Send, B>(
     threads: usize,
@@ -152,6 +168,14 @@ mod tests {
             assert!(!all(3..100, threads, |number| number != 99).unwrap());
             assert_eq!(both(threads, || 1, || 2).unwrap(), (1, 2));
             assert_eq!(each(vec![3, 1, 2], threads, |own| own * 2).unwrap(), [6, 2, 4]);
+            let begun = Mutex::new(Vec::new());
+            let double = |own| {
+                begun.lock().unwrap().push(own);
+                own * 2
+            };
+            let doubled = largest_first(vec![2, 3, 1], threads, |own| *own, double).unwrap();
+            assert_eq!(doubled, [4, 6, 2]);
+            assert!(threads > 1 || begun.into_inner().unwrap() == [3, 2, 1]);
         }
         assert!(parallel(0, 4, || (), |(), piece| piece).unwrap().is_empty());
         assert_eq!(ranges(7, 3), [0..3, 3..6, 6..7]);

@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 use arrow::array::AsArray;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use crate::program::Seeded;
+
 fn simurgh(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_simurgh")).args(arguments).output().unwrap()
 }
@@ -264,6 +266,9 @@ fn settings_of_splink_resolve_files_and_are_kept_as_ours() {
 }
 
 /// A word that nobody is called, of a number.
+const GIVEN: [&str; 9] =
+    ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
+
 fn word(number: usize) -> String {
     const SYLLABLES: [&str; 16] = [
         "ba", "ko", "ri", "tu", "me", "lo", "sa", "vi", "ne", "do", "pa", "gu", "fe", "hi", "zo",
@@ -285,11 +290,10 @@ fn f1(files: &[&str], out: &Path, more: &[&str]) -> (f64, serde_json::Value) {
 #[test]
 fn dates_that_two_files_write_in_two_ways_are_the_same_dates() {
     let folder = tempfile::tempdir().unwrap();
-    let given = ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
     let mut left = "first_name,last_name,date_of_birth,entity\n".to_owned();
     let mut right = left.clone();
     for entity in 0..600_usize {
-        let (name, family) = (given[entity % 9], word(entity % 40));
+        let (name, family) = (GIVEN[entity % 9], word(entity % 40));
         let (year, month, day) = (1930 + entity % 70, 1 + entity % 12, 1 + entity * 7 % 28);
         // One date in twenty is no day of a calendar, on one side.
         let wrong = if entity % 20 == 0 { 13 } else { month };
@@ -329,19 +333,6 @@ fn a_source_with_copies_is_not_free_of_duplicates_where_only_links_are_wanted() 
     assert!(f1 > 0.9, "{f1} {result}");
 }
 
-/// Numbers under `most` that look drawn at random, always the same.
-fn dice() -> impl FnMut(usize) -> usize {
-    let mut state = 7_u64;
-    move |most| {
-        state =
-            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % most
-    }
-}
-
-const GIVEN: [&str; 9] =
-    ["Ana", "Robert", "Grace", "Omar", "Lucy", "Peter", "Maria", "Hassan", "Emily"];
-
 /// The F1 of pairs that a dedupe of this table finds.
 fn f1_of(header: &str, rows: &[String]) -> f64 {
     let folder = tempfile::tempdir().unwrap();
@@ -354,7 +345,8 @@ fn f1_of(header: &str, rows: &[String]) -> f64 {
 /// there twice: they are not taken for one person.
 #[test]
 fn households_are_not_taken_for_persons() {
-    let mut roll = dice();
+    let mut seeded = Seeded(7);
+    let mut roll = |most: usize| seeded.below(most as u64) as usize;
     let mut rows = Vec::new();
     for household in 0..600 {
         let family = word(roll(1 << 20));
@@ -384,7 +376,8 @@ fn households_are_not_taken_for_persons() {
 /// Who works at one firm shares its name and the domain of its addresses.
 #[test]
 fn colleagues_are_not_taken_for_one_person() {
-    let mut roll = dice();
+    let mut seeded = Seeded(7);
+    let mut roll = |most: usize| seeded.below(most as u64) as usize;
     let mut rows = Vec::new();
     for entity in 0..1_000 {
         let firm =

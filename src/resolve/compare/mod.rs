@@ -40,10 +40,10 @@ pub(crate) use list_overlap::as_text as list_as_text;
 pub(crate) use terms::{Part, TermText, Terms, agreement};
 
 use super::columns::{Columns, Dictionary, MISSING, Tuples};
-use super::kernel::parallel;
+
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
-use crate::threads::each;
+use crate::threads::largest_first;
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -317,31 +317,24 @@ impl Comparison {
             let plain = columns.text(sql, list_overlap::as_text)?;
             Ok(plain.normalised(|text| (kind.normalise)(column, text)))
         };
-        // What has most values takes longest: it is begun first.
         let values =
-            |(place, column): (usize, usize)| columns.distinct(&settings[place].columns[column]);
-        let mut order: Vec<usize> = (0..sources.len()).collect();
-        order.sort_by_cached_key(|source| std::cmp::Reverse(values(sources[*source])));
-        let coded = parallel(order.len(), threads, || (), |(), place| code(sources[order[place]]))?;
+            |(place, column): &(usize, usize)| columns.distinct(&settings[*place].columns[*column]);
+        let coded = largest_first(sources, threads, values, code)?;
         drop(columns);
-        let mut coded: Vec<(usize, Result<Dictionary>)> = order.into_iter().zip(coded).collect();
-        coded.sort_by_key(|(source, _)| *source);
-        let mut coded = coded.into_iter().map(|(_, own)| own);
+        let mut coded = coded.into_iter();
         let mut given: Vec<(usize, Vec<Dictionary>)> = Vec::new();
         for (place, own) in settings.iter().enumerate() {
             let columns = coded.by_ref().take(own.columns.len()).collect::<Result<_>>()?;
             given.push((place, columns));
         }
         // Columns are put together row by row: of many it takes longest.
-        given.sort_by_cached_key(|(_, columns)| {
-            std::cmp::Reverse((columns.len(), columns.iter().map(|own| own.values.len()).max()))
-        });
-        let mut made = each(given, threads, |(place, columns)| {
+        let size = |(_, columns): &(usize, Vec<Dictionary>)| {
+            (columns.len(), columns.iter().map(|own| own.values.len()).max())
+        };
+        largest_first(given, threads, size, |(place, columns)| {
             let (kind, thresholds) = &asked[place];
-            (place, Self::of(settings[place], kind, thresholds.clone(), columns))
-        })?;
-        made.sort_by_key(|(place, _)| *place);
-        Ok(made.into_iter().map(|(_, made)| made).collect())
+            Self::of(settings[place], kind, thresholds.clone(), columns)
+        })
     }
 
     /// The kind and the thresholds that are asked for.
