@@ -26,6 +26,7 @@
 //! | `allocator` | the allocator, and how long it keeps what is free
 //! | [`memory`] | what the process may hold, and who is at work |
 //! | `random` | random numbers of a seed
+//! | `intern` | numbers for texts and keys
 //! | `threads` | pieces of work on threads, results in order
 //! | [`error`] | errors by what the reader does next; exit codes |
 //!
@@ -55,6 +56,7 @@ pub mod extract;
 pub mod functions;
 pub mod golden;
 pub mod infer;
+mod intern;
 pub mod keyed;
 pub mod land;
 pub mod limit;

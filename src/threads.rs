@@ -17,6 +17,9 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Numbers that one thread takes at a time.
 const MAPPED: usize = if cfg!(test) { 7 } else { 1 << 14 };
 
+/// What one thread sorts at a time: few parts are merged sooner than many.
+const SORTED: usize = if cfg!(test) { 7 } else { 1 << 18 };
+
 /// From now on, computations that are not told how many threads take so many.
 pub(crate) fn set_count(threads: usize) {
     COUNT.store(threads, Ordering::Relaxed);
@@ -74,14 +77,16 @@ pub(crate) fn parallel<S, Out: Send>(
 }
 
 /// What `of` gives for each number under `count`, found on `threads` threads.
-pub(crate) fn map<T: Clone + Send>(
+pub(crate) fn map<T: Send>(
     count: usize,
     threads: usize,
     of: impl Fn(usize) -> T + Sync,
 ) -> Result<Vec<T>> {
     let ranges = ranges(count, MAPPED);
     let part = |(): &mut (), place: usize| -> Vec<T> { ranges[place].clone().map(&of).collect() };
-    Ok(parallel(ranges.len(), threads, || (), part)?.concat())
+    let mut all = Vec::with_capacity(count);
+    parallel(ranges.len(), threads, || (), part)?.into_iter().for_each(|own| all.extend(own));
+    Ok(all)
 }
 
 /// Whether something holds of each of these numbers, asked on `threads` threads.
@@ -149,6 +154,30 @@ pub(crate) fn both<A: Send, B>(
     })
 }
 
+/// Columns of the same number of rows, row after row: what is asked of a row lies together.
+pub(crate) fn interleaved(columns: &[&[u32]], threads: usize) -> Result<Vec<u32>> {
+    let (width, rows) = (columns.len(), columns.first().map_or(0, |own| own.len()));
+    let mut all = vec![0; rows * width];
+    let parts = all.chunks_mut(width.max(1) * MAPPED).zip(ranges(rows, MAPPED)).collect();
+    each(parts, threads, |(part, range): (&mut [u32], Range<usize>)| {
+        for (row, out) in range.zip(part.chunks_mut(width)) {
+            out.iter_mut().zip(columns).for_each(|(out, column)| *out = column[row]);
+        }
+    })?;
+    Ok(all)
+}
+
+/// Sorts on `threads` threads: parts first, which a stable sort then finds in order and merges.
+pub(crate) fn sort_by<T: Send>(
+    all: &mut [T],
+    threads: usize,
+    compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync,
+) -> Result<()> {
+    each(all.chunks_mut(SORTED).collect(), threads, |part| part.sort_by(&compare))?;
+    all.sort_by(compare);
+    Ok(())
+}
+
 /// `0..count` in ranges of `size`, the last one shorter.
 pub(crate) fn ranges(count: usize, size: usize) -> Vec<Range<usize>> {
     (0..count).step_by(size.max(1)).map(|start| start..(start + size).min(count)).collect()
@@ -178,6 +207,17 @@ mod tests {
             assert!(threads > 1 || begun.into_inner().unwrap() == [3, 2, 1]);
         }
         assert!(parallel(0, 4, || (), |(), piece| piece).unwrap().is_empty());
+        for threads in [1, 3] {
+            let [one, other] = [0, 100].map(|first| (first..first + 23).collect::<Vec<u32>>());
+            let both = interleaved(&[&one, &other], threads).unwrap();
+            let expected: Vec<u32> = (0..23).flat_map(|row| [row, 100 + row]).collect();
+            assert_eq!(both, expected);
+            assert!(interleaved(&[], threads).unwrap().is_empty());
+            assert!(interleaved(&[&[], &[]], threads).unwrap().is_empty());
+            let mut mixed: Vec<u32> = (0..50).map(|number| number * 37 % 50).collect();
+            sort_by(&mut mixed, threads, u32::cmp).unwrap();
+            assert_eq!(mixed, (0..50).collect::<Vec<_>>());
+        }
         assert_eq!(ranges(7, 3), [0..3, 3..6, 6..7]);
         assert!(ranges(0, 3).is_empty());
     }

@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
     if !global.json {
         show(&found);
     }
-    Ok(Done::with(json!({
+    let done = Done::with(json!({
         "outcome": "resolved",
         "rows_read": found.rows,
         "pairs_compared": found.pairs_compared,
@@ -81,7 +81,10 @@ pub(super) fn run(arguments: &Arguments, global: &Global) -> Result<Done> {
         "seconds": (found.seconds.iter().map(|phase| phase.1).sum::<f64>() * 1000.0).round() / 1000.0,
         "phases": found.seconds.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         "warnings": found.warnings,
-    })))
+    }));
+    // The process ends: a model of many values need not be taken apart first.
+    std::mem::forget(found);
+    Ok(done)
 }
 
 /// A count with a mark between thousands.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Fields, Schema};
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
@@ -154,14 +154,16 @@ fn read_batch(
     let reader = |place: usize| {
         let column = &columns[place];
         let array = batch.column_by_name(column.export_name())?;
-        CellReader::of(array, column, input.zone_name)
+        let own = CellReader::of(array, column, input.zone_name)?;
+        let whole = own.whole(column).cloned();
+        Some((own, whole))
     };
     let readers = parallel(columns.len(), threads::count(), || (), |(), place| reader(place))?;
-    let readers: Option<Vec<CellReader>> = readers.into_iter().collect();
-    let readers = readers.ok_or_else(|| damaged(input))?;
-    let whole = readers.iter().zip(columns).map(|(own, column)| own.whole(column));
-    if let Some(texts) = whole.collect::<Option<Vec<_>>>()
-        && rows.columns(*number + 1, &texts)?
+    let readers: Option<Vec<_>> = readers.into_iter().collect();
+    let (readers, whole): (Vec<CellReader>, Vec<Option<StringArray>>) =
+        readers.ok_or_else(|| damaged(input))?.into_iter().unzip();
+    if let Some(texts) = whole.into_iter().collect::<Option<Vec<_>>>()
+        && rows.columns(*number + 1, texts)?
     {
         *number += batch.num_rows() as u64;
         return Ok(());

@@ -184,7 +184,7 @@ impl<'c> Rows<'c> {
     ///
     /// # Errors
     /// A bug, if Arrow does not take what was built.
-    pub(super) fn columns(&mut self, number: u64, texts: &[&StringArray]) -> Result<bool> {
+    pub(super) fn columns(&mut self, number: u64, texts: Vec<StringArray>) -> Result<bool> {
         if self.by_row {
             return Ok(false);
         }
@@ -214,7 +214,7 @@ impl<'c> Rows<'c> {
         self.flush()?;
         let file = self.file();
         let mut columns: Vec<ArrayRef> =
-            texts.iter().map(|own| Arc::new((*own).clone()) as ArrayRef).collect();
+            texts.into_iter().map(|own| Arc::new(own) as ArrayRef).collect();
         columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(file, rows))));
         columns.push(Arc::new(UInt64Array::from_iter_values(number..number + rows as u64)));
         self.batches.push(self.batch(columns)?);

@@ -64,15 +64,17 @@ pub(super) fn customers(
         }
     }
 
-    let counts = |count: &dyn Fn(&[u32]) -> usize| -> ArrayRef {
-        let counts = (0..entities.len()).map(|customer| count(entities.rows(customer)) as i32);
-        Arc::new(Int32Array::from_iter_values(counts))
-    };
-    fields.push(Field::new("member_count", DataType::Int32, false));
-    columns.push(counts(&|rows| rows.len()));
-    fields.push(Field::new("source_count", DataType::Int32, false));
-    columns.push(counts(&|rows| source_count(&entities.sources, rows)));
+    for (field, column) in spans(entities)? {
+        fields.push(field);
+        columns.push(column);
+    }
 
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(kernel("columns of customers do not fit"))
+}
+
+/// How many records and sources a customer has, and since when and until when it was seen.
+fn spans(entities: &Entities) -> Result<Vec<(Field, ArrayRef)>> {
     let updated = microseconds(&entities.records, "updated_at")?;
     let created = entities.column("created_at");
     let created = created.map(|_| microseconds(&entities.records, "created_at")).transpose()?;
@@ -80,17 +82,24 @@ pub(super) fn customers(
         let created = created.as_ref().and_then(|created| created[row as usize]);
         created.or(updated[row as usize])
     };
-    let times = |time: &dyn Fn(&[u32]) -> Option<i64>| -> ArrayRef {
-        let times = (0..entities.len()).map(|customer| time(entities.rows(customer)));
-        Arc::new(times.collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
+    let customers = || (0..entities.len()).map(|customer| entities.rows(customer));
+    let counts = |count: &dyn Fn(&[u32]) -> usize| -> ArrayRef {
+        Arc::new(Int32Array::from_iter_values(customers().map(|rows| count(rows) as i32)))
     };
-    fields.push(Field::new("first_seen", tables::timestamp(), true));
-    columns.push(times(&|rows| rows.iter().filter_map(seen).min()));
-    fields.push(Field::new("last_updated", tables::timestamp(), true));
-    columns.push(times(&|rows| rows.iter().filter_map(|&row| updated[row as usize]).max()));
-
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
-        .map_err(kernel("columns of customers do not fit"))
+    let times = |time: &dyn Fn(&[u32]) -> Option<i64>| -> ArrayRef {
+        let times = customers().map(time).collect::<TimestampMicrosecondArray>();
+        Arc::new(times.with_timezone("UTC"))
+    };
+    let count = |name: &str| Field::new(name, DataType::Int32, false);
+    let time = |name: &str| Field::new(name, tables::timestamp(), true);
+    let last = |rows: &[u32]| rows.iter().filter_map(|&row| updated[row as usize]).max();
+    let one = |place: usize| match place {
+        0 => (count("member_count"), counts(&|rows| rows.len())),
+        1 => (count("source_count"), counts(&|rows| source_count(&entities.sources, rows))),
+        2 => (time("first_seen"), times(&|rows| rows.iter().filter_map(seen).min())),
+        _ => (time("last_updated"), times(&last)),
+    };
+    parallel(4, threads::count(), || (), |(), place| one(place))
 }
 
 /// One attribute: who won it, and what stewards state of it.

@@ -18,7 +18,9 @@ use rustc_hash::FxHashMap;
 use super::{Material, kernel};
 use crate::consent::Consents;
 use crate::error::{Error, Result};
+use crate::intern::Texts;
 use crate::tables;
+use crate::threads::{self, all};
 
 /// The records of every customer.
 pub(super) struct Entities {
@@ -140,12 +142,15 @@ impl Entities {
     }
 
     fn one_kind_each(&self) -> Result<()> {
-        let mixed = (0..self.len()).find(|&customer| {
+        let one = |customer: usize| {
             let rows = self.rows(customer);
             let kind = self.kinds.value(rows[0] as usize);
-            rows.iter().any(|&row| self.kinds.value(row as usize) != kind)
-        });
-        match mixed {
+            rows[1..].iter().all(|&row| self.kinds.value(row as usize) == kind)
+        };
+        if all(0..self.len(), threads::count(), one)? {
+            return Ok(());
+        }
+        match (0..self.len()).find(|customer| !one(*customer)) {
             None => Ok(()),
             Some(customer) => Err(Error::bug(format!(
                 "golden customer {} has records of more than one kind",
@@ -177,7 +182,7 @@ fn sorted(records: &RecordBatch) -> Result<RecordBatch> {
         .collect::<Result<_, _>>()
         .map_err(kernel("records cannot be sorted"))?;
     let order = |l: usize, r: usize| rising[0](l, r).then_with(|| rising[1](l, r));
-    if (1..records.num_rows()).all(|row| order(row - 1, row).is_lt()) {
+    if all(1..records.num_rows(), threads::count(), |row| order(row - 1, row).is_lt())? {
         return Ok(records.clone());
     }
     let indices = lexsort_to_indices(&by, None).map_err(kernel("records cannot be sorted"))?;
@@ -221,12 +226,16 @@ fn ranks(sources: &StringArray, priority: &[String]) -> Vec<u32> {
         let next = ranks.len() as u32;
         ranks.entry(name).or_insert(next);
     }
-    // Records are sorted by source, so the others come by name.
-    let rank = |source| {
-        let next = ranks.len() as u32;
-        *ranks.entry(source).or_insert(next)
+    // Records are sorted by source, so the others come by name, and each in one run.
+    let mut last = ("", 0);
+    let rank = |(row, source)| {
+        if row == 0 || source != last.0 {
+            let next = ranks.len() as u32;
+            last = (source, *ranks.entry(source).or_insert(next));
+        }
+        last.1
     };
-    sources.iter().flatten().map(rank).collect()
+    sources.iter().flatten().enumerate().map(rank).collect()
 }
 
 fn find(sources: &StringArray, record_ids: &StringArray, source: &str, id: &str) -> Option<u32> {
@@ -251,16 +260,10 @@ fn assigned(
     let ids = text(members, "golden_id")?;
     let member_sources = text(members, "source")?;
     let member_records = text(members, "record_id")?;
-    let mut numbers: FxHashMap<&str, u32> = FxHashMap::default();
-    let mut golden_ids: Vec<(&str, u32)> = Vec::new();
-    let mut number_of = Vec::with_capacity(ids.len());
-    for id in ids.iter().flatten() {
-        let number = *numbers.entry(id).or_insert_with(|| {
-            golden_ids.push((id, golden_ids.len() as u32));
-            golden_ids.len() as u32 - 1
-        });
-        number_of.push(number);
-    }
+    let mut numbers = Texts::default();
+    let number_of = numbers.numbers(ids.iter(), u32::MAX);
+    let all = 0..numbers.values.len() as u32;
+    let mut golden_ids: Vec<(&str, u32)> = all.map(|own| (numbers.values.get(own), own)).collect();
     golden_ids.sort_unstable();
     let mut position = vec![0; golden_ids.len()];
     for (at, (_, number)) in golden_ids.iter().enumerate() {

@@ -72,7 +72,8 @@ impl Survivors {
     }
 }
 
-/// Customers of whom more than one record may win, and those records: kept to be used again.
+/// Customers of whom so many records may win that the rule decides, and those records: kept to be
+/// used again.
 #[derive(Default)]
 struct Contest {
     customers: Vec<usize>,
@@ -107,7 +108,7 @@ impl Unit {
                 }
             }
             winners.push(own.get(before).copied().unwrap_or(NOBODY));
-            if own.len() - before > 1 {
+            if own.len() - before >= self.rule.fewest {
                 contested.push(winners.len() - 1);
                 ends.push(own.len());
             } else {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::columns::{Columns, Keys, MISSING};
-use super::kernel::parallel;
+use super::kernel::touch;
 use crate::error::Result;
+use crate::threads::{interleaved, largest_first};
 
 /// What one blocking rule did.
 #[derive(serde::Serialize, Debug, Clone, PartialEq, Eq)]
@@ -281,26 +282,35 @@ pub(crate) fn group(keys: &[&Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
         }
     }
     let mut members = vec![0; total];
-    for row in 0..rows {
-        for code in first.of(row) {
-            let place = &mut places[*code as usize];
-            if *place != MISSING {
-                members[*place as usize] = row as u32;
-                *place += 1;
-            }
+    each_code(first, rows, |row, code| {
+        let place = &mut places[code as usize];
+        if *place != MISSING {
+            members[*place as usize] = row;
+            *place += 1;
         }
-    }
+    });
     // Each further key divides each group.
     for key in others {
         let counts = often(key, rows);
         let (mut next_starts, mut next) = (vec![0], Vec::with_capacity(members.len()));
         let mut part: Vec<u64> = Vec::new();
+        let entry = |code: u32, row: u32| {
+            let shared = code != MISSING && counts[code as usize] > 1;
+            shared.then(|| u64::from(code) << 32 | u64::from(row))
+        };
         for bounds in starts.windows(2) {
+            let own = &members[bounds[0]..bounds[1]];
             part.clear();
-            for row in &members[bounds[0]..bounds[1]] {
-                let codes = key.of(*row as usize).iter();
-                let shared = codes.filter(|code| counts[**code as usize] > 1);
-                part.extend(shared.map(|code| u64::from(*code) << 32 | u64::from(*row)));
+            match key {
+                Keys::One(key) => {
+                    part.extend(own.iter().filter_map(|row| entry(key.codes[*row as usize], *row)));
+                }
+                Keys::Many { .. } => {
+                    for row in own {
+                        let codes = key.of(*row as usize).iter();
+                        part.extend(codes.filter_map(|code| entry(*code, *row)));
+                    }
+                }
             }
             part.sort_unstable();
             for own in part.chunk_by(|a, b| a >> 32 == b >> 32).filter(|own| own.len() > 1) {
@@ -313,14 +323,28 @@ pub(crate) fn group(keys: &[&Keys], rows: usize) -> (Vec<usize>, Vec<u32>) {
     (starts, members)
 }
 
+/// Every row with each of its codes.
+fn each_code(key: &Keys, rows: usize, mut of: impl FnMut(u32, u32)) {
+    match key {
+        Keys::One(key) => {
+            for (row, code) in (0..).zip(&key.codes[..rows]) {
+                if *code != MISSING {
+                    of(row, *code);
+                }
+            }
+        }
+        Keys::Many { .. } => {
+            for row in 0..rows {
+                key.of(row).iter().for_each(|code| of(row as u32, *code));
+            }
+        }
+    }
+}
+
 /// How many rows hold each code of a key.
 fn often(key: &Keys, rows: usize) -> Vec<u32> {
     let mut counts = vec![0; key.size()];
-    for row in 0..rows {
-        for code in key.of(row) {
-            counts[*code as usize] += 1;
-        }
-    }
+    each_code(key, rows, |_, code| counts[code as usize] += 1);
     counts
 }
 
@@ -363,19 +387,23 @@ impl Blocks {
         since: Option<&Since<'_>>,
         threads: usize,
     ) -> Result<Self> {
-        let one = |place: usize| RuleBlocks::new(&rules[place], columns, rows, since);
-        let rules = parallel(rules.len(), threads, || (), |(), place| one(place))?;
-        let rules: Vec<RuleBlocks> = rules.into_iter().collect::<Result<_>>()?;
-        let mut table = vec![MISSING; rows * rules.len()];
-        for (place, own) in rules.iter().enumerate() {
+        let one = |place: usize| -> Result<(RuleBlocks, Vec<u32>)> {
+            let own = RuleBlocks::new(&rules[place], columns, rows, since)?;
+            let mut group_of = vec![MISSING; rows];
             if matches!(own.membership, Membership::One) {
                 for group in 0..own.groups() {
-                    for row in own.members(group) {
-                        table[*row as usize * rules.len() + place] = group;
-                    }
+                    own.members(group).iter().for_each(|row| group_of[*row as usize] = group);
                 }
             }
-        }
+            Ok((own, group_of))
+        };
+        // What divides rows by many keys takes longest.
+        let keys = |place: &usize| rules[*place].keys.len();
+        let made = largest_first((0..rules.len()).collect(), threads, keys, one)?;
+        let (rules, table): (Vec<RuleBlocks>, Vec<Vec<u32>>) =
+            made.into_iter().collect::<Result<Vec<_>>>()?.into_iter().unzip();
+        let table: Vec<&[u32]> = table.iter().map(Vec::as_slice).collect();
+        let table = interleaved(&table, threads)?;
         let plain = |own: &RuleBlocks| {
             matches!(own.membership, Membership::One) && own.report.bounded_blocks == 0
         };
@@ -435,8 +463,7 @@ impl Blocks {
     /// (rule, group), then windows of bounded groups, so that each pair is emitted exactly once.
     pub(crate) fn emits(&self, rule: usize, group: u32, l: u32, r: u32) -> bool {
         if self.plain {
-            let earlier = self.row(l)[..rule].iter().zip(&self.row(r)[..rule]);
-            return !earlier.into_iter().any(|(l, r)| l == r && *l != MISSING);
+            return !self.shares_earlier(rule, l, r);
         }
         let none = |other: usize, bounded| self.emitting(other, l, r, bounded).is_none();
         if self.rules[rule].is_bounded(group) {
@@ -449,6 +476,34 @@ impl Blocks {
                 && (matches!(self.rules[rule].membership, Membership::One)
                     || self.emitting(rule, l, r, false) == Some(group))
         }
+    }
+
+    /// Whether an earlier rule has both rows in one group, where every rule is plain. Every rule is
+    /// asked: to guess which answers costs more.
+    #[inline]
+    fn shares_earlier(&self, rule: usize, l: u32, r: u32) -> bool {
+        let earlier = self.row(l)[..rule].iter().zip(&self.row(r)[..rule]);
+        earlier.fold(false, |shared, (l, r)| shared | ((l == r) & (*l != MISSING)))
+    }
+
+    /// Whether pairs tell without their group which rule emits them: every rule gives a row one group
+    /// at most, and none is bounded.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Keeps those pairs of a rule that no earlier one emits, where all is plain.
+    pub(crate) fn keep_emitted(&self, rule: usize, l: &mut Vec<u32>, r: &mut Vec<u32>) {
+        let first = |row: &u32| self.table[*row as usize * self.rules.len()];
+        touch(l.iter().chain(&*r).map(first));
+        let mut kept = 0;
+        for place in 0..l.len() {
+            let (left, right) = (l[place], r[place]);
+            (l[kept], r[kept]) = (left, right);
+            kept += usize::from(!self.shares_earlier(rule, left, right));
+        }
+        l.truncate(kept);
+        r.truncate(kept);
     }
 
     /// The number of pairs, those that several rules emit counted for each.

@@ -92,10 +92,19 @@ pub(crate) enum Refusal {
 pub(crate) struct Clusters {
     /// The cluster of each row; clusters are numbered by their smallest row.
     pub(crate) of_row: Vec<u32>,
-    /// Edges that joined two clusters, from the strongest on.
+    /// Edges that joined two clusters, component after component.
     pub(crate) joined: Vec<Edge>,
-    /// Edges that a guard refused, from the strongest on.
+    /// Edges that a guard refused, component after component.
     pub(crate) refused: Vec<(Edge, Refusal)>,
+}
+
+impl Clusters {
+    /// The same, with edges from the strongest on.
+    pub(crate) fn by_strength(mut self) -> Self {
+        self.joined.sort_unstable_by_key(by_strength);
+        self.refused.sort_unstable_by_key(|(edge, _)| by_strength(edge));
+        self
+    }
 }
 
 /// From the strongest edge to the weakest, ties by rows.
@@ -144,8 +153,6 @@ pub(crate) fn cluster(
         joined.extend(part.joined);
         refused.extend(part.refused);
     }
-    joined.sort_unstable_by_key(by_strength);
-    refused.sort_unstable_by_key(|(edge, _)| by_strength(edge));
     Ok(Clusters { of_row, joined, refused })
 }
 

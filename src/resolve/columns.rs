@@ -11,11 +11,10 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use rustc_hash::FxHashMap;
 
-pub(crate) use super::intern::Values;
-use super::intern::{Numbers, Texts};
-use super::kernel::parallel;
 use crate::error::{Error, Result};
-use crate::threads::ranges;
+pub(crate) use crate::intern::Values;
+use crate::intern::{Numbers, Texts};
+use crate::threads::{largest_first, ranges};
 
 /// Values that are normalised together.
 const TOGETHER: usize = 1024;
@@ -132,8 +131,10 @@ impl<'a> Columns<'a> {
                 wanted.push((expression, array));
             }
         }
-        let code = |place: usize| Dictionary::plain(wanted[place].1, wanted[place].0);
-        let coded = parallel(wanted.len(), threads, || (), |(), place| code(place))?;
+        let bytes = |(_, array): &(&str, &ArrayRef)| array.get_buffer_memory_size();
+        let coded = largest_first(wanted.clone(), threads, bytes, |(expression, array)| {
+            Dictionary::plain(array, expression)
+        })?;
         for ((expression, _), dictionary) in wanted.iter().zip(coded) {
             plain.coded.insert(expression, Arc::new(dictionary?));
         }
@@ -297,8 +298,8 @@ impl Tuples {
     /// The codes within their columns of all parts of a tuple of so many columns.
     #[inline]
     pub(crate) fn part_codes<const COLUMNS: usize>(&self, code: u32) -> [u32; COLUMNS] {
-        let start = code as usize * COLUMNS;
-        std::array::from_fn(|column| self.parts[start..start + COLUMNS][column])
+        let own = self.parts.get(code as usize * COLUMNS..).and_then(<[u32]>::first_chunk);
+        own.copied().unwrap_or([MISSING; COLUMNS])
     }
 
     /// The text of one part of a tuple, where it is known.

@@ -6,7 +6,7 @@
 //! | file | knows |
 //! |---|---|
 //! | `settings` | what a pipeline says |
-//! | `columns`, `intern` | dictionary codes |
+//! | `columns` | dictionary codes |
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
@@ -45,7 +45,6 @@ mod evidence;
 mod fold;
 mod identify;
 mod inspect;
-mod intern;
 mod kernel;
 mod log;
 mod model;

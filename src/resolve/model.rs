@@ -174,13 +174,15 @@ impl TermFrequency {
     const CAP: Weight = 10 << 20;
 
     /// Counts the values of one part of a comparison.
-    pub(crate) fn of(terms: &Terms, key: Option<&HashKey>) -> Self {
-        let mut counts = BTreeMap::new();
-        for (term, count) in terms.counts.iter().enumerate() {
-            if *count >= Self::FLOOR {
-                counts.insert(terms.hash(term as u32, key), *count);
-            }
-        }
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub(crate) fn of(terms: &Terms, key: Option<&HashKey>) -> Result<Self> {
+        let listed = map(terms.counts.len(), threads::count(), |term| {
+            let count = terms.counts[term];
+            (count >= Self::FLOOR).then(|| (terms.hash(term as u32, key), count))
+        })?;
+        let counts = listed.into_iter().flatten().collect();
         let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
         // How many values so many records hold: a float sum in the order of numbers.
         let mut alike: BTreeMap<u32, u64> = BTreeMap::new();
@@ -196,14 +198,14 @@ impl TermFrequency {
             }
             if weight > 0.0 { sum / weight } else { frequency(least, records) }
         };
-        Self {
+        Ok(Self {
             records,
             average: mean(1, u32::MAX),
             floor: Self::FLOOR,
             unlisted: mean(1, Self::FLOOR - 1),
             counts,
             key: key.map(|key| key.id().to_owned()),
-        }
+        })
     }
 
     /// What agreement on the part adds for each code of the comparison: log2(average / frequency).

@@ -217,7 +217,7 @@ mod tests {
     use crate::resolve::settings::ComparisonSettings;
 
     fn none() -> Arc<Comparisons> {
-        Arc::new(Comparisons::new(Vec::new()))
+        Arc::new(Comparisons::new(Vec::new(), 1).unwrap())
     }
 
     #[test]
@@ -244,7 +244,7 @@ mod tests {
             unlike: vec![unlike.into()],
             condition: None,
         };
-        let comparisons = Arc::new(Comparisons::new(list));
+        let comparisons = Arc::new(Comparisons::new(list, 1).unwrap());
         let list = [rule("born")];
         let rules = Rules::new(&list, 4, &comparisons, None, |_| Ok(&born)).unwrap();
         assert_eq!(rules.decide(0, 2), Some((0, Verdict::Separate)));

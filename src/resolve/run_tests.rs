@@ -139,7 +139,13 @@ fn by_rows_alone_the_same_is_found() {
     let (settings, rows) = (settings(), people());
     let input = input(&settings, &rows);
     let whole = resolve(&input, &[], None, Options { threads: 1 }).unwrap();
-    let own = resolve_rows(&input, Options { threads: 3 }).unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |pairs: &[RowPair]| {
+        told.lock().unwrap().extend_from_slice(pairs);
+        Ok(())
+    };
+    let own = resolve_rows(&input, Options { threads: 3 }, &tell).unwrap();
+    assert_eq!(told.into_inner().unwrap(), own.pairs);
     assert_eq!((&own.clusters, &own.model), (&whole.clusters, &whole.model));
     assert_eq!((&own.blocking, own.pairs_compared), (&whole.blocking, whole.pairs_compared));
     let column = |name: &str| {

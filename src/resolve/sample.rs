@@ -17,7 +17,7 @@
 use rustc_hash::FxHashSet;
 
 use super::columns::MISSING;
-use super::compare::{Comparison, Comparisons, MAX_LEVELS};
+use super::compare::{Comparator, Comparisons, MAX_LEVELS};
 use super::kernel::parallel;
 use crate::error::Result;
 use crate::random::SplitMix64;
@@ -49,14 +49,22 @@ fn draw(rows: u32, records: u64, seed: u64) -> Vec<u32> {
     drawn
 }
 
+/// The records of a sample that have a value, and what compares their values: by codes, or by places
+/// where it was prepared for these alone.
+struct Known<'a> {
+    rows: &'a [u32],
+    codes: &'a [u32],
+    comparator: &'a dyn Comparator,
+}
+
 /// The pairs at each level of one comparison, of these lefts with all records after them.
 fn count(
-    comparison: &Comparison,
-    (rows, codes): (&[u32], &[u32]),
+    known: &Known<'_>,
     lefts: std::ops::Range<usize>,
     skip: Option<&(dyn Fn(u32, u32) -> bool + Sync)>,
     scratch: &mut (Vec<u32>, Vec<u32>, Vec<u8>),
 ) -> Tally {
+    let Known { rows, codes, comparator } = known;
     let (left, right, levels) = scratch;
     let mut tally = [0; MAX_LEVELS + 1];
     for place in lefts {
@@ -72,7 +80,7 @@ fn count(
         left.clear();
         left.resize(right.len(), codes[place]);
         levels.resize(right.len(), 0);
-        comparison.code_levels(left, right, levels);
+        comparator.levels(left, right, levels);
         for level in &levels[..right.len()] {
             tally[usize::from(*level)] += 1;
         }
@@ -92,7 +100,7 @@ pub(crate) fn sample_levels(
     let sample = draw(rows, records(pairs), seed);
     let size = sample.len();
     // Of each comparison the records that have a value, and their codes.
-    let known: Vec<(Vec<u32>, Vec<u32>)> = comparisons
+    let with_values: Vec<(Vec<u32>, Vec<u32>)> = comparisons
         .list
         .iter()
         .map(|own| {
@@ -100,10 +108,27 @@ pub(crate) fn sample_levels(
             sample.iter().map(|row| (*row, code(row))).filter(|(_, code)| *code != MISSING).unzip()
         })
         .collect();
+    let prepared: Vec<Option<Box<dyn Comparator + '_>>> = comparisons
+        .list
+        .iter()
+        .zip(&with_values)
+        .map(|(own, (_, codes))| own.comparator().among(codes))
+        .collect();
+    let places: Vec<u32> = (0..size as u32).collect();
+    let known: Vec<Known<'_>> = comparisons
+        .list
+        .iter()
+        .zip(&with_values)
+        .zip(&prepared)
+        .map(|((own, (rows, codes)), prepared)| match prepared {
+            Some(own) => Known { rows, codes: &places[..codes.len()], comparator: &**own },
+            None => Known { rows, codes, comparator: own.comparator() },
+        })
+        .collect();
     let tasks: Vec<(usize, usize)> = known
         .iter()
         .enumerate()
-        .flat_map(|(place, own)| (0..own.0.len()).step_by(LEFTS).map(move |left| (place, left)))
+        .flat_map(|(place, own)| (0..own.codes.len()).step_by(LEFTS).map(move |left| (place, left)))
         .collect();
     let counted = parallel(
         tasks.len(),
@@ -111,9 +136,8 @@ pub(crate) fn sample_levels(
         || (Vec::new(), Vec::new(), Vec::new()),
         |scratch, task| {
             let (place, left) = tasks[task];
-            let (rows, codes) = &known[place];
-            let lefts = left..(left + LEFTS).min(codes.len());
-            count(&comparisons.list[place], (rows, codes), lefts, skip, scratch)
+            let lefts = left..(left + LEFTS).min(known[place].codes.len());
+            count(&known[place], lefts, skip, scratch)
         },
     )?;
     let all = (size as u64) * (size as u64).saturating_sub(1) / 2;
@@ -146,7 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::resolve::compare::level_of;
+    use crate::resolve::compare::{Comparison, level_of};
     use crate::resolve::settings::ComparisonSettings;
 
     fn comparisons(texts: &[Option<String>]) -> Comparisons {
@@ -161,7 +185,7 @@ mod tests {
             };
             Comparison::new(&settings, &[&array]).unwrap()
         };
-        Comparisons::new(vec![one("jaro_winkler"), one("exact")])
+        Comparisons::new(vec![one("jaro_winkler"), one("exact")], 2).unwrap()
     }
 
     proptest! {

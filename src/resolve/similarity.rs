@@ -161,14 +161,11 @@ impl Sketch {
     /// Whether two texts are surely less alike than `least`, which is 0.1 or more.
     #[inline]
     pub(crate) fn surely_under(&self, other: &Self, least: f32) -> bool {
-        let known = (self.inverse != 0.0) & (other.inverse != 0.0);
-        let over = u32::from(self.over.min(other.over));
-        let common = (self.bag & other.bag).count_ones() + over;
-        let jaro = (common as f32 * (self.inverse + other.inverse) + 1.0) / 3.0;
-        let prefix = ((self.prefix ^ other.prefix).trailing_zeros() / 8).min(4);
-        let boost = 0.1 * prefix as f32 * (1.0 - jaro).max(0.0);
-        // What rounding may be wrong by is far under a hundred-thousandth.
-        known & (jaro + boost < least - 1e-5)
+        surely_under(self.parts(), other.parts(), least)
+    }
+
+    fn parts(&self) -> Parts {
+        (self.bag, u32::from(self.over), self.inverse, self.prefix)
     }
 
     /// Whether two known texts begin with the same character.
@@ -179,6 +176,58 @@ impl Sketch {
     /// What [`surely_edited`] asks of a text.
     pub(crate) fn letters(&self) -> (u64, u16) {
         (self.bag, self.length)
+    }
+}
+
+/// Of a sketch its bag, what is over, the inverse length and the prefix.
+type Parts = (u64, u32, f32, u32);
+
+#[inline]
+fn surely_under(l: Parts, r: Parts, least: f32) -> bool {
+    let ((bag_l, over_l, inverse_l, prefix_l), (bag_r, over_r, inverse_r, prefix_r)) = (l, r);
+    let known = (inverse_l != 0.0) & (inverse_r != 0.0);
+    let common = (bag_l & bag_r).count_ones() + over_l.min(over_r);
+    let jaro = (common as f32 * (inverse_l + inverse_r) + 1.0) / 3.0;
+    // How many of the first four characters are the same, one after another.
+    let differ = prefix_l ^ prefix_r;
+    let same = |later: u32| u32::from(differ << later == 0);
+    let prefix = same(24) + same(16) + same(8) + same(0);
+    let boost = 0.1 * prefix as f32 * (1.0 - jaro).max(0.0);
+    // What rounding may be wrong by is far under a hundred-thousandth.
+    known & (jaro + boost < least - 1e-5)
+}
+
+/// Sketches that are held against one, each part of all together: a processor looks at several at a
+/// time.
+#[derive(Debug, Default)]
+pub(crate) struct Sketches {
+    bags: Vec<u64>,
+    overs: Vec<u32>,
+    inverses: Vec<f32>,
+    prefixes: Vec<u32>,
+}
+
+impl Sketches {
+    /// These sketches.
+    pub(crate) fn new<'a>(all: impl Iterator<Item = &'a Sketch>) -> Self {
+        let mut own = Self::default();
+        for (bag, over, inverse, prefix) in all.map(Sketch::parts) {
+            own.bags.push(bag);
+            own.overs.push(over);
+            own.inverses.push(inverse);
+            own.prefixes.push(prefix);
+        }
+        own
+    }
+
+    /// Of each of them, as [`Sketch::surely_under`].
+    pub(crate) fn surely_under(&self, other: &Sketch, least: f32, under: &mut Vec<bool>) {
+        let other = other.parts();
+        let own = self.bags.iter().zip(&self.overs).zip(&self.inverses).zip(&self.prefixes);
+        under.clear();
+        under.extend(own.map(|(((bag, over), inverse), prefix)| {
+            surely_under((*bag, *over, *inverse, *prefix), other, least)
+        }));
     }
 }
 

@@ -5,6 +5,7 @@ use super::{Candidates, Rule};
 pub(super) const RULE: Rule = Rule {
     name: "longest",
     summary: "The value with the most characters: `Mohamed Abdel Rahman` before `M. Rahman`.",
+    fewest: 2,
     won: "longest",
     measure,
     lost: |_, _, _| "shorter".into(),

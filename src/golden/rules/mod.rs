@@ -29,6 +29,9 @@ pub struct Rule {
     pub name: &'static str,
     /// What it prefers, in one line.
     pub summary: &'static str,
+    /// So many candidates, and all with more, may measure differently: of fewer the first in
+    /// standing wins.
+    pub(crate) fewest: usize,
     /// `customer_lineage.reason` of a winner that this measure put above all others.
     pub(crate) won: &'static str,
     /// Appends the measure of each candidate, in their order; a larger one is better, and only

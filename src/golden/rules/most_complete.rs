@@ -5,6 +5,7 @@ use super::Rule;
 pub(super) const RULE: Rule = Rule {
     name: "most_complete",
     summary: "The record in which most attributes of the group are known.",
+    fewest: 2,
     won: "most complete",
     measure: |candidates, measures| {
         measures.extend(candidates.rows.iter().map(|&row| candidates.known(row)));

@@ -7,6 +7,8 @@ use super::{Candidates, Rule};
 pub(super) const RULE: Rule = Rule {
     name: "most_frequent",
     summary: "The value that most records hold; a group counts as one value.",
+    // Two values are equal or each is there once.
+    fewest: 3,
     won: "most frequent",
     measure,
     lost: |_, loser, candidates| format!("less frequent ({loser} of {candidates})").into(),

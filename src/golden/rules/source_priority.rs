@@ -5,6 +5,7 @@ use super::Rule;
 pub(super) const RULE: Rule = Rule {
     name: "source_priority",
     summary: "The value of the source named first in `golden.source_priority`.",
+    fewest: 2,
     won: "highest source priority",
     measure: |candidates, measures| {
         let rank = |row: &u32| -i64::from(candidates.source_rank[*row as usize]);

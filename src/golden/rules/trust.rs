@@ -8,6 +8,7 @@ pub(crate) const ONE: f64 = 1e6;
 pub(super) const RULE: Rule = Rule {
     name: "trust",
     summary: "The value trusted most: its source's score in `golden.trust`, halved with each half-life of its age.",
+    fewest: 2,
     won: "most trusted",
     measure: |candidates, measures| {
         measures.extend(candidates.rows.iter().map(|&row| candidates.measure[row as usize]));

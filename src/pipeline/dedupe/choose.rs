@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::infer::{self, Chosen};
 use crate::resolve::{
     self, BlockingCandidate, BlockingRule, Input, LinkType, ProposeOptions, Resolve, ResolvedRows,
+    RowPair,
 };
 
 /// What was chosen, and what came of it.
@@ -23,17 +24,19 @@ fn budget(rows: usize) -> u64 {
     (rows as u64 * 100).clamp(20_000_000, 400_000_000)
 }
 
-/// Chooses blocking rules where they were inferred, and resolves.
+/// Chooses blocking rules where they were inferred, and resolves. `scored` is given the pairs of each
+/// resolution, of which the last one holds.
 pub(super) fn choose(
     work: &Work<'_>,
     input: &Input<'_>,
     settings: &Resolve,
     inferred: Option<&Inferred>,
     warnings: &mut Vec<String>,
+    scored: &(dyn Fn(&[RowPair]) -> Result<()> + Sync),
 ) -> Result<Choice> {
     let options = resolve::Options { threads: work.request.options.threads };
     let Some(inferred) = inferred else {
-        let resolved = resolve::resolve_rows(input, options)?;
+        let resolved = resolve::resolve_rows(input, options, scored)?;
         return Ok(Choice {
             blocking: Vec::new(),
             duplicate_free: settings.duplicate_free.clone(),
@@ -60,14 +63,14 @@ pub(super) fn choose(
     if sources.len() > 1 {
         chosen.link = LinkType::LinkAndDedupe;
     }
-    let mut resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
+    let mut resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
     if sources.len() > 1 {
         chosen.duplicate_free = duplicate_free(input, &resolved);
         if work.request.link_only {
             chosen.link = LinkType::LinkOnly;
         }
         if work.request.link_only || !chosen.duplicate_free.is_empty() {
-            resolved = resolve::resolve_rows(&again(input, &chosen), options)?;
+            resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
         }
     }
     Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved })

@@ -35,7 +35,7 @@ use crate::infer::{
 };
 use crate::memory;
 use crate::report::Progress;
-use crate::resolve::{self, BlockingReport, Evaluation, LinkType, Resolve};
+use crate::resolve::{self, BlockingReport, Evaluation, LinkType, Resolve, RowPair};
 use crate::{clean, tables};
 use files::Table;
 
@@ -151,22 +151,17 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     let asked = Asked::of(&work.engine, records.schema(), &plan.kind, settings).await?;
     let input = asked.over(&records)?;
     phase("prepare", "choosing what to compare");
-    let chosen = choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings)?;
+    let results = output::Results::new(request.out, &input)?;
+    let scored = |pairs: &[RowPair]| results.pairs(pairs);
+    let chosen =
+        choose::choose(&work, &input, settings, inferred.as_ref(), &mut warnings, &scored)?;
     phase("block", "training and scoring");
     let resolved = chosen.resolved;
     phase("resolve", "writing");
     let text = inferred
         .as_ref()
         .map(|inferred| work.written(inferred, &chosen.blocking, &chosen.duplicate_free));
-    output::write(
-        &work,
-        &records,
-        &input,
-        &resolved,
-        text.as_deref(),
-        inferred.as_ref(),
-        &plan.golden,
-    )?;
+    results.write(&work, &records, &resolved, text.as_deref(), inferred.as_ref(), &plan.golden)?;
     if imported.is_some() {
         output::put(request.out, "settings.yaml", &imported::settings(&plan.kind, settings)?)?;
     }

@@ -36,51 +36,68 @@ fn ids(source: &StringArray, record_id: &StringArray) -> StringArray {
     StringArray::from_iter_values(whole.map(|(source, id)| format!("{source}:{id}")))
 }
 
-/// Writes everything to the folder.
-pub(super) fn write(
-    work: &Work<'_>,
-    records: &RecordBatch,
-    input: &Input<'_>,
-    resolved: &ResolvedRows,
-    text: Option<&str>,
-    inferred: Option<&Inferred>,
-    settings: &Golden,
-) -> Result<()> {
-    let out = work.request.out;
-    std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
-    put(out, "model.json", &resolved.model.to_json()?)?;
-    if let (Some(text), Some(inferred)) = (text, inferred) {
-        put(out, "pipeline.yaml", text)?;
-        for (name, text) in work.contracts(&inferred.understood)? {
-            put(out, &name, &text)?;
-        }
+/// The folder of the results.
+pub(super) struct Results<'a> {
+    out: &'a Path,
+    input: &'a Input<'a>,
+    ids: ArrayRef,
+}
+
+impl<'a> Results<'a> {
+    /// Makes the folder where it is not there.
+    pub(super) fn new(out: &'a Path, input: &'a Input<'a>) -> Result<Self> {
+        std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
+        Ok(Self { out, input, ids: Arc::new(ids(&input.source, &input.record_id)) })
     }
-    let ids: ArrayRef = Arc::new(ids(&input.source, &input.record_id));
-    let golden_ids = of_rows(&ids, resolved.clusters.iter().copied())?;
-    let named = |name: &str, array: &ArrayRef| (name.to_owned(), Arc::clone(array));
-    let clusters = batch(vec![named("id", &ids), named("golden_id", &golden_ids)])?;
-    let members = members(input, golden_ids)?;
-    let consents = Consents::default();
-    let material = golden::Material {
-        records: std::slice::from_ref(records),
-        members: &[members],
-        settings,
-        logical_date: 0,
-        overrides: &[],
-        consents: &consents,
-    };
-    // Laying records out by customer takes one thread: the other writes.
-    let (written, golden) = both(
-        threads::count(),
-        || {
-            parquet(out, "clusters.parquet", &[clusters])?;
-            parquet(out, "pairs.parquet", &[pairs(&ids, &resolved.pairs)?])
-        },
-        || golden::survive(&material),
-    )?;
-    let golden = written.and(golden)?;
-    let customers = golden.customers.iter().map(|batch| customers(batch, inferred));
-    parquet(out, "golden.parquet", &customers.collect::<Result<Vec<_>>>()?)
+
+    /// Writes the pairs.
+    pub(super) fn pairs(&self, all: &[RowPair]) -> Result<()> {
+        parquet(self.out, "pairs.parquet", &[pairs(&self.ids, all)?])
+    }
+
+    /// Writes all else.
+    pub(super) fn write(
+        &self,
+        work: &Work<'_>,
+        records: &RecordBatch,
+        resolved: &ResolvedRows,
+        text: Option<&str>,
+        inferred: Option<&Inferred>,
+        settings: &Golden,
+    ) -> Result<()> {
+        let Self { out, input, ids } = self;
+        if let (Some(text), Some(inferred)) = (text, inferred) {
+            put(out, "pipeline.yaml", text)?;
+            for (name, text) in work.contracts(&inferred.understood)? {
+                put(out, &name, &text)?;
+            }
+        }
+        let golden_ids = of_rows(ids, resolved.clusters.iter().copied())?;
+        let named = |name: &str, array: &ArrayRef| (name.to_owned(), Arc::clone(array));
+        let clusters = batch(vec![named("id", ids), named("golden_id", &golden_ids)])?;
+        let members = members(input, golden_ids)?;
+        let consents = Consents::default();
+        let material = golden::Material {
+            records: std::slice::from_ref(records),
+            members: &[members],
+            settings,
+            logical_date: 0,
+            overrides: &[],
+            consents: &consents,
+        };
+        // Laying records out by customer takes one thread: the other writes.
+        let (written, golden) = both(
+            threads::count(),
+            || {
+                put(out, "model.json", &resolved.model.to_json()?)?;
+                parquet(out, "clusters.parquet", &[clusters])
+            },
+            || golden::survive(&material),
+        )?;
+        let golden = written.and(golden)?;
+        let customers = golden.customers.iter().map(|batch| customers(batch, inferred));
+        parquet(out, "golden.parquet", &customers.collect::<Result<Vec<_>>>()?)
+    }
 }
 
 /// The values of these rows.

@@ -150,10 +150,11 @@ fn order(source: &StringArray, record_id: &StringArray) -> Result<Option<Vec<u32
     let mut rows: Vec<(u32, u32, u64)> = (0..source.len())
         .map(|row| (rank(row), row as u32, prefix(record_id.value(row))))
         .collect();
-    rows.sort_unstable_by(|(source_l, l, prefix_l), (source_r, r, prefix_r)| {
+    threads::sort_by(&mut rows, threads::count(), |left, right| {
+        let ((source_l, l, prefix_l), (source_r, r, prefix_r)) = (left, right);
         let texts = || record_id.value(*l as usize).cmp(record_id.value(*r as usize));
         source_l.cmp(source_r).then(prefix_l.cmp(prefix_r)).then_with(texts).then(l.cmp(r))
-    });
+    })?;
     Ok(Some(rows.into_iter().map(|(_, row, _)| row).collect()))
 }
 

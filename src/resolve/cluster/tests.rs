@@ -10,7 +10,7 @@ use crate::resolve::compare::Comparisons;
 use crate::resolve::settings::{Rule, Verdict};
 
 fn none() -> Arc<Comparisons> {
-    Arc::new(Comparisons::new(Vec::new()))
+    Arc::new(Comparisons::new(Vec::new(), 1).unwrap())
 }
 
 fn no_rules() -> Rules {

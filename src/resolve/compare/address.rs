@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use super::tokens::{Bag, Lists};
 use super::{Comparator, ComparisonKind, UNKNOWN};
+use crate::intern::Texts;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::intern::Texts;
+use crate::resolve::kernel::touch;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -107,17 +108,21 @@ fn streets(values: &Values) -> Streets {
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
+    Box::new(addresses(tuples))
+}
+
+fn addresses(tuples: &Arc<Tuples>) -> Addresses {
     let mut sounds = Texts::default();
     let cities = (0..tuples.values(1).len() as u32).map(|code| {
         let text = tuples.values(1).get(code);
         let sound = fold::name_skeleton(text).map_or(MISSING, |sound| sounds.number(&sound));
         (sound, text.is_ascii())
     });
-    Box::new(Addresses {
+    Addresses {
         cities: cities.collect(),
         streets: streets(tuples.values(0)),
         tuples: Arc::clone(tuples),
-    })
+    }
 }
 
 impl Streets {
@@ -185,11 +190,126 @@ impl Comparator for Addresses {
             _ => 6,
         }
     }
+
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
+        let outlines = codes.iter().map(|code| Outline::new(self, *code)).collect();
+        Some(Box::new(Crowd { addresses: self, codes, outlines }))
+    }
+
+    fn touch(&self, codes: &[u32]) {
+        touch(codes.iter().map(|code| self.tuples.part_codes::<3>(*code)[0]));
+        touch(codes.iter().map(|code| {
+            let [street, ..] = self.tuples.part_codes::<3>(*code);
+            self.streets.bags.get(street as usize).map_or(0, |bag| bag.words)
+        }));
+    }
+}
+
+/// What tells most addresses apart, in one place.
+struct Outline {
+    street: u32,
+    city: u32,
+    postcode: u32,
+    /// A code of what the city sounds like.
+    sound: u32,
+    bag: Bag,
+    street_latin: bool,
+    city_latin: bool,
+}
+
+impl Outline {
+    fn new(all: &Addresses, code: u32) -> Self {
+        let [street, city, postcode] = all.tuples.part_codes(code);
+        let of_street =
+            |code: u32| (all.streets.bags[code as usize], all.streets.latin[code as usize]);
+        let none = (Bag::new(&[]), false);
+        let (bag, street_latin) = if street == MISSING { none } else { of_street(street) };
+        let (sound, city_latin) =
+            if city == MISSING { (MISSING, false) } else { all.cities[city as usize] };
+        Self { street, city, postcode, sound, bag, street_latin, city_latin }
+    }
+
+    /// Whether two addresses surely have nothing in common, and something is known of both.
+    #[inline]
+    fn far(&self, other: &Self) -> bool {
+        let known = |l: u32, r: u32| (l != MISSING) & (r != MISSING);
+        let street = known(self.street, other.street);
+        let city = known(self.city, other.city);
+        let postcode = known(self.postcode, other.postcode);
+        let streets_meet = (self.street == other.street)
+            | (self.street_latin != other.street_latin)
+            | !self.bag.surely_under(&other.bag, SIMILAR);
+        let cities_meet = (self.city == other.city)
+            | (self.city_latin != other.city_latin)
+            | (known(self.sound, other.sound) & (self.sound == other.sound));
+        (street | city | postcode)
+            & !(street & streets_meet)
+            & !(city & cities_meet)
+            & !(postcode & (self.postcode == other.postcode))
+    }
+}
+
+/// Addresses that are each compared with each: what tells most of them apart lies together.
+struct Crowd<'a> {
+    addresses: &'a Addresses,
+    codes: &'a [u32],
+    outlines: Vec<Outline>,
+}
+
+impl Comparator for Crowd<'_> {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        let (l, r) = (l as usize, r as usize);
+        if self.outlines[l].far(&self.outlines[r]) {
+            return 6;
+        }
+        self.addresses.level(self.codes[l], self.codes[r])
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
+    use proptest::prelude::*;
+
+    use super::{Comparator, Crowd, Outline, addresses};
+    use crate::resolve::columns::{Dictionary, Tuples};
     use crate::resolve::compare::testing::level;
+
+    proptest! {
+        #[test]
+        fn outlines_tell_addresses_that_are_far_only(
+            rows in prop::collection::vec(
+                (
+                    prop::option::of("[1-3]( [abc]{1,2}){0,3}|[1-3] شارع"),
+                    prop::option::of("[ab]{1,2}|cairo|[اب]{1,2}"),
+                    prop::option::of("[1-3]{1,2}"),
+                ),
+                1..30,
+            ),
+        ) {
+            let column = |of: &dyn Fn(usize) -> Option<String>| {
+                let array: ArrayRef = Arc::new((0..rows.len()).map(of).collect::<StringArray>());
+                Dictionary::plain(&array, "x").unwrap()
+            };
+            let columns = vec![
+                column(&|row| rows[row].0.clone()),
+                column(&|row| rows[row].1.clone()),
+                column(&|row| rows[row].2.clone()),
+            ];
+            let all = addresses(&Arc::new(Tuples::new(columns).0));
+            let codes: Vec<u32> = (0..all.tuples.len() as u32).rev().collect();
+            let outlines = codes.iter().map(|code| Outline::new(&all, *code)).collect();
+            let crowd = Crowd { addresses: &all, codes: &codes, outlines };
+            for l in 0..codes.len() {
+                for r in 0..codes.len() {
+                    let expected = all.level(codes[l], codes[r]);
+                    prop_assert_eq!(crowd.level(l as u32, r as u32), expected);
+                }
+            }
+        }
+    }
 
     #[test]
     fn street_and_place_are_one_comparison() {

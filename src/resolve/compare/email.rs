@@ -8,6 +8,7 @@ use rustc_hash::FxHasher;
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
+use crate::resolve::kernel::touch;
 use crate::resolve::similarity::{self, Sketch};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -101,6 +102,10 @@ impl Comparator for Emails {
         }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
         level(left, own.end(left), right, other.end(right))
+    }
+
+    fn touch(&self, codes: &[u32]) {
+        touch(codes.iter().map(|code| self.outlines[*code as usize].letters));
     }
 }
 

@@ -40,10 +40,11 @@ pub(crate) use list_overlap::as_text as list_as_text;
 pub(crate) use terms::{Part, TermText, Terms, agreement};
 
 use super::columns::{Columns, Dictionary, MISSING, Tuples};
+use super::kernel::touch;
 
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
-use crate::threads::largest_first;
+use crate::threads::{self, interleaved, largest_first, parallel, ranges};
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -65,6 +66,16 @@ pub(crate) trait Comparator: Send + Sync {
         for ((l, r), out) in l.iter().zip(r).zip(out) {
             *out = self.level(*l, *r);
         }
+    }
+
+    /// Reads what `levels` will ask of these values, so that memory answers for all of them together:
+    /// see [`touch`].
+    fn touch(&self, _codes: &[u32]) {}
+
+    /// The same of these values alone, known by their places: for who compares each with each, where
+    /// it is worth looking at them beforehand.
+    fn among<'a>(&'a self, _codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
+        None
     }
 
     /// Why levels that were given cannot be trusted: asked once pairs have been compared.
@@ -273,7 +284,7 @@ impl Comparison {
                 Ok(plain.normalised(|text| (kind.normalise)(place, text)))
             })
             .collect::<Result<_>>()?;
-        Ok(Self::of(settings, kind, thresholds, columns))
+        Self::of(settings, kind, thresholds, columns)
     }
 
     /// Prepares comparisons over columns that were coded, column by column, then one by one;
@@ -331,10 +342,11 @@ impl Comparison {
         let size = |(_, columns): &(usize, Vec<Dictionary>)| {
             (columns.len(), columns.iter().map(|own| own.values.len()).max())
         };
-        largest_first(given, threads, size, |(place, columns)| {
+        let made = largest_first(given, threads, size, |(place, columns)| {
             let (kind, thresholds) = &asked[place];
             Self::of(settings[place], kind, thresholds.clone(), columns)
-        })
+        })?;
+        made.into_iter().collect()
     }
 
     /// The kind and the thresholds that are asked for.
@@ -373,7 +385,7 @@ impl Comparison {
         kind: &'static ComparisonKind,
         thresholds: Vec<f64>,
         columns: Vec<Dictionary>,
-    ) -> Self {
+    ) -> Result<Self> {
         let (tuples, codes) = Tuples::new(columns);
         let tuples = Arc::new(tuples);
         let comparator = (kind.build)(&tuples, &thresholds);
@@ -388,22 +400,20 @@ impl Comparison {
         thresholds: Vec<f64>,
         levels: Vec<String>,
         comparator: Box<dyn Comparator>,
-    ) -> Self {
-        let all: Vec<u32> = (0..tuples.len() as u32).collect();
-        let mut own_level = vec![UNKNOWN; all.len()];
-        comparator.levels(&all, &all, &mut own_level);
+    ) -> Result<Self> {
+        let own_level = own_levels(&*comparator, tuples.len())?;
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
             (true, Some(parts)) => parts.into_iter().map(|own| Terms::new(own, &tuples)).collect(),
             (true, None) => {
                 let whole = |(code, level): (u32, &u8)| if *level == 1 { code } else { MISSING };
-                let codes = all.iter().copied().zip(&own_level).map(whole).collect();
+                let codes = (0..).zip(&own_level).map(whole).collect();
                 let values = Arc::clone(&tuples);
                 let text = Box::new(move |code| values.value_hash(code));
                 vec![Terms::new(Part { codes, text }, &tuples)]
             }
         };
-        Self {
+        Ok(Self {
             name: settings.name.clone(),
             kind: kind.name,
             columns: settings.columns.clone(),
@@ -415,7 +425,7 @@ impl Comparison {
             own_level,
             terms,
             comparator,
-        }
+        })
     }
 
     /// The parts on which a pair at this level agrees.
@@ -445,9 +455,9 @@ impl Comparison {
         code != MISSING && self.own_level[code as usize] == 1
     }
 
-    /// The levels of pairs of known values, by their codes.
-    pub(crate) fn code_levels(&self, l: &[u32], r: &[u32], levels: &mut [u8]) {
-        self.comparator.levels(l, r, levels);
+    /// Compares known values, by their codes.
+    pub(crate) fn comparator(&self) -> &dyn Comparator {
+        &*self.comparator
     }
 
     /// The level of two rows.
@@ -467,6 +477,7 @@ impl Comparison {
         right.clear();
         places.clear();
         levels.clear();
+        touch(l.iter().chain(r).map(|row| self.codes.of(*row)));
         for (place, (l, r)) in l.iter().zip(r).enumerate() {
             let (l, r) = (self.codes.of(*l), self.codes.of(*r));
             levels.push(if l == MISSING || r == MISSING {
@@ -482,11 +493,28 @@ impl Comparison {
         }
         found.clear();
         found.resize(left.len(), UNKNOWN);
+        self.comparator.touch(left);
+        self.comparator.touch(right);
         self.comparator.levels(left, right, found);
         for (place, level) in places.iter().zip(found) {
             levels[*place as usize] = *level;
         }
     }
+}
+
+/// Values that a thread compares with themselves at a time.
+const OWN: usize = 1 << 14;
+
+/// The level of each value with itself.
+fn own_levels(comparator: &dyn Comparator, values: usize) -> Result<Vec<u8>> {
+    let parts = ranges(values, OWN);
+    let part = |(): &mut (), place: usize| {
+        let own: Vec<u32> = parts[place].clone().map(|code| code as u32).collect();
+        let mut levels = vec![UNKNOWN; own.len()];
+        comparator.levels(&own, &own, &mut levels);
+        levels
+    };
+    Ok(parallel(parts.len(), threads::count(), || (), part)?.concat())
 }
 
 /// The first of rising thresholds under which a distance stays, as a level from `first` on; the
@@ -516,18 +544,17 @@ pub(crate) struct Comparisons {
 
 impl Comparisons {
     /// Lays the codes of these comparisons together.
-    pub(crate) fn new(mut list: Vec<Comparison>) -> Self {
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub(crate) fn new(mut list: Vec<Comparison>, threads: usize) -> Result<Self> {
+        let columns: Vec<&[u32]> = list.iter().map(|own| &own.codes.all[..]).collect();
+        let all = Arc::new(interleaved(&columns, threads)?);
         let width = list.len();
-        let rows = list.first().map_or(0, |own| own.codes.all.len());
-        let mut all = Vec::with_capacity(rows * width);
-        for row in 0..rows as u32 {
-            all.extend(list.iter().map(|own| own.codes.of(row)));
-        }
-        let all = Arc::new(all);
         for (place, own) in list.iter_mut().enumerate() {
             own.codes = Codes { all: Arc::clone(&all), width, place };
         }
-        Self { list }
+        Ok(Self { list })
     }
 
     /// A pair's levels as one number, four bits a comparison, the first in the lowest bits.

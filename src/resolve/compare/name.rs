@@ -7,7 +7,7 @@ use std::hash::Hasher;
 use rustc_hash::FxHasher;
 
 use crate::resolve::fold;
-use crate::resolve::similarity::{self, Sketch};
+use crate::resolve::similarity::{self, Sketch, Sketches};
 
 /// A distinct given or family name.
 pub(super) struct Name {
@@ -37,20 +37,53 @@ pub(super) struct Outline {
 }
 
 impl Outline {
+    /// Some of it, for who only wants it to be read.
+    pub(super) fn first(&self) -> u32 {
+        self.skeleton
+    }
+
     /// Whether two names are surely far from each other: as `relation` finds after long.
     #[inline]
     pub(super) fn far(&self, other: &Self) -> bool {
+        self.unlike(other) & self.sketch.surely_under(&other.sketch, LIKE)
+    }
+
+    /// Whether two names in Latin letters have neither a sound, a short form, a word nor an initial
+    /// in common.
+    #[inline]
+    fn unlike(&self, other: &Self) -> bool {
         // Every question is asked: most pairs of names are far, and to guess wrong costs more.
         let shared = (self.several | other.several) & (self.words & other.words != 0);
         let begins = (self.initial | other.initial) & self.sketch.same_first(&other.sketch);
         (self.latin & other.latin)
             & (self.skeleton != other.skeleton)
             & (self.root != other.root)
-            & self.sketch.surely_under(&other.sketch, 0.8)
             & !shared
             & !begins
     }
 }
+
+/// Outlines that are held against one.
+pub(super) struct Outlines {
+    all: Vec<Outline>,
+    sketches: Sketches,
+}
+
+impl Outlines {
+    /// These outlines.
+    pub(super) fn new(all: Vec<Outline>) -> Self {
+        Self { sketches: Sketches::new(all.iter().map(|own| &own.sketch)), all }
+    }
+
+    /// Of each of them, as [`Outline::far`].
+    pub(super) fn far(&self, other: &Outline, far: &mut Vec<bool>) {
+        self.sketches.surely_under(&other.sketch, LIKE, far);
+        far.iter_mut().zip(&self.all).for_each(|(far, own)| *far &= own.unlike(other));
+    }
+}
+
+/// Names under this similarity are far from each other.
+const LIKE: f32 = 0.8;
 
 /// A word's skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
@@ -192,6 +225,9 @@ mod tests {
             let (l, r) = (Name::new(l), Name::new(r));
             let far = l.outline.far(&r.outline);
             prop_assert_eq!(far, r.outline.far(&l.outline));
+            let mut of_many = Vec::new();
+            Outlines::new(vec![r.outline, l.outline]).far(&l.outline, &mut of_many);
+            prop_assert_eq!(of_many, [far, l.outline.far(&l.outline)]);
             prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text, r.text);
         }
     }

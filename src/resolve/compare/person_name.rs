@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use super::name::{Name, Outline, Relation, itself, relation, same_sound};
+use super::name::{Name, Outline, Outlines, Relation, itself, relation, same_sound};
 use super::{Comparator, ComparisonKind, Part, TermText, UNKNOWN};
+use crate::intern::{Numbers, Texts};
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::intern::{Numbers, Texts};
+use crate::resolve::kernel::touch;
+use crate::threads::{self, map, parallel, ranges};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "person_name",
@@ -42,7 +44,10 @@ struct Names {
 }
 
 fn prepare(values: &Values) -> Vec<Name> {
-    (0..values.len() as u32).map(|code| Name::new(values.get(code).to_owned())).collect()
+    let name = |code: usize| Name::new(values.get(code as u32).to_owned());
+    let all = map(values.len(), threads::count(), name);
+    // Where a thread failed, on this one.
+    all.unwrap_or_else(|_| (0..values.len()).map(name).collect())
 }
 
 /// One of the two columns of a name as words of a whole: the code of its one word; or that
@@ -196,29 +201,148 @@ impl Names {
         let (codes_l, codes_r) = (self.codes(l), self.codes(r));
         let relation =
             |left: usize, right: usize| self.relation([left, right], codes_l[left], codes_r[right]);
-        let (given, family) = (relation(0, 0), relation(1, 1));
-        let (strict, loose) = (given.min(family), given.max(family));
-        let swapped = || match relation(0, 1) {
-            Relation::Far => Relation::Far,
-            one => one.max(relation(1, 0)),
-        };
-        match (strict, loose) {
-            (_, Relation::Same) => 1,
-            (_, Relation::Sound) => 2,
-            _ if self.same_words(l, r) => 3,
-            (Relation::Same | Relation::Sound, Relation::Part) => 4,
-            (Relation::Same | Relation::Sound | Relation::Near, Relation::Near) => 5,
-            (_, Relation::Far) => match swapped() {
-                Relation::Same | Relation::Sound => 3,
-                Relation::Near | Relation::Like => 6,
-                _ if family <= Relation::Sound => 8,
-                _ if given <= Relation::Sound => 9,
-                _ => 10,
-            },
-            (Relation::Part, _) => 7,
-            (_, _) if given == Relation::Part || family == Relation::Part => 7,
-            _ => 6,
+        whole(relation, || self.same_words(l, r))
+    }
+}
+
+/// The level of two names of which both parts are known, by how a part of the left stands to a part
+/// of the right, and whether both are the same words.
+#[inline]
+fn whole(relation: impl Fn(usize, usize) -> Relation, same_words: impl Fn() -> bool) -> u8 {
+    let (given, family) = (relation(0, 0), relation(1, 1));
+    let (strict, loose) = (given.min(family), given.max(family));
+    let swapped = || match relation(0, 1) {
+        Relation::Far => Relation::Far,
+        one => one.max(relation(1, 0)),
+    };
+    match (strict, loose) {
+        (_, Relation::Same) => 1,
+        (_, Relation::Sound) => 2,
+        _ if same_words() => 3,
+        (Relation::Same | Relation::Sound, Relation::Part) => 4,
+        (Relation::Same | Relation::Sound | Relation::Near, Relation::Near) => 5,
+        (_, Relation::Far) => match swapped() {
+            Relation::Same | Relation::Sound => 3,
+            Relation::Near | Relation::Like => 6,
+            _ if family <= Relation::Sound => 8,
+            _ if given <= Relation::Sound => 9,
+            _ => 10,
+        },
+        (Relation::Part, _) => 7,
+        (_, _) if given == Relation::Part || family == Relation::Part => 7,
+        _ => 6,
+    }
+}
+
+/// Names that are each compared with each: how their parts stand to each other is found once for
+/// each two different parts, of which there are fewer.
+struct Crowd<'a> {
+    names: &'a Names,
+    codes: &'a [u32],
+    /// By name, the places of its given and of its family name in the tables.
+    places: Vec<[u32; 2]>,
+    /// How given names stand to given names, given to family names, and family to family names; none
+    /// where they are surely far from each other.
+    given: Table,
+    crossed: Table,
+    family: Table,
+}
+
+/// A row for each left part, a column for each right one.
+struct Table {
+    width: usize,
+    cells: Vec<Option<Relation>>,
+}
+
+/// The most cells of the three tables.
+const CELLS: usize = 1 << 26;
+
+/// Rows of a table that a thread makes at a time.
+const LEFTS: usize = 64;
+
+impl Table {
+    fn new(
+        names: &Names,
+        [left, right]: [usize; 2],
+        lefts: &[u32],
+        rights: &[u32],
+    ) -> Option<Self> {
+        let outline = |column: usize, code: u32| names.outlines[column][code as usize];
+        let outlines = rights.iter().map(|code| outline(right, *code)).collect();
+        let outlines = Outlines::new(outlines);
+        let parts = ranges(lefts.len(), LEFTS);
+        let rows =
+            |far: &mut Vec<bool>, part: usize| {
+                let mut cells = Vec::with_capacity(parts[part].len() * rights.len());
+                for own in &lefts[parts[part].clone()] {
+                    outlines.far(&outline(left, *own), far);
+                    cells.extend(far.iter().zip(rights).map(|(far, code)| {
+                        (!far).then(|| names.relation([left, right], *own, *code))
+                    }));
+                }
+                cells
+            };
+        let cells = parallel(parts.len(), threads::count(), Vec::new, rows).ok()?.concat();
+        Some(Self { width: rights.len(), cells })
+    }
+
+    #[inline]
+    fn at(&self, left: u32, right: u32) -> Option<Relation> {
+        self.cells[left as usize * self.width + right as usize]
+    }
+}
+
+impl<'a> Crowd<'a> {
+    /// `None` where the tables would be too large.
+    fn new(names: &'a Names, codes: &'a [u32]) -> Option<Self> {
+        let mut places = vec![[MISSING; 2]; codes.len()];
+        let [given, family] = [0, 1].map(|column| -> Vec<u32> {
+            let mut different = Numbers::default();
+            let part = |name: &u32| match names.codes(*name)[column] {
+                MISSING => None,
+                code => Some(u64::from(code)),
+            };
+            let own = different.numbers(codes.iter().map(part), MISSING);
+            places.iter_mut().zip(own).for_each(|(places, place)| places[column] = place);
+            different.into_keys().into_iter().map(|code| code as u32).collect()
+        });
+        if (given.len() + family.len()) * given.len().max(family.len()) > CELLS {
+            return None;
         }
+        Some(Self {
+            given: Table::new(names, [0, 0], &given, &given)?,
+            crossed: Table::new(names, [0, 1], &given, &family)?,
+            family: Table::new(names, [1, 1], &family, &family)?,
+            names,
+            codes,
+            places,
+        })
+    }
+}
+
+impl Comparator for Crowd<'_> {
+    fn level(&self, l: u32, r: u32) -> u8 {
+        let ([given_l, family_l], [given_r, family_r]) =
+            (self.places[l as usize], self.places[r as usize]);
+        let (name_l, name_r) = (self.codes[l as usize], self.codes[r as usize]);
+        if [given_l, family_l, given_r, family_r].contains(&MISSING) {
+            return self.names.level(name_l, name_r);
+        }
+        let (given, family) = (self.given.at(given_l, given_r), self.family.at(family_l, family_r));
+        let crossed = self.crossed.at(given_l, family_r);
+        if given.is_none() & family.is_none() & crossed.is_none() {
+            return 10;
+        }
+        let relation = |left: usize, right: usize| {
+            let own = match (left, right) {
+                (0, 0) => given,
+                (1, 1) => family,
+                (0, _) => crossed,
+                _ => self.crossed.at(given_r, family_l),
+            };
+            own.unwrap_or(Relation::Far)
+        };
+        whole(relation, || self.names.same_words(name_l, name_r))
     }
 }
 
@@ -238,6 +362,21 @@ impl Comparator for Names {
             (false, false) => return UNKNOWN,
         }
         if self.far(codes_l, codes_r) { 10 } else { self.whole(l, r) }
+    }
+
+    fn touch(&self, codes: &[u32]) {
+        touch(codes.iter().map(|code| self.codes(*code)[0]));
+        let outline = |column: usize, code: u32| {
+            self.outlines[column].get(code as usize).map_or(0, Outline::first)
+        };
+        touch(codes.iter().map(|code| {
+            let [given, family] = self.codes(*code);
+            outline(0, given) ^ outline(1, family)
+        }));
+    }
+
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
+        Some(Box::new(Crowd::new(self, codes)?))
     }
 
     /// Given names, family names, and both together by what they sound like; an initial stands for
@@ -323,10 +462,14 @@ mod tests {
             };
             let names = names(&Arc::new(Tuples::new(vec![column(&given), column(&family)]).0));
             let all = 0..names.tuples.len() as u32;
+            // Of a crowd they are in another order.
+            let codes: Vec<u32> = all.clone().rev().collect();
+            let (places, crowd) = (&codes, Crowd::new(&names, &codes).unwrap());
             for l in all.clone() {
                 for r in all.clone().filter(|r| *r != l) {
                     let far = names.far(names.codes(l), names.codes(r));
                     prop_assert!(!far || names.whole(l, r) == 10);
+                    prop_assert_eq!(crowd.level(places[l as usize], places[r as usize]), names.level(l, r));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
+use crate::resolve::kernel::touch;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -110,6 +111,10 @@ impl Comparator for Phones {
         } else {
             4
         }
+    }
+
+    fn touch(&self, codes: &[u32]) {
+        touch(codes.iter().map(|code| self.packed[*code as usize].length));
     }
 }
 

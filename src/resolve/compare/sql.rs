@@ -6,9 +6,9 @@ use arrow::array::ArrayRef;
 
 use super::{Comparator, Comparison, ComparisonKind, Part, UNKNOWN};
 use crate::error::{Error, Result};
+use crate::intern::Texts;
 use crate::resolve::columns::{Dictionary, MISSING, Tuples};
 use crate::resolve::conditions::{Asked, PairConditions};
-use crate::resolve::intern::Texts;
 use crate::resolve::settings::{ComparisonSettings, Level};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -101,14 +101,7 @@ impl Comparison {
         let terms = (!arrays.is_empty()).then(|| (0..tuples.len() as u32).map(own).collect());
         let names = levels.iter().cloned().chain(["else".to_owned()]).collect();
         let comparator = Conditions { asked: Asked::new(conditions), levels, examples, terms };
-        Ok(Self::assemble(
-            settings,
-            &KIND,
-            (tuples, codes),
-            Vec::new(),
-            names,
-            Box::new(comparator),
-        ))
+        Self::assemble(settings, &KIND, (tuples, codes), Vec::new(), names, Box::new(comparator))
     }
 }
 
@@ -185,7 +178,7 @@ mod tests {
         let values = [Some("ana"), Some("anna"), Some("bo"), None, Some("ana")];
         let own = comparison(&["=", "near"], &values);
         assert_eq!(own.levels, ["=", "near", "else"]);
-        let list = Comparisons::new(vec![own]);
+        let list = Comparisons::new(vec![own], 1).unwrap();
         let (l, r) = ([0, 0, 0, 0, 1, 3], [4, 1, 2, 3, 0, 3]);
         let mut scratch = Scratch::default();
         assert_eq!(list.patterns(&mut scratch, &l, &r), [1, 2, 3, 0, 2, 0]);
@@ -198,7 +191,8 @@ mod tests {
 
     #[test]
     fn a_condition_that_fails_fails_the_comparison() {
-        let list = Comparisons::new(vec![comparison(&["=", "wrong"], &[Some("a"), Some("b")])]);
+        let list = Comparisons::new(vec![comparison(&["=", "wrong"], &[Some("a"), Some("b")])], 1)
+            .unwrap();
         list.pattern(0, 1);
         assert!(list.check().is_err());
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, threshold_level};
+use crate::intern::Texts;
 use crate::resolve::columns::{Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::intern::Texts;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -44,7 +44,7 @@ impl Lists {
 #[derive(Clone, Copy)]
 pub(super) struct Bag {
     bits: u64,
-    words: u32,
+    pub(super) words: u32,
     /// Words that the bits do not hold: another has their bit.
     over: u32,
 }

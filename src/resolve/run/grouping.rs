@@ -137,7 +137,7 @@ impl Ready<'_> {
         merge: Weight,
         names: &Names<'_>,
     ) -> Result<Grouped> {
-        let clusters = self.clusters(scorer, scored, different, merge)?;
+        let clusters = self.clusters(scorer, scored, different, merge)?.by_strength();
         let joined: Vec<(u32, u32)> = clusters.joined.iter().map(|edge| (edge.l, edge.r)).collect();
         let decided: Vec<Decided> = scored.iter().map(Scored::decided).collect();
         let quality = quality(&clusters.of_row, &joined, &decided);

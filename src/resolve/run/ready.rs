@@ -151,7 +151,7 @@ pub(in crate::resolve) fn prepare<'a>(input: &'a Input<'a>, options: Options) ->
             every_source.push(number);
         }
     }
-    let comparisons = Arc::new(Comparisons::new(list));
+    let comparisons = Arc::new(Comparisons::new(list, threads)?);
     Ok(Ready {
         input,
         rows,

@@ -6,6 +6,7 @@ use super::{Input, Options, notes, prepare, working};
 use crate::error::Result;
 use crate::resolve::block::BlockingReport;
 use crate::resolve::model::{Model, Scorer, float, probability};
+use crate::threads::both;
 
 /// A pair at or above the review threshold, or one that a rule merged.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,10 +38,15 @@ pub struct ResolvedRows {
 }
 
 /// As [`resolve`](super::resolve), with a model of these records and without decisions of stewards.
+/// `scored` is given the pairs as soon as they are known, and works beside clustering.
 ///
 /// # Errors
-/// As there.
-pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows> {
+/// As there, and as `scored`.
+pub fn resolve_rows(
+    input: &Input<'_>,
+    options: Options,
+    scored: &(dyn Fn(&[RowPair]) -> Result<()> + Sync),
+) -> Result<ResolvedRows> {
     let work = working(input.kind, "coding columns and blocking");
     let mut ready = prepare(input, options)?;
     drop(work);
@@ -51,24 +57,31 @@ pub fn resolve_rows(input: &Input<'_>, options: Options) -> Result<ResolvedRows>
     let mut warnings = model.training.warnings();
     warnings.extend(notes(&model, &ready.blocks, false));
     let scorer = Scorer::new(&model, &ready.comparisons, true, input.hash_key.as_ref())?;
-    let (scored, pairs_compared, merge) = ready.decided(&scorer, held)?;
+    let (decided, pairs_compared, merge) = ready.decided(&scorer, held)?;
     drop(work);
     let _work = working(input.kind, "clustering");
     // Blocks are walked no more: what is clustered takes their room.
     let rules = std::mem::take(&mut ready.blocks.rules);
     let blocking = rules.into_iter().map(|rule| rule.report).collect();
-    let clusters = ready.clusters(&scorer, &scored, &[], merge)?;
-    ready.comparisons.check()?;
-    ready.rules.check()?;
     let pair = |own: &super::Scored| RowPair {
         l: own.l,
         r: own.r,
         weight: float(own.weight),
         probability: probability(own.weight),
     };
+    let told = || -> Result<Vec<RowPair>> {
+        let pairs: Vec<RowPair> = decided.iter().map(pair).collect();
+        scored(&pairs)?;
+        Ok(pairs)
+    };
+    let checked = || ready.comparisons.check().and_then(|()| ready.rules.check());
+    checked()?;
+    let clusters = || ready.clusters(&scorer, &decided, &[], merge);
+    let (pairs, clusters) = both(options.threads, told, clusters)?;
+    checked()?;
     Ok(ResolvedRows {
-        pairs: scored.iter().map(pair).collect(),
-        clusters: clusters.of_row,
+        pairs: pairs?,
+        clusters: clusters?.of_row,
         blocking,
         pairs_compared,
         model,

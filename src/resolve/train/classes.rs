@@ -205,7 +205,7 @@ mod tests {
             };
             Comparison::new(&settings, &vec![&array; *columns]).unwrap()
         };
-        candidates(&Comparisons::new(kinds.iter().map(one).collect()))
+        candidates(&Comparisons::new(kinds.iter().map(one).collect(), 1).unwrap())
     }
 
     #[test]

@@ -374,7 +374,7 @@ pub(crate) fn train(
         },
     };
     let expected = best.mixture.expected(&material.vectors);
-    Ok(document(trainee, comparisons, &best.mixture, &expected, report))
+    document(trainee, comparisons, &best.mixture, &expected, report)
 }
 
 /// Of one comparison alone EM cannot say which agreement is coincidence: any part of it would do.
@@ -466,7 +466,7 @@ fn document(
     mixture: &Mixture,
     expected: &[f64],
     training: TrainingReport,
-) -> Model {
+) -> Result<Model> {
     let place = |class: Class| mixture.classes.iter().position(|own| own.class == class);
     // Look-alikes and namesakes have one place in the document: both share what they are called.
     let namesake = place(Class::Namesake).or(place(Class::Alike));
@@ -476,23 +476,25 @@ fn document(
         let u = mixture.u[comparison][level].max(LEAST);
         LevelModel::new(name.clone(), of(0), u, household.map(of), namesake.map(of))
     };
-    let models = comparisons.list.iter().enumerate().map(|(place, own)| ComparisonModel {
-        name: own.name.clone(),
-        kind: own.kind.to_owned(),
-        columns: own.columns.clone(),
-        thresholds: own.thresholds.clone(),
-        levels: own.levels.iter().enumerate().map(|(at, name)| level(place, at, name)).collect(),
-        term_frequency: own
-            .term_frequency
-            .then(|| own.terms.iter().map(|terms| TermFrequency::of(terms, trainee.key)).collect()),
+    let models = comparisons.list.iter().enumerate().map(|(place, own)| {
+        let levels = own.levels.iter().enumerate();
+        let terms = || own.terms.iter().map(|terms| TermFrequency::of(terms, trainee.key));
+        Ok(ComparisonModel {
+            name: own.name.clone(),
+            kind: own.kind.to_owned(),
+            columns: own.columns.clone(),
+            thresholds: own.thresholds.clone(),
+            levels: levels.map(|(at, name)| level(place, at, name)).collect(),
+            term_frequency: own.term_frequency.then(|| terms().collect()).transpose()?,
+        })
     });
     let odds = |class: usize| float(fixed((mixture.classes[class].size / mixture.all).log2()));
     let whole: f64 = expected.iter().sum();
     let share = |class: usize| if whole > 0.0 { expected[class] / whole } else { 0.0 };
-    Model {
+    Ok(Model {
         version: Model::VERSION,
         kind: trainee.kind.to_owned(),
-        comparisons: models.collect(),
+        comparisons: models.collect::<Result<_>>()?,
         classes: Classes {
             same: share(0),
             household: household.map_or(0.0, share),
@@ -504,7 +506,7 @@ fn document(
         namesake_prior_weight: namesake.map(odds),
         thresholds: trainee.settings.thresholds.clone(),
         training,
-    }
+    })
 }
 
 #[cfg(test)]
