@@ -37,6 +37,12 @@ impl Values {
         self.arena.len()
     }
 
+    /// No texts, and room for so many of so many bytes in all, which is taken up as they come: what
+    /// grows is not copied over and over.
+    pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
+        Self { arena: String::with_capacity(bytes), ends: Vec::with_capacity(texts) }
+    }
+
     /// Takes a text in, whether it is there or not.
     pub(crate) fn push(&mut self, text: &str) -> u32 {
         self.arena.push_str(text);
@@ -79,6 +85,23 @@ impl Slots {
             }
             if slot >> 32 == half && same(slot as u32) {
                 return slot as u32;
+            }
+            place = (place + 1) & mask;
+        }
+    }
+
+    /// The number of what has this hash and is `same`.
+    fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Option<u32> {
+        let half = hash >> 32;
+        let mask = self.slots.len() - 1;
+        let mut place = self.place(half);
+        loop {
+            let slot = self.slots[place];
+            if slot == EMPTY {
+                return None;
+            }
+            if slot >> 32 == half && same(slot as u32) {
+                return Some(slot as u32);
             }
             place = (place + 1) & mask;
         }
@@ -149,11 +172,9 @@ pub(crate) struct Texts {
 }
 
 impl Texts {
-    /// No texts, and room for so many of so many bytes in all, which is taken up as they come: what
-    /// grows is not copied over and over.
+    /// No texts, and room for so many of so many bytes in all.
     pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
-        let (arena, ends) = (String::with_capacity(bytes), Vec::with_capacity(texts));
-        Self { slots: Slots::default(), values: Values { arena, ends } }
+        Self { slots: Slots::default(), values: Values::with_room(texts, bytes) }
     }
 
     /// The number of a text, a new one where it was not seen.
@@ -171,16 +192,31 @@ impl Texts {
         number
     }
 
+    /// The numbers of those of many texts that are there, one after another; `none` of others, and
+    /// where there is no text.
+    pub(crate) fn find<'a>(
+        &mut self,
+        texts: impl Iterator<Item = Option<&'a str>>,
+        none: u32,
+    ) -> Vec<u32> {
+        let find = |own: &mut Self, hash, text: &str| {
+            own.slots.find(hash, |number| own.values.get(number) == text).unwrap_or(none)
+        };
+        numbered(self, texts, none, hash, Self::touch, find)
+    }
+
+    /// Reads what is asked first of a text of this hash.
+    fn touch(&self, hash: u64) -> u64 {
+        self.slots.first(hash).map_or(0, |first| u64::from(self.values.first_byte(first)))
+    }
+
     /// The numbers of many texts, one after another; `none` where there is no text.
     pub(crate) fn numbers<'a>(
         &mut self,
         texts: impl Iterator<Item = Option<&'a str>>,
         none: u32,
     ) -> Vec<u32> {
-        let touch = |own: &Self, hash| {
-            own.slots.first(hash).map_or(0, |first| u64::from(own.values.first_byte(first)))
-        };
-        numbered(self, texts, none, hash, touch, Self::hashed)
+        numbered(self, texts, none, hash, Self::touch, Self::hashed)
     }
 }
 
@@ -259,6 +295,13 @@ mod tests {
             let mut own = Texts::default();
             let one_by_one = some.map(|text| text.map_or(u32::MAX, |text| own.number(text)));
             prop_assert_eq!(together, one_by_one.collect::<Vec<_>>());
+            let mut own = Texts::default();
+            own.numbers(texts.iter().step_by(2).map(|text| Some(text.as_str())), u32::MAX);
+            let found = own.find(texts.iter().map(|text| Some(text.as_str())), u32::MAX);
+            for (text, found) in texts.iter().zip(found) {
+                let there = (0..own.values.len() as u32).find(|number| own.values.get(*number) == text);
+                prop_assert_eq!(found, there.unwrap_or(u32::MAX));
+            }
             let (mut own, mut known) = (Numbers::default(), HashMap::new());
             let some = keys.iter().map(|key| Some(*key).filter(|key| key % 3 > 0));
             let expected: Vec<u32> = some

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::columns::{Columns, Keys, MISSING};
-use super::kernel::touch;
 use crate::error::Result;
 use crate::threads::{interleaved, largest_first};
 
@@ -463,7 +462,8 @@ impl Blocks {
     /// (rule, group), then windows of bounded groups, so that each pair is emitted exactly once.
     pub(crate) fn emits(&self, rule: usize, group: u32, l: u32, r: u32) -> bool {
         if self.plain {
-            return !self.shares_earlier(rule, l, r);
+            let earlier = self.row(l)[..rule].iter().zip(&self.row(r)[..rule]);
+            return !earlier.into_iter().any(|(l, r)| l == r && *l != MISSING);
         }
         let none = |other: usize, bounded| self.emitting(other, l, r, bounded).is_none();
         if self.rules[rule].is_bounded(group) {
@@ -476,34 +476,6 @@ impl Blocks {
                 && (matches!(self.rules[rule].membership, Membership::One)
                     || self.emitting(rule, l, r, false) == Some(group))
         }
-    }
-
-    /// Whether an earlier rule has both rows in one group, where every rule is plain. Every rule is
-    /// asked: to guess which answers costs more.
-    #[inline]
-    fn shares_earlier(&self, rule: usize, l: u32, r: u32) -> bool {
-        let earlier = self.row(l)[..rule].iter().zip(&self.row(r)[..rule]);
-        earlier.fold(false, |shared, (l, r)| shared | ((l == r) & (*l != MISSING)))
-    }
-
-    /// Whether pairs tell without their group which rule emits them: every rule gives a row one group
-    /// at most, and none is bounded.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.plain
-    }
-
-    /// Keeps those pairs of a rule that no earlier one emits, where all is plain.
-    pub(crate) fn keep_emitted(&self, rule: usize, l: &mut Vec<u32>, r: &mut Vec<u32>) {
-        let first = |row: &u32| self.table[*row as usize * self.rules.len()];
-        touch(l.iter().chain(&*r).map(first));
-        let mut kept = 0;
-        for place in 0..l.len() {
-            let (left, right) = (l[place], r[place]);
-            (l[kept], r[kept]) = (left, right);
-            kept += usize::from(!self.shares_earlier(rule, left, right));
-        }
-        l.truncate(kept);
-        r.truncate(kept);
     }
 
     /// The number of pairs, those that several rules emit counted for each.

@@ -22,13 +22,16 @@ const TOGETHER: usize = 1024;
 /// The code of a null.
 pub(crate) const MISSING: u32 = u32::MAX;
 
+/// Of a value that stays as it is.
+const SAME: u32 = MISSING - 1;
+
 /// A column as codes: one code a row, `MISSING` for null, and the distinct values.
 #[derive(Debug)]
 pub(crate) struct Dictionary {
     /// One code a row.
     pub(crate) codes: Vec<u32>,
     /// The distinct values, by code.
-    pub(crate) values: Values,
+    pub(crate) values: Arc<Values>,
 }
 
 /// Any array as text. Dates come as `YYYY-MM-DD`, numbers in their shortest form.
@@ -56,7 +59,7 @@ impl Dictionary {
         let mut known = Texts::with_room(text.len(), bytes as usize);
         let said = |value: &&str| !value.trim_ascii_start().is_empty();
         let codes = known.numbers(text.iter().map(|value| value.filter(said)), MISSING);
-        let plain = Self { codes, values: known.values };
+        let plain = Self { codes, values: Arc::new(known.values) };
         // White space of other scripts is seen once for each distinct value.
         let blank = |code| plain.values.get(code).trim().is_empty();
         if (0..plain.values.len() as u32).any(blank) {
@@ -74,7 +77,7 @@ impl Dictionary {
             Some(value) if !silent.get(row).is_some_and(|silent| *silent) => known.number(value),
             _ => MISSING,
         });
-        Ok(Self { codes: codes.collect(), values: known.values })
+        Ok(Self { codes: codes.collect(), values: Arc::new(known.values) })
     }
 
     /// By row, whether all of these columns are null or blank.
@@ -90,16 +93,56 @@ impl Dictionary {
 
     /// The same column after `normalise`, which is called once for each distinct value and gives
     /// `None` for a value that says nothing. What it leaves blank is missing.
+    ///
+    /// Most values mostly stay as they are: only those that change are looked up among each other.
     pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
-        let mut known = Texts::with_room(self.values.len(), self.values.bytes());
-        let normal = |code| normalise(self.values.get(code)).filter(|text| !text.trim().is_empty());
-        let mut own: Vec<u32> = Vec::with_capacity(self.values.len());
-        for codes in ranges(self.values.len(), TOGETHER) {
-            let texts: Vec<Option<String>> = codes.map(|code| normal(code as u32)).collect();
-            own.extend(known.numbers(texts.iter().map(Option::as_deref), MISSING));
+        let parts = ranges(self.values.len(), TOGETHER);
+        let mut changed = Texts::default();
+        // By value, the number of what it becomes.
+        let mut becomes: Vec<u32> = Vec::with_capacity(self.values.len());
+        for codes in parts.iter().cloned() {
+            let mut texts: Vec<(usize, String)> = Vec::new();
+            for code in codes {
+                let text = self.values.get(code as u32);
+                becomes.push(match normalise(text).filter(|text| !text.trim().is_empty()) {
+                    None => MISSING,
+                    Some(normal) if normal == text => SAME,
+                    Some(normal) => {
+                        texts.push((code, normal));
+                        SAME
+                    }
+                });
+            }
+            let numbers = changed.numbers(texts.iter().map(|(_, text)| Some(&**text)), MISSING);
+            texts.iter().zip(numbers).for_each(|((code, _), number)| becomes[*code] = number);
         }
-        let of = |code: &u32| if *code == MISSING { MISSING } else { own[*code as usize] };
-        Self { codes: self.codes.iter().map(of).collect(), values: known.values }
+        if becomes.iter().all(|own| *own == SAME) {
+            return Self { codes: self.codes.clone(), values: Arc::clone(&self.values) };
+        }
+        // What stays as it is may be what another value becomes.
+        for codes in parts {
+            let same = |code: usize| (becomes[code] == SAME).then(|| self.values.get(code as u32));
+            let found = changed.find(codes.clone().map(same), SAME);
+            let own = becomes[codes].iter_mut().zip(found);
+            own.filter(|(own, _)| **own == SAME).for_each(|(own, found)| *own = found);
+        }
+        let mut values = Values::with_room(self.values.len(), self.values.bytes());
+        let mut code_of = vec![MISSING; changed.values.len()];
+        for (code, own) in (0..).zip(&mut becomes) {
+            *own = match *own {
+                MISSING => MISSING,
+                SAME => values.push(self.values.get(code)),
+                number => {
+                    let code = &mut code_of[number as usize];
+                    if *code == MISSING {
+                        *code = values.push(changed.values.get(number));
+                    }
+                    *code
+                }
+            };
+        }
+        let of = |code: &u32| if *code == MISSING { MISSING } else { becomes[*code as usize] };
+        Self { codes: self.codes.iter().map(of).collect(), values: Arc::new(values) }
     }
 }
 
@@ -247,7 +290,7 @@ impl Keys {
 pub(crate) struct Tuples {
     /// How many rows hold each code.
     pub(crate) counts: Vec<u32>,
-    values: Vec<Values>,
+    values: Vec<Arc<Values>>,
     /// Column codes of each tuple, tuple after tuple; none where there is one column, whose codes
     /// are those of tuples.
     parts: Vec<u32>,
@@ -256,8 +299,12 @@ pub(crate) struct Tuples {
 impl Tuples {
     /// Joins columns of the same number of rows; gives the code of each row beside.
     pub(crate) fn new(columns: Vec<Dictionary>) -> (Self, Vec<u32>) {
-        let mut codes = columns.first().map_or_else(Vec::new, |column| column.codes.clone());
-        for column in columns.iter().skip(1) {
+        // Columns of few values first: what they are together is found in less memory.
+        let mut few_first: Vec<&Dictionary> = columns.iter().collect();
+        few_first.sort_by_key(|column| column.values.len());
+        let mut few_first = few_first.into_iter();
+        let mut codes = few_first.next().map_or_else(Vec::new, |column| column.codes.clone());
+        for column in few_first {
             let key = |(code, next): (&u32, &u32)| {
                 let some = *code != MISSING || *next != MISSING;
                 some.then(|| u64::from(*code) << 32 | u64::from(*next))
@@ -332,8 +379,34 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::{Date32Array, ListBuilder, StringBuilder};
+    use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        /// The oracle normalises every row and codes the column anew.
+        #[test]
+        fn normal_values_are_those_of_each_row(
+            texts in prop::collection::vec(prop::option::of("[abAB]{1,2}|[x-]"), 0..60),
+            drops in any::<bool>(),
+        ) {
+            let normal = |text: &str| match text {
+                "-" if drops => None,
+                "x" => Some(" ".to_owned()),
+                text => Some(text.to_lowercase()),
+            };
+            let plain: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+            let found = Dictionary::plain(&text(&plain), "x").unwrap().normalised(normal);
+            let each: Vec<Option<String>> = plain.iter().map(|own| own.and_then(normal)).collect();
+            let each: Vec<Option<&str>> = each.iter().map(Option::as_deref).collect();
+            let expected = Dictionary::plain(&text(&each), "x").unwrap();
+            prop_assert_eq!(&found.codes, &expected.codes);
+            let values = |own: &Dictionary| -> Vec<String> {
+                (0..own.values.len() as u32).map(|code| own.values.get(code).to_owned()).collect()
+            };
+            prop_assert_eq!(values(&found), values(&expected));
+        }
+    }
 
     fn text(values: &[Option<&str>]) -> ArrayRef {
         Arc::new(StringArray::from(values.to_vec()))

@@ -83,13 +83,6 @@ struct Columns {
     r: Vec<u32>,
 }
 
-/// Reads what will be asked of next, and forgets it: memory is slow to answer, and answers many
-/// questions together that do not wait for each other.
-#[inline]
-pub(crate) fn touch(all: impl Iterator<Item = u32>) {
-    std::hint::black_box(all.fold(0, |all, own| all ^ own));
-}
-
 fn walk_task(
     blocks: &Blocks,
     task: &Task,
@@ -98,16 +91,11 @@ fn walk_task(
     mut visit: impl FnMut(Chunk<'_>),
 ) {
     let own = &blocks.rules[task.rule];
-    let late = blocks.is_plain();
     let mut flush = |columns: &mut Columns| {
-        let Columns { l, r } = columns;
-        if late {
-            blocks.keep_emitted(task.rule, l, r);
-        }
-        if !l.is_empty() {
-            visit(Chunk { rule: task.rule as u16, l, r });
-            l.clear();
-            r.clear();
+        if !columns.l.is_empty() {
+            visit(Chunk { rule: task.rule as u16, l: &columns.l, r: &columns.r });
+            columns.l.clear();
+            columns.r.clear();
         }
     };
     for group in task.groups.clone() {
@@ -118,7 +106,7 @@ fn walk_task(
             for right in left + 1..end {
                 let (a, b) = (members[left], members[right]);
                 let (l, r) = if a < b { (a, b) } else { (b, a) };
-                if (late || blocks.emits(task.rule, group, l, r)) && keep(l, r) {
+                if blocks.emits(task.rule, group, l, r) && keep(l, r) {
                     columns.l.push(l);
                     columns.r.push(r);
                     if columns.l.len() == CHUNK {

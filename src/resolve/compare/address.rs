@@ -11,7 +11,6 @@ use super::{Comparator, ComparisonKind, UNKNOWN};
 use crate::intern::Texts;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::kernel::touch;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -194,14 +193,6 @@ impl Comparator for Addresses {
     fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
         let outlines = codes.iter().map(|code| Outline::new(self, *code)).collect();
         Some(Box::new(Crowd { addresses: self, codes, outlines }))
-    }
-
-    fn touch(&self, codes: &[u32]) {
-        touch(codes.iter().map(|code| self.tuples.part_codes::<3>(*code)[0]));
-        touch(codes.iter().map(|code| {
-            let [street, ..] = self.tuples.part_codes::<3>(*code);
-            self.streets.bags.get(street as usize).map_or(0, |bag| bag.words)
-        }));
     }
 }
 

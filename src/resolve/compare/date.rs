@@ -6,7 +6,6 @@ use jiff::civil::Date;
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
-use crate::resolve::kernel::touch;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "date",
@@ -121,10 +120,6 @@ impl Comparator for Dates {
         } else {
             5
         }
-    }
-
-    fn touch(&self, codes: &[u32]) {
-        touch(codes.iter().map(|code| self.dates[*code as usize].days as u32));
     }
 }
 

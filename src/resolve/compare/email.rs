@@ -8,7 +8,6 @@ use rustc_hash::FxHasher;
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
-use crate::resolve::kernel::touch;
 use crate::resolve::similarity::{self, Sketch};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -102,10 +101,6 @@ impl Comparator for Emails {
         }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
         level(left, own.end(left), right, other.end(right))
-    }
-
-    fn touch(&self, codes: &[u32]) {
-        touch(codes.iter().map(|code| self.outlines[*code as usize].letters));
     }
 }
 

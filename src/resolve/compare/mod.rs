@@ -40,7 +40,6 @@ pub(crate) use list_overlap::as_text as list_as_text;
 pub(crate) use terms::{Part, TermText, Terms, agreement};
 
 use super::columns::{Columns, Dictionary, MISSING, Tuples};
-use super::kernel::touch;
 
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
@@ -67,10 +66,6 @@ pub(crate) trait Comparator: Send + Sync {
             *out = self.level(*l, *r);
         }
     }
-
-    /// Reads what `levels` will ask of these values, so that memory answers for all of them together:
-    /// see [`touch`].
-    fn touch(&self, _codes: &[u32]) {}
 
     /// The same of these values alone, known by their places: for who compares each with each, where
     /// it is worth looking at them beforehand.
@@ -477,7 +472,6 @@ impl Comparison {
         right.clear();
         places.clear();
         levels.clear();
-        touch(l.iter().chain(r).map(|row| self.codes.of(*row)));
         for (place, (l, r)) in l.iter().zip(r).enumerate() {
             let (l, r) = (self.codes.of(*l), self.codes.of(*r));
             levels.push(if l == MISSING || r == MISSING {
@@ -493,8 +487,6 @@ impl Comparison {
         }
         found.clear();
         found.resize(left.len(), UNKNOWN);
-        self.comparator.touch(left);
-        self.comparator.touch(right);
         self.comparator.levels(left, right, found);
         for (place, level) in places.iter().zip(found) {
             levels[*place as usize] = *level;

@@ -37,11 +37,6 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    /// Some of it, for who only wants it to be read.
-    pub(super) fn first(&self) -> u32 {
-        self.skeleton
-    }
-
     /// Whether two names are surely far from each other: as `relation` finds after long.
     #[inline]
     pub(super) fn far(&self, other: &Self) -> bool {

@@ -7,7 +7,6 @@ use super::{Comparator, ComparisonKind, Part, TermText, UNKNOWN};
 use crate::intern::{Numbers, Texts};
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::resolve::kernel::touch;
 use crate::threads::{self, map, parallel, ranges};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -362,17 +361,6 @@ impl Comparator for Names {
             (false, false) => return UNKNOWN,
         }
         if self.far(codes_l, codes_r) { 10 } else { self.whole(l, r) }
-    }
-
-    fn touch(&self, codes: &[u32]) {
-        touch(codes.iter().map(|code| self.codes(*code)[0]));
-        let outline = |column: usize, code: u32| {
-            self.outlines[column].get(code as usize).map_or(0, Outline::first)
-        };
-        touch(codes.iter().map(|code| {
-            let [given, family] = self.codes(*code);
-            outline(0, given) ^ outline(1, family)
-        }));
     }
 
     fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind};
 use crate::resolve::columns::Tuples;
-use crate::resolve::kernel::touch;
 use crate::resolve::similarity;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -111,10 +110,6 @@ impl Comparator for Phones {
         } else {
             4
         }
-    }
-
-    fn touch(&self, codes: &[u32]) {
-        touch(codes.iter().map(|code| self.packed[*code as usize].length));
     }
 }
 

@@ -44,7 +44,7 @@ impl Lists {
 #[derive(Clone, Copy)]
 pub(super) struct Bag {
     bits: u64,
-    pub(super) words: u32,
+    words: u32,
     /// Words that the bits do not hold: another has their bit.
     over: u32,
 }

@@ -2,8 +2,6 @@
 //!
 //! Knows pairs, one by one; refuses to know clusters.
 
-use std::ops::Range;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compare::Scratch;
@@ -15,7 +13,7 @@ use super::super::settings::Verdict;
 use super::ready::Ready;
 use super::training::Compared;
 use crate::error::Result;
-use crate::threads::{each, ranges};
+use crate::threads::each;
 
 /// What pairs of a pattern weigh at most, by pattern.
 pub(super) type Most = FxHashMap<u64, Weight>;
@@ -92,26 +90,31 @@ const SORTED: usize = if cfg!(test) { 5 } else { 1 << 14 };
 
 /// Pairs of parts as one list, sorted by rows. No pair is there twice.
 fn sorted(parts: Vec<Vec<Scored>>, rows: usize, threads: usize) -> Result<Vec<Scored>> {
-    let by_rows = |pair: &Scored| (pair.l, pair.r);
-    let parts = each(parts, threads, |mut own| {
-        own.sort_unstable_by_key(by_rows);
-        own
-    })?;
-    let ranges = ranges(rows, SORTED);
-    let of_range = |(): &mut (), place: usize| {
-        let Range { start, end } = ranges[place].clone();
-        let mut all = Vec::new();
-        for own in &parts {
-            let before = |row: usize| own.partition_point(|pair| (pair.l as usize) < row);
-            all.extend_from_slice(&own[before(start)..before(end)]);
-        }
-        // What is sorted in parts is merged.
-        all.sort_by_key(by_rows);
-        all
-    };
-    let all = parallel(ranges.len(), threads, || (), of_range)?;
-    drop(parts);
-    Ok(all.concat())
+    // Where the pairs of each range of rows begin; what follows is room for the ranges in turn.
+    let mut next = vec![0; rows / SORTED + 1];
+    for pair in parts.iter().flatten() {
+        next[pair.l as usize / SORTED] += 1;
+    }
+    let sizes = next.clone();
+    let mut total = 0;
+    for own in &mut next {
+        total += std::mem::replace(own, total);
+    }
+    let Some(first) = parts.iter().flatten().next() else { return Ok(Vec::new()) };
+    let mut all = vec![*first; total];
+    for pair in parts.into_iter().flatten() {
+        let place: &mut usize = &mut next[pair.l as usize / SORTED];
+        all[*place] = pair;
+        *place += 1;
+    }
+    let (mut ranges, mut rest) = (Vec::with_capacity(sizes.len()), &mut all[..]);
+    for size in sizes {
+        let (own, others) = rest.split_at_mut(size);
+        ranges.push(own);
+        rest = others;
+    }
+    each(ranges, threads, |own| own.sort_unstable_by_key(|pair| (pair.l, pair.r)))?;
+    Ok(all)
 }
 
 impl Ready<'_> {
