@@ -75,21 +75,11 @@ impl Seen {
     }
 
     /// Whether no two of the keys that were put by have the same `part`.
-    fn differ<T: Ord + Copy + Send + Sync>(
-        &self,
-        part: impl Fn(&Digest) -> T + Sync,
-    ) -> Result<bool> {
-        let sharded = |(): &mut (), place: usize| {
-            let mut shards: [Vec<T>; SHARDS] = std::array::from_fn(|_| Vec::new());
-            for digest in self.put_by[place].1.iter().flatten() {
-                shards[usize::from(digest[0]) % SHARDS].push(part(digest));
-            }
-            shards
-        };
-        let sharded = parallel(self.put_by.len(), threads::count(), || (), sharded)?;
+    fn differ<T: Ord + Send>(&self, part: impl Fn(&Digest) -> T + Sync) -> Result<bool> {
         let differ = |own: &mut Vec<T>, shard: usize| {
             own.clear();
-            sharded.iter().for_each(|shards| own.extend_from_slice(&shards[shard]));
+            let all = self.put_by.iter().flat_map(|(_, digests)| digests).flatten();
+            own.extend(all.filter(|own| usize::from(own[0]) % SHARDS == shard).map(&part));
             own.sort_unstable();
             own.windows(2).all(|pair| pair[0] != pair[1])
         };

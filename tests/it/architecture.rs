@@ -14,8 +14,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("extract", &["contract", "error", "limit", "memory", "tables", "threads"]),
     ("functions", &["error", "random"]),
-    ("golden", &["consent", "error", "tables", "threads"]),
+    ("golden", &["consent", "error", "intern", "tables", "threads"]),
     ("infer", &["error", "functions"]),
+    ("intern", &[]),
     ("keyed", &["error"]),
     ("land", &["engine", "error", "limit", "tables"]),
     ("limit", &[]),
@@ -31,7 +32,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("profile", &["error", "random"]),
     ("random", &[]),
     ("report", &["contract", "engine", "error", "tables"]),
-    ("resolve", &["error", "functions", "keyed", "memory", "random", "tables", "threads"]),
+    (
+        "resolve",
+        &["error", "functions", "intern", "keyed", "memory", "random", "tables", "threads"],
+    ),
     ("tables", &["error"]),
     ("threads", &["error"]),
 ];

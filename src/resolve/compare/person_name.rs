@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::name::{Name, Outline, Outlines, Relation, itself, relation, same_sound};
 use super::{Comparator, ComparisonKind, Part, TermText, UNKNOWN};
 use crate::intern::{Numbers, Texts};
+use crate::memory;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
 use crate::threads::{self, map, parallel, ranges};
@@ -253,8 +254,8 @@ struct Table {
     cells: Vec<Option<Relation>>,
 }
 
-/// The most cells of the three tables.
-const CELLS: usize = 1 << 26;
+/// The most cells of the three tables, a byte each.
+const CELLS: usize = 1 << 25;
 
 /// Rows of a table that a thread makes at a time.
 const LEFTS: usize = 64;
@@ -267,20 +268,18 @@ impl Table {
         rights: &[u32],
     ) -> Option<Self> {
         let outline = |column: usize, code: u32| names.outlines[column][code as usize];
-        let outlines = rights.iter().map(|code| outline(right, *code)).collect();
-        let outlines = Outlines::new(outlines);
+        let outlines = Outlines::new(rights.iter().map(|code| outline(right, *code)).collect());
         let parts = ranges(lefts.len(), LEFTS);
-        let rows =
-            |far: &mut Vec<bool>, part: usize| {
-                let mut cells = Vec::with_capacity(parts[part].len() * rights.len());
-                for own in &lefts[parts[part].clone()] {
-                    outlines.far(&outline(left, *own), far);
-                    cells.extend(far.iter().zip(rights).map(|(far, code)| {
-                        (!far).then(|| names.relation([left, right], *own, *code))
-                    }));
-                }
-                cells
-            };
+        let rows = |far: &mut Vec<bool>, part: usize| {
+            let lefts = &lefts[parts[part].clone()];
+            let mut cells = Vec::with_capacity(lefts.len() * rights.len());
+            for own in lefts {
+                outlines.far(&outline(left, *own), far);
+                let cell = |code: &u32| names.relation([left, right], *own, *code);
+                cells.extend(far.iter().zip(rights).map(|(far, code)| (!far).then(|| cell(code))));
+            }
+            cells
+        };
         let cells = parallel(parts.len(), threads::count(), Vec::new, rows).ok()?.concat();
         Some(Self { width: rights.len(), cells })
     }
@@ -292,7 +291,7 @@ impl Table {
 }
 
 impl<'a> Crowd<'a> {
-    /// `None` where the tables would be too large.
+    /// `None` where the tables would be too large: what is found of names is the same without.
     fn new(names: &'a Names, codes: &'a [u32]) -> Option<Self> {
         let mut places = vec![[MISSING; 2]; codes.len()];
         let [given, family] = [0, 1].map(|column| -> Vec<u32> {
@@ -305,7 +304,9 @@ impl<'a> Crowd<'a> {
             places.iter_mut().zip(own).for_each(|(places, place)| places[column] = place);
             different.into_keys().into_iter().map(|code| code as u32).collect()
         });
-        if (given.len() + family.len()) * given.len().max(family.len()) > CELLS {
+        let cells = given.len() * (given.len() + family.len()) + family.len() * family.len();
+        // A table is made in parts, which are put together.
+        if cells > CELLS || !memory::has_room(2 * cells as u64) {
             return None;
         }
         Some(Self {
