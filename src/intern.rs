@@ -68,43 +68,34 @@ impl Default for Slots {
 }
 
 impl Slots {
-    /// The number of what has this hash and is `same`; else `next`, which is taken in.
-    fn number(&mut self, hash: u64, next: u32, mut same: impl FnMut(u32) -> bool) -> u32 {
-        if self.used * 2 >= self.slots.len() {
-            self.grow();
-        }
+    /// The number of what has this hash and is `same`; else the free place where it would stand.
+    #[inline]
+    fn probe(&self, hash: u64, mut same: impl FnMut(u32) -> bool) -> Result<u32, usize> {
         let half = hash >> 32;
         let mask = self.slots.len() - 1;
         let mut place = self.place(half);
         loop {
             let slot = self.slots[place];
             if slot == EMPTY {
-                self.slots[place] = half << 32 | u64::from(next);
-                self.used += 1;
-                return next;
+                return Err(place);
             }
             if slot >> 32 == half && same(slot as u32) {
-                return slot as u32;
+                return Ok(slot as u32);
             }
             place = (place + 1) & mask;
         }
     }
 
-    /// The number of what has this hash and is `same`.
-    fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Option<u32> {
-        let half = hash >> 32;
-        let mask = self.slots.len() - 1;
-        let mut place = self.place(half);
-        loop {
-            let slot = self.slots[place];
-            if slot == EMPTY {
-                return None;
-            }
-            if slot >> 32 == half && same(slot as u32) {
-                return Some(slot as u32);
-            }
-            place = (place + 1) & mask;
+    /// The number of what has this hash and is `same`; else `next`, which is taken in.
+    fn number(&mut self, hash: u64, next: u32, same: impl FnMut(u32) -> bool) -> u32 {
+        if self.used * 2 >= self.slots.len() {
+            self.grow();
         }
+        self.probe(hash, same).unwrap_or_else(|place| {
+            self.slots[place] = hash >> 32 << 32 | u64::from(next);
+            self.used += 1;
+            next
+        })
     }
 
     /// What stands at the first place where this hash would, where its half is the same.
@@ -200,7 +191,7 @@ impl Texts {
         none: u32,
     ) -> Vec<u32> {
         let find = |own: &mut Self, hash, text: &str| {
-            own.slots.find(hash, |number| own.values.get(number) == text).unwrap_or(none)
+            own.slots.probe(hash, |number| own.values.get(number) == text).unwrap_or(none)
         };
         numbered(self, texts, none, hash, Self::touch, find)
     }
