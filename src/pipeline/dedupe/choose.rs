@@ -24,8 +24,8 @@ fn budget(rows: usize) -> u64 {
     (rows as u64 * 100).clamp(20_000_000, 400_000_000)
 }
 
-/// Chooses blocking rules where they were inferred, and resolves. `scored` is given the pairs of each
-/// resolution, of which the last one holds.
+/// Chooses blocking rules where they were inferred, and resolves. `scored` is given the pairs of the
+/// resolution that holds.
 pub(super) fn choose(
     work: &Work<'_>,
     input: &Input<'_>,
@@ -58,20 +58,22 @@ pub(super) fn choose(
     };
     let sources: std::collections::BTreeSet<&str> = input.source.iter().flatten().collect();
     work.progress.say("training and scoring");
-    // Duplicates within sources say whether a source is free of them: looked for even where only
-    // links are wanted.
-    if sources.len() > 1 {
-        chosen.link = LinkType::LinkAndDedupe;
+    if sources.len() < 2 {
+        let resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
+        return Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved });
     }
-    let mut resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
-    if sources.len() > 1 {
-        chosen.duplicate_free = duplicate_free(input, &resolved);
-        if work.request.link_only {
-            chosen.link = LinkType::LinkOnly;
-        }
-        if work.request.link_only || !chosen.duplicate_free.is_empty() {
-            resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
-        }
+    // Duplicates within sources say whether a source is free of them: looked for even where only
+    // links are wanted. This resolution may not be the last.
+    chosen.link = LinkType::LinkAndDedupe;
+    let mut resolved = resolve::resolve_rows(&again(input, &chosen), options, &|_| Ok(()))?;
+    chosen.duplicate_free = duplicate_free(input, &resolved);
+    if work.request.link_only {
+        chosen.link = LinkType::LinkOnly;
+    }
+    if work.request.link_only || !chosen.duplicate_free.is_empty() {
+        resolved = resolve::resolve_rows(&again(input, &chosen), options, scored)?;
+    } else {
+        scored(&resolved.pairs)?;
     }
     Ok(Choice { blocking, duplicate_free: chosen.duplicate_free, resolved })
 }
