@@ -172,6 +172,8 @@ fn size(bytes: u64) -> String {
 pub fn watch(asked: u64, excess: impl FnOnce(&Error) + Send + 'static) {
     ASKED.store(asked.max(1), Ordering::Relaxed);
     allocator::keep_free(if asked < PLENTY { 0 } else { KEPT });
+    // What was freed so far was to be given back sooner, and all that is free then with it.
+    allocator::give_back();
     let look = move || {
         while let Some(held) = resident() {
             if held > end(asked)

@@ -167,13 +167,18 @@ pub(crate) fn interleaved(columns: &[&[u32]], threads: usize) -> Result<Vec<u32>
     Ok(all)
 }
 
-/// Sorts on `threads` threads: parts first, which a stable sort then finds in order and merges.
+/// Sorts on `threads` threads: parts first, then two and two of them, which a stable sort finds in
+/// order and merges.
 pub(crate) fn sort_by<T: Send>(
     all: &mut [T],
     threads: usize,
     compare: impl Fn(&T, &T) -> std::cmp::Ordering + Sync,
 ) -> Result<()> {
-    each(all.chunks_mut(SORTED).collect(), threads, |part| part.sort_by(&compare))?;
+    let mut size = SORTED;
+    while size < all.len() {
+        each(all.chunks_mut(size).collect(), threads, |part| part.sort_by(&compare))?;
+        size *= 2;
+    }
     all.sort_by(compare);
     Ok(())
 }

@@ -4,23 +4,25 @@
 //! held against the source's bound before a page is read, and what is decoded is counted, for a
 //! footer may be wrong.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Fields, Schema};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::rows::{BATCH_ROWS, Rows};
 use super::{Input, header, isolate};
 use crate::contract::{Cell, CellReader};
 use crate::error::{Error, Result};
-use crate::threads::{self, parallel, ranges};
+use crate::threads::{self, largest_first};
 
 pub(super) fn read(
     input: &Input<'_>,
@@ -57,7 +59,7 @@ pub(super) fn read(
         }
     }
     // In the order of the file, as rows are shown that are refused.
-    let mut read = places;
+    let mut read = places.clone();
     read.sort_unstable();
     read.dedup();
     let threads = threads::count();
@@ -65,37 +67,68 @@ pub(super) fn read(
     let fields: Vec<_> = read.iter().map(|at| Arc::clone(&reader.schema().fields()[*at])).collect();
     let schema = Arc::new(Schema::new(fields));
     let (mut number, decoded) = (0, AtomicU64::new(0));
-    // As many row groups at once as there are threads; of each every column by itself.
-    for groups in ranges(reader.metadata().num_row_groups(), threads) {
+    // Some row groups at once; of each every column by itself.
+    for groups in rounds(&reader, threads) {
         let tasks: Vec<(usize, usize)> = groups
             .clone()
             .flat_map(|group| read.iter().map(move |place| (group, *place)))
             .collect();
-        let columns = parallel(
-            tasks.len(),
-            threads,
-            || (),
-            |(), task| {
-                // A decoder may panic on malformed bytes.
-                isolate::isolated(|| column(input, &reader, tasks[task], &decoded))
-                    .unwrap_or_else(|| Err(damaged(input)))
-            },
-        )?;
+        let size = |(group, place): &(usize, usize)| {
+            reader.metadata().row_group(*group).columns().get(*place).map(stated_bytes)
+        };
+        let columns = largest_first(tasks, threads, size, |task| {
+            // A decoder may panic on malformed bytes.
+            isolate::isolated(|| column(input, &reader, task, &places, &decoded))
+                .unwrap_or_else(|| Err(damaged(input)))
+        })?;
         let mut columns = columns.into_iter();
         for _ in groups {
             let mut parts = Vec::with_capacity(read.len());
             for own in columns.by_ref().take(read.len()) {
                 parts.push(own?.into_iter());
             }
-            while let Some(column) = parts[0].next() {
+            while let Some(part) = parts[0].next() {
                 let others = parts[1..].iter_mut().filter_map(Iterator::next);
-                let columns = std::iter::once(column).chain(others).collect();
-                let batch = RecordBatch::try_new(Arc::clone(&schema), columns);
-                read_batch(&batch.map_err(|_| damaged(input))?, input, rows, &mut number)?;
+                let all: Vec<Part> = std::iter::once(part).chain(others).collect();
+                read_parts(all, &schema, input, rows, &mut number)?;
             }
         }
     }
     Ok(())
+}
+
+/// Rows of one column of the file.
+struct Part {
+    array: ArrayRef,
+    /// By the contract's columns that read it: its cells, and all of them where they are whole.
+    readers: Vec<(usize, CellReader, Option<StringArray>)>,
+}
+
+/// What a column of a row group takes when it is decoded, as the file says.
+fn stated_bytes(column: &ColumnChunkMetaData) -> u64 {
+    u64::try_from(column.uncompressed_size()).unwrap_or_default()
+}
+
+/// Bytes of row groups that are read at once, as the file states them: with few pieces of work one
+/// thread waits for the last.
+const ROUND_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 128 << 20 };
+
+/// Row groups that are read at once: one for each thread, or as many as are small enough.
+fn rounds(reader: &ArrowReaderMetadata, threads: usize) -> Vec<Range<usize>> {
+    let mut rounds: Vec<Range<usize>> = Vec::new();
+    let mut room = 0;
+    for (number, group) in reader.metadata().row_groups().iter().enumerate() {
+        let bytes = group.columns().iter().map(stated_bytes).fold(0, u64::saturating_add);
+        match rounds.last_mut().filter(|own| bytes <= room || own.len() < threads) {
+            Some(round) => round.end = number + 1,
+            None => {
+                rounds.push(number..number + 1);
+                room = ROUND_BYTES;
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    rounds
 }
 
 /// What readers share. Text is read as the contract has it at once, however long the file says that
@@ -114,13 +147,15 @@ fn metadata(
         .or_else(|_| with(ArrowReaderOptions::new()))
 }
 
-/// One column of one row group, in parts of a batch's rows; `decoded` counts the bytes of all.
+/// One column of one row group, in parts of a batch's rows; `places` are those of the contract's
+/// columns, `decoded` counts the bytes of all.
 fn column(
     input: &Input<'_>,
     reader: &ArrowReaderMetadata,
     (group, place): (usize, usize),
+    places: &[usize],
     decoded: &AtomicU64,
-) -> Result<Vec<ArrayRef>> {
+) -> Result<Vec<Part>> {
     let builder =
         ParquetRecordBatchReaderBuilder::new_with_metadata(input.bytes.clone(), reader.clone());
     let mask = ProjectionMask::roots(builder.parquet_schema(), [place]);
@@ -132,36 +167,47 @@ fn column(
         .map_err(|_| damaged(input))?;
     let mut parts = Vec::new();
     for batch in batches {
-        let part = Arc::clone(batch.map_err(|_| damaged(input))?.column(0));
-        let bytes = part.get_array_memory_size() as u64;
+        let array = Arc::clone(batch.map_err(|_| damaged(input))?.column(0));
+        let bytes = array.get_array_memory_size() as u64;
         let whole = decoded.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         // Decoded columns take more than the encoded pages: the same data may pass at four times.
         if whole > input.source.max_bytes.saturating_mul(4) {
             return Err(too_large(input));
         }
-        parts.push(part);
+        let mut readers = Vec::new();
+        for (number, column) in input.contract.columns.iter().enumerate() {
+            if places[number] == place {
+                let own = CellReader::of(&array, column, input.zone_name);
+                let own = own.ok_or_else(|| damaged(input))?;
+                let whole = own.whole(column).cloned();
+                readers.push((number, own, whole));
+            }
+        }
+        parts.push(Part { array, readers });
     }
     Ok(parts)
 }
 
-fn read_batch(
-    batch: &RecordBatch,
+/// Takes in rows of which each column of the file is at hand.
+fn read_parts(
+    parts: Vec<Part>,
+    schema: &SchemaRef,
     input: &Input<'_>,
     rows: &mut Rows<'_>,
     number: &mut u64,
 ) -> Result<()> {
-    let columns = &input.contract.columns;
-    let reader = |place: usize| {
-        let column = &columns[place];
-        let array = batch.column_by_name(column.export_name())?;
-        let own = CellReader::of(array, column, input.zone_name)?;
-        let whole = own.whole(column).cloned();
-        Some((own, whole))
-    };
-    let readers = parallel(columns.len(), threads::count(), || (), |(), place| reader(place))?;
-    let readers: Option<Vec<_>> = readers.into_iter().collect();
+    let (mut arrays, mut all) = (Vec::new(), Vec::new());
+    for part in parts {
+        arrays.push(part.array);
+        all.extend(part.readers);
+    }
+    let batch = RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|_| damaged(input))?;
+    if all.len() != input.contract.columns.len() {
+        return Err(damaged(input));
+    }
+    all.sort_by_key(|(column, ..)| *column);
     let (readers, whole): (Vec<CellReader>, Vec<Option<StringArray>>) =
-        readers.ok_or_else(|| damaged(input))?.into_iter().unzip();
+        all.into_iter().map(|(_, reader, whole)| (reader, whole)).unzip();
     if let Some(texts) = whole.into_iter().collect::<Option<Vec<_>>>()
         && rows.columns(*number + 1, texts)?
     {
@@ -171,7 +217,7 @@ fn read_batch(
     for row in 0..batch.num_rows() {
         *number += 1;
         let cell = |column: usize| -> Cell<'_> { readers[column].cell(row) };
-        rows.row(*number, cell, || raw(batch, row))?;
+        rows.row(*number, cell, || raw(&batch, row))?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::seen::{Digest, Seen};
+use super::seen::{self, Digest, Seen};
 use super::{Extracted, Refused};
 use crate::contract::{Accepted, Cell, Column, Contract, Rule, Zone};
 use crate::error::{Error, Result};
@@ -46,6 +46,8 @@ pub(super) struct Rows<'c> {
     digests: Vec<Option<Digest>>,
     key_bytes: Vec<u8>,
     files: Vec<String>,
+    /// The column of a file's name as it was last made whole, and the number of files then.
+    file_array: Option<(usize, ArrayRef)>,
     /// Whether the present file's decoder had to put U+FFFD for bytes that are no text.
     replaced: bool,
     batches: Vec<RecordBatch>,
@@ -102,6 +104,7 @@ impl<'c> Rows<'c> {
             unique,
             key_bytes: Vec::new(),
             files: Vec::new(),
+            file_array: None,
             replaced: false,
             batches: Vec::new(),
             quarantine: Vec::new(),
@@ -212,15 +215,28 @@ impl<'c> Rows<'c> {
             own.first.put_by(place, digests);
         }
         self.flush()?;
-        let file = self.file();
         let mut columns: Vec<ArrayRef> =
             texts.into_iter().map(|own| Arc::new(own) as ArrayRef).collect();
-        columns.push(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(file, rows))));
+        columns.push(self.file_of(rows));
         columns.push(Arc::new(UInt64Array::from_iter_values(number..number + rows as u64)));
         self.batches.push(self.batch(columns)?);
         self.read += rows as u64;
         self.accepted += rows as u64;
         Ok(true)
+    }
+
+    /// The column of the present file's name, for so many rows: mostly the one that was made before.
+    fn file_of(&mut self, rows: usize) -> ArrayRef {
+        let number = self.files.len();
+        match &self.file_array {
+            Some((of, array)) if *of == number && array.len() >= rows => array.slice(0, rows),
+            _ => {
+                let names = std::iter::repeat_n(self.file(), rows);
+                let array: ArrayRef = Arc::new(StringArray::from_iter_values(names));
+                self.file_array = Some((number, Arc::clone(&array)));
+                array
+            }
+        }
     }
 
     /// A row that is refused as a whole, before its cells are known.
@@ -299,9 +315,8 @@ impl<'c> Rows<'c> {
     }
 }
 
-/// 128 bits of BLAKE3 over the values of `columns`; `None` if one of them is null, which is equal
-/// to nothing. Digests, not keys, are kept: 20 million keys then fit a small machine, and two keys
-/// share a digest with a probability below 2^-64.
+/// What stands for the values of `columns`; `None` if one of them is null, which is equal to
+/// nothing. Digests, not keys, are kept: 20 million keys then fit a small machine.
 fn digest<'a>(
     columns: &[usize],
     accepted: impl Fn(usize) -> Accepted,
@@ -316,15 +331,20 @@ fn digest<'a>(
             // -0.0 is 0.0.
             (Accepted::Number(value), _) => bytes.extend((value + 0.0).to_le_bytes()),
             (Accepted::Text, Cell::Text(text)) => {
-                bytes.extend((text.len() as u64).to_le_bytes());
+                // A length is one byte, or one that no other begins with and eight more.
+                match u8::try_from(text.len()) {
+                    Ok(length) if length < u8::MAX => bytes.push(length),
+                    _ => {
+                        bytes.push(u8::MAX);
+                        bytes.extend((text.len() as u64).to_le_bytes());
+                    }
+                }
                 bytes.extend(text.as_bytes());
             }
             (Accepted::Text, _) => return None,
         }
     }
-    let mut digest = [0; 16];
-    digest.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    Some(digest)
+    Some(seen::digest(bytes))
 }
 
 #[derive(Debug)]

@@ -14,6 +14,30 @@ use crate::threads::{self, parallel};
 /// A digest of a key.
 pub(super) type Digest = [u8; 16];
 
+/// The digest of a key of these bytes. Of a short key it is the key itself, its bits stirred so that
+/// each half tells most apart: two short keys never share one. Of a longer one it is 128 bits of
+/// BLAKE3, but for one bit that short keys do not have: any two of 20 million keys share one with a
+/// probability below 2^-64.
+pub(super) fn digest(key: &[u8]) -> Digest {
+    let mut digest = [0; 16];
+    if key.len() < digest.len() {
+        digest[..key.len()].copy_from_slice(key);
+        digest[15] = key.len() as u8;
+    } else {
+        digest.copy_from_slice(&blake3::hash(key).as_bytes()[..16]);
+        digest[15] |= 0x80;
+    }
+    // Each step can be undone, so that no two become one.
+    let mut bits = u128::from_le_bytes(digest);
+    bits ^= bits >> 64;
+    bits = bits.wrapping_mul(STIR);
+    bits ^= bits >> 64;
+    bits.wrapping_mul(STIR).swap_bytes().to_le_bytes()
+}
+
+/// An odd number of many bits.
+const STIR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
 /// The number of a file and of a row in it.
 pub(super) type Place = (u32, u64);
 
@@ -89,6 +113,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn digest(row: u64) -> Digest {
@@ -99,6 +125,28 @@ mod tests {
 
     fn keys(rows: std::ops::Range<u64>) -> Vec<Option<Digest>> {
         rows.map(|row| Some(digest(row))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn short_keys_have_digests_of_their_own(
+            l in prop::collection::vec(0u8..3, 0..17), r in prop::collection::vec(0u8..3, 0..17),
+        ) {
+            prop_assert_eq!(super::digest(&l) == super::digest(&r), l == r);
+        }
+    }
+
+    #[test]
+    fn halves_and_first_bytes_of_digests_tell_short_keys_apart() {
+        let keys: Vec<Digest> = (0..10_000)
+            .map(|number| super::digest(format!("rec-{number:07}").as_bytes()))
+            .collect();
+        let halves: std::collections::BTreeSet<&[u8]> = keys.iter().map(|own| &own[..8]).collect();
+        assert_eq!(halves.len(), keys.len());
+        for shard in 0..SHARDS {
+            let own = keys.iter().filter(|own| usize::from(own[0]) % SHARDS == shard).count();
+            assert!((400..900).contains(&own), "{own}");
+        }
     }
 
     #[test]

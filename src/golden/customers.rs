@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Int32Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
-    UInt32Array, new_null_array,
+    Array, ArrayRef, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::{interleave, take};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use super::entities::{Entities, microseconds};
 use super::kernel;
@@ -20,7 +20,7 @@ use super::survivors::{NOBODY, Survivors, Winners};
 use super::units::Unit;
 use crate::error::Result;
 use crate::tables;
-use crate::threads::{self, parallel};
+use crate::threads::{self, largest_first, parallel};
 
 /// `customers`, sorted by golden_id, as one batch; of the records that are `allowed`, else of all.
 pub(super) fn customers(
@@ -31,13 +31,30 @@ pub(super) fn customers(
     allowed: Option<&[bool]>,
 ) -> Result<RecordBatch> {
     let firsts = UInt32Array::from_iter_values((0..entities.len()).map(|c| entities.rows(c)[0]));
-    let mut fields = vec![
-        Field::new("golden_id", DataType::Utf8, false),
-        Field::new("kind", DataType::Utf8, false),
-    ];
     let kinds = take(&entities.kinds, &firsts, None).map_err(kernel("kinds cannot be taken"))?;
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(entities.golden_ids.clone()), kinds];
+    let golden = values(entities, survivors, winners, rulings, allowed)?;
+    let (schema, mut columns, _) = golden.into_parts();
+    let mut fields: Vec<FieldRef> = schema.fields().to_vec();
+    fields.insert(1, Arc::new(Field::new("kind", DataType::Utf8, false)));
+    columns.insert(1, kinds);
+    for (field, column) in spans(entities)? {
+        fields.push(Arc::new(field));
+        columns.push(column);
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(kernel("columns of customers do not fit"))
+}
 
+/// `golden_id` and every attribute of `customers`, with the lists of `keep_all` after them.
+pub(super) fn values(
+    entities: &Entities,
+    survivors: &Survivors,
+    winners: &Winners,
+    rulings: &InForce<'_>,
+    allowed: Option<&[bool]>,
+) -> Result<RecordBatch> {
+    let mut fields = vec![Field::new("golden_id", DataType::Utf8, false)];
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(entities.golden_ids.clone())];
     let schema = entities.records.schema();
     let golden = |(attribute, unit): (usize, usize)| -> Result<(Field, ArrayRef)> {
         let field = schema.field(attribute);
@@ -47,9 +64,8 @@ pub(super) fn customers(
         let field = Field::new(field.name(), field.data_type().clone(), true);
         Ok((field, own.golden(&ruled, attribute)?))
     };
-    let attributes = &survivors.attributes;
-    let one = |place: usize| golden(attributes[place]);
-    for made in parallel(attributes.len(), threads::count(), || (), |(), place| one(place))? {
+    let bytes = |own: &(usize, usize)| entities.records.column(own.0).get_buffer_memory_size();
+    for made in largest_first(survivors.attributes.clone(), threads::count(), bytes, golden)? {
         let (field, column) = made?;
         fields.push(field);
         columns.push(column);
@@ -63,12 +79,6 @@ pub(super) fn customers(
             columns.push(column);
         }
     }
-
-    for (field, column) in spans(entities)? {
-        fields.push(field);
-        columns.push(column);
-    }
-
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(kernel("columns of customers do not fit"))
 }
@@ -78,9 +88,12 @@ fn spans(entities: &Entities) -> Result<Vec<(Field, ArrayRef)>> {
     let updated = microseconds(&entities.records, "updated_at")?;
     let created = entities.column("created_at");
     let created = created.map(|_| microseconds(&entities.records, "created_at")).transpose()?;
+    let at = |times: &Int64Array, row: u32| {
+        times.is_valid(row as usize).then(|| times.value(row as usize))
+    };
     let seen = |&row: &u32| {
-        let created = created.as_ref().and_then(|created| created[row as usize]);
-        created.or(updated[row as usize])
+        let created = created.as_ref().and_then(|created| at(created, row));
+        created.or_else(|| at(&updated, row))
     };
     let customers = || (0..entities.len()).map(|customer| entities.rows(customer));
     let counts = |count: &dyn Fn(&[u32]) -> usize| -> ArrayRef {
@@ -92,7 +105,7 @@ fn spans(entities: &Entities) -> Result<Vec<(Field, ArrayRef)>> {
     };
     let count = |name: &str| Field::new(name, DataType::Int32, false);
     let time = |name: &str| Field::new(name, tables::timestamp(), true);
-    let last = |rows: &[u32]| rows.iter().filter_map(|&row| updated[row as usize]).max();
+    let last = |rows: &[u32]| rows.iter().filter_map(|row| at(&updated, *row)).max();
     let one = |place: usize| match place {
         0 => (count("member_count"), counts(&|rows| rows.len())),
         1 => (count("source_count"), counts(&|rows| source_count(&entities.sources, rows))),

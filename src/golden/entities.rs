@@ -5,22 +5,22 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DynComparator, RecordBatch, StringArray, make_comparator,
-};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::{
     SortColumn, SortOptions, cast, concat_batches, lexsort_to_indices, take_record_batch,
 };
 use arrow::datatypes::{DataType, Int64Type};
 use rustc_hash::FxHashMap;
 
-use super::{Material, kernel};
+use super::{Material, Members, kernel};
 use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::intern::Texts;
 use crate::tables;
-use crate::threads::{self, all};
+use crate::threads::{self, all, sort_by};
 
 /// The records of every customer.
 pub(super) struct Entities {
@@ -33,7 +33,7 @@ pub(super) struct Entities {
     /// The kind of each record.
     pub(super) kinds: StringArray,
     /// When each record last changed, in microseconds; `i64::MIN` where that is not known.
-    pub(super) recency: Vec<i64>,
+    pub(super) recency: ScalarBuffer<i64>,
     /// The rank of each record's source, 0 the most trusted.
     pub(super) source_rank: Vec<u32>,
     /// Golden ids, rising.
@@ -49,19 +49,38 @@ pub(super) struct Entities {
 impl Entities {
     /// Sorts records, finds the customer of each and checks that there is exactly one.
     pub(super) fn new(given: &Material<'_>) -> Result<Self> {
-        let records = sorted(&joined(given.records, "records")?)?;
-        let members = joined(given.members, tables::ENTITY_MEMBERS)?;
-        let sources = text(&records, "source")?;
-        let record_ids = text(&records, "record_id")?;
+        let mut records = joined(given.records, "records")?;
+        let mut sources = text(&records, "source")?;
+        let mut record_ids = text(&records, "record_id")?;
+        if !rise(&sources, &record_ids)? {
+            if matches!(given.members, Members::Rows { .. }) {
+                return Err(Error::bug("records whose rows have customers are not sorted"));
+            }
+            records = sorted(&records, [&sources, &record_ids])?;
+            sources = text(&records, "source")?;
+            record_ids = text(&records, "record_id")?;
+        }
         let kinds = text(&records, "kind")?;
-        let recency = microseconds(&records, "updated_at")?
-            .into_iter()
-            .map(|time| time.unwrap_or(i64::MIN))
-            .collect();
+        let updated = microseconds(&records, "updated_at")?;
+        let recency = match updated.null_count() {
+            0 => updated.values().clone(),
+            _ => updated.iter().map(|time| time.unwrap_or(i64::MIN)).collect(),
+        };
         let source_rank = ranks(&sources, &given.settings.source_priority);
 
-        let (golden_ids, customer_of) = assigned(&sources, &record_ids, &members)?;
+        let (golden_ids, customer_of) = match given.members {
+            Members::Table(batches) => {
+                assigned(&sources, &record_ids, &joined(batches, tables::ENTITY_MEMBERS)?)?
+            }
+            Members::Rows { customer_of, golden_ids } => rising(customer_of, golden_ids)?,
+        };
+        if customer_of.len() != sources.len() {
+            return Err(Error::bug("golden records: rows and their customers are not as many"));
+        }
         let (starts, rows) = by_customer(&customer_of, golden_ids.len());
+        if !starts.windows(2).all(|two| two[0] < two[1]) {
+            return Err(Error::bug("golden records: a customer has no record"));
+        }
         let entities = Self {
             records,
             sources,
@@ -147,7 +166,11 @@ impl Entities {
             let kind = self.kinds.value(rows[0] as usize);
             rows[1..].iter().all(|&row| self.kinds.value(row as usize) == kind)
         };
-        if all(0..self.len(), threads::count(), one)? {
+        // Mostly all records are of one kind, which is seen in their order sooner.
+        let as_before = |row: usize| self.kinds.value(row - 1) == self.kinds.value(row);
+        if all(1..self.kinds.len(), threads::count(), as_before)?
+            || all(0..self.len(), threads::count(), one)?
+        {
             return Ok(());
         }
         match (0..self.len()).find(|customer| !one(*customer)) {
@@ -167,26 +190,21 @@ fn joined(batches: &[RecordBatch], name: &str) -> Result<RecordBatch> {
     concat_batches(&first.schema(), batches).map_err(kernel("batches differ in their columns"))
 }
 
-fn sorted(records: &RecordBatch) -> Result<RecordBatch> {
-    let by = ["source", "record_id"].map(|name| {
-        let values = records.column_by_name(name).cloned();
-        values.map(|values| SortColumn { values, options: Some(SortOptions::default()) })
-    });
-    let by: Vec<SortColumn> = by.into_iter().flatten().collect();
-    if by.len() != 2 {
-        return Err(Error::bug("records lack source or record_id"));
-    }
-    let rising: Vec<DynComparator> = by
-        .iter()
-        .map(|column| make_comparator(&column.values, &column.values, SortOptions::default()))
-        .collect::<Result<_, _>>()
-        .map_err(kernel("records cannot be sorted"))?;
-    let order = |l: usize, r: usize| rising[0](l, r).then_with(|| rising[1](l, r));
-    if all(1..records.num_rows(), threads::count(), |row| order(row - 1, row).is_lt())? {
-        return Ok(records.clone());
-    }
-    let indices = lexsort_to_indices(&by, None).map_err(kernel("records cannot be sorted"))?;
-    take_record_batch(records, &indices).map_err(kernel("records cannot be sorted"))
+/// Whether records come by (source, record_id), none of them twice.
+fn rise(sources: &StringArray, record_ids: &StringArray) -> Result<bool> {
+    let key = |row: usize| (sources.value(row), record_ids.value(row));
+    all(1..sources.len(), threads::count(), |row| key(row - 1) < key(row))
+}
+
+/// Records by these columns.
+fn sorted(records: &RecordBatch, by: [&StringArray; 2]) -> Result<RecordBatch> {
+    let column = |values: &StringArray| SortColumn {
+        values: Arc::new(values.clone()),
+        options: Some(SortOptions::default()),
+    };
+    lexsort_to_indices(&by.map(column), None)
+        .and_then(|indices| take_record_batch(records, &indices))
+        .map_err(kernel("records cannot be sorted"))
 }
 
 /// A column as text without nulls.
@@ -205,7 +223,7 @@ fn text(batch: &RecordBatch, name: &str) -> Result<StringArray> {
 ///
 /// # Errors
 /// Configuration: the column is neither a date nor a timestamp.
-pub(super) fn microseconds(batch: &RecordBatch, name: &str) -> Result<Vec<Option<i64>>> {
+pub(super) fn microseconds(batch: &RecordBatch, name: &str) -> Result<Int64Array> {
     let column =
         batch.column_by_name(name).ok_or_else(|| Error::bug(format!("records lack {name}")))?;
     if !matches!(column.data_type(), DataType::Timestamp(..) | DataType::Date32 | DataType::Date64)
@@ -216,7 +234,7 @@ pub(super) fn microseconds(batch: &RecordBatch, name: &str) -> Result<Vec<Option
     let times = cast(column, &tables::timestamp())
         .and_then(|times| cast(&times, &DataType::Int64))
         .map_err(kernel("a time is out of range"))?;
-    Ok(times.as_primitive::<Int64Type>().iter().collect())
+    Ok(times.as_primitive::<Int64Type>().clone())
 }
 
 /// Sources named in settings in their order, then the others by name.
@@ -227,15 +245,21 @@ fn ranks(sources: &StringArray, priority: &[String]) -> Vec<u32> {
         ranks.entry(name).or_insert(next);
     }
     // Records are sorted by source, so the others come by name, and each in one run.
-    let mut last = ("", 0);
-    let rank = |(row, source)| {
-        if row == 0 || source != last.0 {
-            let next = ranks.len() as u32;
-            last = (source, *ranks.entry(source).or_insert(next));
+    let mut all = Vec::with_capacity(sources.len());
+    while all.len() < sources.len() {
+        let source = sources.value(all.len());
+        let (mut end, mut beyond) = (all.len() + 1, sources.len());
+        while end < beyond {
+            let middle = end.midpoint(beyond);
+            match sources.value(middle) == source {
+                true => end = middle + 1,
+                false => beyond = middle,
+            }
         }
-        last.1
-    };
-    sources.iter().flatten().enumerate().map(rank).collect()
+        let next = ranks.len() as u32;
+        all.resize(end, *ranks.entry(source).or_insert(next));
+    }
+    all
 }
 
 fn find(sources: &StringArray, record_ids: &StringArray, source: &str, id: &str) -> Option<u32> {
@@ -251,7 +275,31 @@ fn find(sources: &StringArray, record_ids: &StringArray, source: &str, id: &str)
     None
 }
 
-/// The rising golden ids, and the customer of each record.
+/// Golden ids made to rise, and the customer of each record among them.
+fn rising(customer_of: &[u32], golden_ids: &StringArray) -> Result<(StringArray, Vec<u32>)> {
+    let all = golden_ids.len();
+    if customer_of.iter().any(|customer| *customer as usize >= all) || golden_ids.null_count() > 0 {
+        return Err(Error::bug("golden records: a record is of a customer who has no id"));
+    }
+    let id = |customer: u32| golden_ids.value(customer as usize);
+    let rise = |customer: usize| id(customer as u32 - 1) < id(customer as u32);
+    if threads::all(1..all, threads::count(), rise)? {
+        return Ok((golden_ids.clone(), customer_of.to_vec()));
+    }
+    let mut order: Vec<u32> = (0..all as u32).collect();
+    sort_by(&mut order, threads::count(), |l, r| id(*l).cmp(id(*r)))?;
+    if order.windows(2).any(|two| id(two[0]) == id(two[1])) {
+        return Err(Error::bug("golden records: two customers have one id"));
+    }
+    let mut place = vec![0; all];
+    for (at, customer) in (0..).zip(&order) {
+        place[*customer as usize] = at;
+    }
+    let ids = StringArray::from_iter_values(order.iter().map(|customer| id(*customer)));
+    Ok((ids, customer_of.iter().map(|customer| place[*customer as usize]).collect()))
+}
+
+/// The rising golden ids of a table of members, and the customer of each record.
 fn assigned(
     sources: &StringArray,
     record_ids: &StringArray,

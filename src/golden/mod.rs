@@ -30,9 +30,12 @@ mod units;
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, StringArray};
 use arrow::error::ArrowError;
 
+use self::entities::Entities;
+use self::overrides::InForce;
+use self::survivors::Survivors;
 use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::tables;
@@ -63,8 +66,8 @@ pub struct Material<'a> {
     /// The columns of `tables::RECORD_COLUMNS` that name a record (`source`, `record_id`, `kind`,
     /// `updated_at`), any attributes, and [`expression_column`] for each of `Golden::expressions`.
     pub records: &'a [RecordBatch],
-    /// `entity_members`, naming each record once.
-    pub members: &'a [RecordBatch],
+    /// Whose each record is.
+    pub members: Members<'a>,
     /// How values survive.
     pub settings: &'a Golden,
     /// The day, since 1970-01-01, from which trust is aged.
@@ -73,6 +76,21 @@ pub struct Material<'a> {
     pub overrides: &'a [Override],
     /// What customers allow.
     pub consents: &'a Consents,
+}
+
+/// Whose each record is.
+#[derive(Clone, Copy)]
+pub enum Members<'a> {
+    /// `entity_members`, naming each record once.
+    Table(&'a [RecordBatch]),
+    /// By row of records that are sorted by (source, record_id), a customer; and the golden id of
+    /// each, no two the same.
+    Rows {
+        /// Customers by row, as places in `golden_ids`; none is without a row.
+        customer_of: &'a [u32],
+        /// One for each customer.
+        golden_ids: &'a StringArray,
+    },
 }
 
 /// Makes golden customers of records and their members.
@@ -90,12 +108,9 @@ pub struct Material<'a> {
 /// Configuration: settings that name an unknown column or rule, or a column twice; overrides that
 /// fit no attribute. Bug: records and members that do not fit together.
 pub fn survive(given: &Material<'_>) -> Result<GoldenTables> {
-    let entities = Arc::new(entities::Entities::new(given)?);
-    let survivors = survivors::Survivors::new(Arc::clone(&entities), given)?;
-    let rulings = overrides::InForce::new(given.overrides, &entities, |name| {
-        let at = entities.records.schema().index_of(name).ok()?;
-        survivors.attributes.iter().any(|(own, _)| *own == at).then_some(at)
-    })?;
+    let entities = Arc::new(Entities::new(given)?);
+    let survivors = Survivors::new(Arc::clone(&entities), given)?;
+    let rulings = in_force(given, &entities, &survivors)?;
     let everything = survivors.survive(&entities, None)?;
     let customers = customers::customers(&entities, &survivors, &everything, &rulings, None)?;
     let mut purposes = Vec::new();
@@ -115,6 +130,30 @@ pub fn survive(given: &Material<'_>) -> Result<GoldenTables> {
     }
     let lineage = Lineage::new(entities, Arc::new(survivors), everything, &rulings)?;
     Ok(GoldenTables { customers: sliced(&customers), purposes, lineage, relations, warnings })
+}
+
+/// The golden values alone, of who asks for neither evidence nor relations: `golden_id`, rising, then
+/// what `customers` has of each attribute.
+///
+/// # Errors
+/// As [`survive`].
+pub fn values(given: &Material<'_>) -> Result<RecordBatch> {
+    let entities = Arc::new(Entities::new(given)?);
+    let survivors = Survivors::new(Arc::clone(&entities), given)?;
+    let rulings = in_force(given, &entities, &survivors)?;
+    let winners = survivors.survive(&entities, None)?;
+    customers::values(&entities, &survivors, &winners, &rulings, None)
+}
+
+fn in_force<'a>(
+    given: &Material<'a>,
+    entities: &Entities,
+    survivors: &Survivors,
+) -> Result<InForce<'a>> {
+    InForce::new(given.overrides, entities, |name| {
+        let at = entities.records.schema().index_of(name).ok()?;
+        survivors.attributes.iter().any(|(own, _)| *own == at).then_some(at)
+    })
 }
 
 /// Rows of a batch that leaves this stage.

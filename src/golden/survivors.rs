@@ -101,12 +101,14 @@ impl Unit {
         measures.clear();
         let mut winners = Vec::with_capacity(customers.len());
         for customer in customers {
-            let before = own.len();
-            for &row in &rows[entities.span(customer)] {
-                if self.may_win(row, allowed) {
-                    own.push(row);
-                }
+            let all = &rows[entities.span(customer)];
+            let mut may_win = all.iter().copied().filter(|row| self.may_win(*row, allowed));
+            if all.len() < self.rule.fewest {
+                winners.push(may_win.next().unwrap_or(NOBODY));
+                continue;
             }
+            let before = own.len();
+            own.extend(may_win);
             winners.push(own.get(before).copied().unwrap_or(NOBODY));
             if own.len() - before >= self.rule.fewest {
                 contested.push(winners.len() - 1);

@@ -126,6 +126,7 @@ fn survived(
     settings: &Golden,
 ) -> Result<GoldenTables> {
     let (overrides, consents) = (&[], &Consents::default());
+    let members = Members::Table(members);
     survive(&Material { records, members, settings, logical_date: 10, overrides, consents })
 }
 
@@ -410,7 +411,7 @@ fn a_steward_overrules_every_record_and_the_latest_word_holds() {
     let members = [members(&rows)];
     let material = Material {
         records: &all,
-        members: &members,
+        members: Members::Table(&members),
         settings: &settings,
         logical_date: 10,
         overrides: &stated,
@@ -462,7 +463,7 @@ fn values_without_consent_do_not_survive_into_the_table_for_a_purpose() {
     let settings = settings(&[]);
     let made = survive(&Material {
         records: &[records(&rows)],
-        members: &[members(&rows)],
+        members: Members::Table(&[members(&rows)]),
         settings: &settings,
         logical_date: 10,
         overrides: &[],

@@ -260,7 +260,7 @@ pub(super) async fn golden(
     let _work = memory::at("golden, choosing what survives");
     golden::survive(&golden::Material {
         records: &records,
-        members: &members,
+        members: golden::Members::Table(&members),
         settings,
         logical_date: super::resolution::days(date),
         overrides: &overrides,

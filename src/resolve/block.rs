@@ -5,11 +5,12 @@
 //! over its records sorted by (refine keys, row), each record with the `max_block - 1` after it,
 //! and reported as bounded. Nothing is dropped in silence.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::columns::{Columns, Keys, MISSING};
+use super::columns::{Columns, Keys, MISSING, touch};
 use crate::error::Result;
 use crate::threads::{interleaved, largest_first};
 
@@ -230,6 +231,11 @@ impl RuleBlocks {
         self.bounded.len() as u32
     }
 
+    /// The rows of groups that follow each other.
+    pub(crate) fn members_of(&self, groups: Range<u32>) -> &[u32] {
+        &self.members[self.starts[groups.start as usize]..self.starts[groups.end as usize]]
+    }
+
     /// The rows of a group.
     pub(crate) fn members(&self, group: u32) -> &[u32] {
         &self.members[self.starts[group as usize]..self.starts[group as usize + 1]]
@@ -407,6 +413,11 @@ impl Blocks {
             matches!(own.membership, Membership::One) && own.report.bounded_blocks == 0
         };
         Ok(Self { plain: rules.iter().all(plain), rules, table })
+    }
+
+    /// Reads the groups of rows that will be looked at.
+    pub(crate) fn touch(&self, rows: &[u32]) {
+        touch(rows.iter().filter_map(|row| self.row(*row).first().copied()));
     }
 
     /// The group of a row by each rule.

@@ -25,6 +25,12 @@ pub(crate) const MISSING: u32 = u32::MAX;
 /// Of a value that stays as it is.
 const SAME: u32 = MISSING - 1;
 
+/// Reads values for nothing but this: memory that is slow to answer answers for many of them together,
+/// where who looks at one after another waits for each.
+pub(crate) fn touch(values: impl Iterator<Item = u32>) {
+    std::hint::black_box(values.fold(0, |touched, value| touched ^ value));
+}
+
 /// A column as codes: one code a row, `MISSING` for null, and the distinct values.
 #[derive(Debug)]
 pub(crate) struct Dictionary {

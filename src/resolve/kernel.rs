@@ -76,6 +76,9 @@ pub(crate) struct Chunk<'a> {
 /// Pairs of a chunk, at most: their levels fit a processor's nearest cache.
 const CHUNK: usize = 4096;
 
+/// Groups, mostly small, whose rows are asked for together.
+const AHEAD: u32 = 64;
+
 /// A chunk that is being filled.
 #[derive(Default)]
 struct Columns {
@@ -99,6 +102,12 @@ fn walk_task(
         }
     };
     for group in task.groups.clone() {
+        // The first rule emits all its pairs, and of a bounded group a task walks a part.
+        let asks = task.rule > 0 && task.lefts.end == usize::MAX;
+        if asks && (group - task.groups.start).is_multiple_of(AHEAD) {
+            let ahead = group..(group + AHEAD).min(task.groups.end);
+            blocks.touch(own.members_of(ahead));
+        }
         let members = own.members(group);
         let reach = own.reach(group);
         for left in task.lefts.start..task.lefts.end.min(members.len()) {

@@ -28,6 +28,7 @@ mod scorer;
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::columns::MISSING;
@@ -185,10 +186,11 @@ impl TermFrequency {
         let counts = listed.into_iter().flatten().collect();
         let records: u64 = terms.counts.iter().map(|count| u64::from(*count)).sum();
         // How many values so many records hold: a float sum in the order of numbers.
-        let mut alike: BTreeMap<u32, u64> = BTreeMap::new();
+        let mut alike: FxHashMap<u32, u64> = FxHashMap::default();
         for count in &terms.counts {
             *alike.entry(*count).or_default() += 1;
         }
+        let alike: BTreeMap<u32, u64> = alike.into_iter().collect();
         let mean = |least: u32, most: u32| {
             let (mut sum, mut weight) = (0.0, 0.0);
             for (count, values) in alike.range(least..=most) {

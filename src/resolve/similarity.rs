@@ -220,10 +220,17 @@ impl Sketches {
         own
     }
 
-    /// Of each of them, as [`Sketch::surely_under`].
-    pub(crate) fn surely_under(&self, other: &Sketch, least: f32, under: &mut Vec<bool>) {
+    /// Of the first `count` of them, as [`Sketch::surely_under`].
+    pub(crate) fn surely_under(
+        &self,
+        other: &Sketch,
+        count: usize,
+        least: f32,
+        under: &mut Vec<bool>,
+    ) {
         let other = other.parts();
-        let own = self.bags.iter().zip(&self.overs).zip(&self.inverses).zip(&self.prefixes);
+        let own =
+            self.bags[..count].iter().zip(&self.overs).zip(&self.inverses).zip(&self.prefixes);
         under.clear();
         under.extend(own.map(|(((bag, over), inverse), prefix)| {
             surely_under((*bag, *over, *inverse, *prefix), other, least)

@@ -83,7 +83,7 @@ fn xlsx(path: &Path, rows: &[[String; 6]]) {
     book.save(path).unwrap();
 }
 
-/// The partition that was written: sets of ids.
+/// The partition that was written: sets of ids. Each is called after one of its own.
 fn partition(out: &Path) -> BTreeSet<BTreeSet<String>> {
     let file = File::open(out.join("clusters.parquet")).unwrap();
     let mut clusters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -97,6 +97,9 @@ fn partition(out: &Path) -> BTreeSet<BTreeSet<String>> {
                 .or_default()
                 .insert(ids.value(row).to_owned());
         }
+    }
+    for (golden_id, ids) in &clusters {
+        assert_eq!(ids.first(), Some(golden_id));
     }
     clusters.into_values().collect()
 }

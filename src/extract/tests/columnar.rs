@@ -12,11 +12,18 @@ use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use super::*;
 
 fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+    parquet_of_groups(columns, usize::MAX)
+}
+
+fn parquet_of_groups(columns: Vec<(&str, ArrayRef)>, rows: usize) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter(columns).expect("a batch");
     let mut out = Vec::new();
     let mut writer =
         ::parquet::arrow::ArrowWriter::try_new(&mut out, batch.schema(), None).expect("a writer");
-    writer.write(&batch).expect("memory");
+    for from in (0..batch.num_rows()).step_by(rows) {
+        writer.write(&batch.slice(from, rows.min(batch.num_rows() - from))).expect("memory");
+        writer.flush().expect("memory");
+    }
     writer.close().expect("memory");
     out
 }
@@ -48,6 +55,17 @@ fn parquet_is_cast_without_loss() {
     assert_eq!(texts(&read, "born")[0], Some("1970-01-02".to_owned()));
     // A time without a zone is local to the source.
     assert_eq!(texts(&read, "at")[0], Some("2026-01-01T08:30:00Z".to_owned()));
+}
+
+#[test]
+fn row_groups_of_any_size_come_in_order() {
+    for rows in [1, 3, 40, 400] {
+        let bytes = parquet_of_groups(people(vec![None; 100]), rows);
+        let read = read_one("", "p.parquet", bytes).expect("read");
+        let ids: Vec<_> = (1..=100).map(|row| Some(format!("P{row}"))).collect();
+        assert_eq!(texts(&read, "id"), ids);
+        assert_eq!(row_numbers(&read), (1..=100).collect::<Vec<u64>>());
+    }
 }
 
 #[test]

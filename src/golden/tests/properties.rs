@@ -93,4 +93,38 @@ proptest! {
         prop_assert_eq!(&tables.lineage.map(Result::unwrap).next().unwrap(), &straight.1);
         prop_assert_eq!(&tables.relations[0], &straight.2);
     }
+
+    #[test]
+    fn customers_of_rows_are_those_of_a_table_of_members(
+        rows in any_records(), settings in any_settings(), turned in any::<bool>()
+    ) {
+        let (customers, ..) = made(&rows, &settings);
+        let mut rows = rows;
+        rows.sort_by(|l, r| (l.source, l.id).cmp(&(r.source, r.id)));
+        // Customers in any order, each with a record.
+        let mut all: Vec<u32> = rows.iter().map(|own| own.customer).collect();
+        all.sort_unstable();
+        all.dedup();
+        if turned {
+            all.reverse();
+        }
+        let place = |own: &Given| all.iter().position(|id| *id == own.customer).unwrap() as u32;
+        let customer_of: Vec<u32> = rows.iter().map(place).collect();
+        let golden_ids: StringArray = all.iter().map(|id| Some(format!("g{id:02}"))).collect();
+        let of_rows = |customer_of: &[u32]| {
+            let members = Members::Rows { customer_of, golden_ids: &golden_ids };
+            let (overrides, consents) = (&[], &Consents::default());
+            let (settings, records) = (&settings, &[records(&rows)]);
+            values(&Material { records, members, settings, logical_date: 10, overrides, consents })
+        };
+        let found = of_rows(&customer_of).unwrap();
+        for (field, column) in found.schema().fields().iter().zip(found.columns()) {
+            prop_assert_eq!(Some(column), customers.column_by_name(field.name()), "{}", field.name());
+        }
+        prop_assert_eq!(found.num_columns() + 5, customers.num_columns());
+        for wrong in [&customer_of[1..], &vec![all.len() as u32; rows.len()], &vec![0; rows.len()]] {
+            let fits = *wrong == customer_of[..];
+            prop_assert!(fits || of_rows(wrong).unwrap_err().kind() == crate::error::Kind::Bug);
+        }
+    }
 }

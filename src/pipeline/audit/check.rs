@@ -353,7 +353,7 @@ async fn survivors(
         .map_err(|_| Error::data("the bundle's logical date is damaged"))?;
     let again = golden::survive(&golden::Material {
         records: &[records],
-        members: &[kept],
+        members: golden::Members::Table(&[kept]),
         settings: &alone,
         logical_date: resolution::days(day),
         overrides,

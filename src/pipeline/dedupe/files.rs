@@ -2,23 +2,25 @@
 //!
 //! Knows where files are and what their columns are called; refuses to know what columns mean.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, StringArray};
 use serde_json::json;
 
-use super::records::joined;
+use super::records::Rows;
 use crate::contract::Contract;
 use crate::error::{Error, Result};
 use crate::extract::{self, InputFile, Source};
 use crate::infer::{SourceFile, contract, plain_name};
+use crate::threads::{self, each};
 
 /// One file, read.
 pub(super) struct Table {
     /// How the pipeline names it.
     pub(super) file: SourceFile,
     /// Its rows: columns by their plain names, all of them text, and `_file` and `_row`.
-    pub(super) rows: RecordBatch,
+    pub(super) rows: Rows,
     /// The true entity of each row, where a column of labels was named.
     pub(super) labels: Option<StringArray>,
     /// What was tolerated.
@@ -73,6 +75,26 @@ pub(super) fn places(files: &[PathBuf]) -> Result<(PathBuf, Vec<String>)> {
     Ok((folder, relative))
 }
 
+/// What one thread reads of a file at a time.
+const PART: usize = if cfg!(test) { 1 << 10 } else { 8 << 20 };
+
+/// The bytes of a file, a large one read on several threads.
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    let size = usize::try_from(std::fs::metadata(path)?.len()).unwrap_or_default();
+    if size <= PART {
+        return std::fs::read(path);
+    }
+    let mut bytes = vec![0; size];
+    let parts: Vec<(usize, &mut [u8])> = bytes.chunks_mut(PART).enumerate().collect();
+    let read = each(parts, threads::count(), |(number, part)| {
+        let mut file = std::fs::File::open(path)?;
+        file.seek(SeekFrom::Start((number * PART) as u64))?;
+        file.read_exact(part)
+    });
+    read.map_err(std::io::Error::other)?.into_iter().collect::<std::io::Result<()>>()?;
+    Ok(bytes)
+}
+
 /// How a file is read as a source.
 fn source(path: &str, name: &str) -> Result<Source> {
     serde_json::from_value(json!({
@@ -93,7 +115,7 @@ pub(super) fn read(files: &[PathBuf], roles: &Roles<'_>) -> Result<(PathBuf, Vec
     let mut columns_of = Vec::new();
     let mut inputs = Vec::new();
     for (file, path) in files.iter().zip(&paths) {
-        let bytes = std::fs::read(folder.join(path)).map_err(|error| {
+        let bytes = bytes(&folder.join(path)).map_err(|error| {
             Error::usage(format!("{}: cannot be read", file.display()))
                 .help("name a file: CSV, NDJSON, Parquet or XLSX")
                 .because(error)
@@ -185,11 +207,15 @@ fn table(
         .map_err(|error| explained(error, roles))?;
     // The file as it was stored is of no more use, and its rows take much room.
     drop(input);
-    let mut rows = joined(&read.schema, read.batches)?;
-    let labels = plain(roles.labels).and_then(|column| {
-        let place = rows.schema().index_of(&column).ok()?;
-        Some(rows.remove_column(place).as_string::<i32>().clone())
-    });
+    let mut rows = Rows::new(read.schema, read.batches);
+    let labels = match plain(roles.labels) {
+        None => None,
+        Some(labels) => {
+            let whole = rows.column(&labels)?;
+            rows = rows.only(|column| *column != *labels)?;
+            whole
+        }
+    };
     if let Some(labels) = roles.labels {
         file.columns.retain(|(export, _)| export != labels || roles.id == Some(labels));
     }
@@ -212,10 +238,8 @@ fn explained(error: Error, roles: &Roles<'_>) -> Error {
 }
 
 /// The sources that a column names, sorted.
-fn sources(rows: &RecordBatch, column: &str, path: &str) -> Result<Vec<String>> {
-    let values =
-        rows.column_by_name(column).ok_or_else(|| Error::bug("a source column is lost"))?;
-    let values = values.as_string::<i32>();
+fn sources(rows: &Rows, column: &str, path: &str) -> Result<Vec<String>> {
+    let values = rows.column(column)?.ok_or_else(|| Error::bug("a source column is lost"))?;
     if values.null_count() > 0 {
         let count = values.null_count();
         return Err(Error::data(format!("{path}: {count} rows name no source"))
@@ -230,4 +254,21 @@ fn sources(rows: &RecordBatch, column: &str, path: &str) -> Result<Vec<String>> 
         .help("name the column that says which system a record came from"));
     }
     Ok(distinct.into_iter().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_any_size_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        for size in [0, 1, PART - 1, PART, PART + 1, 3 * PART, 3 * PART + 7] {
+            let written: Vec<u8> = (0..size).map(|place| ((place * 31) >> 3) as u8).collect();
+            std::fs::write(&path, &written).unwrap();
+            assert_eq!(bytes(&path).unwrap(), written);
+        }
+        assert!(bytes(&folder.path().join("none")).is_err());
+    }
 }

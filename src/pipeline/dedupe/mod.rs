@@ -122,7 +122,7 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         ..request.roles
     };
     let (folder, mut tables) = files::read(request.files, &roles)?;
-    let rows: usize = tables.iter().map(|table| table.rows.num_rows()).sum();
+    let rows: usize = tables.iter().map(|table| table.rows.count()).sum();
     if rows < 2 {
         return Err(Error::data(format!("there is {rows} record: nothing can be a duplicate"))
             .help("name files with two records or more"));
@@ -175,7 +175,7 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
     if rows > 20 && !sizes.iter().any(|size| *size > 1) {
         warnings.push("no two records were found to be one: there may be no duplicates, or too little that identifies".to_owned());
     }
-    let evaluation = work.evaluation(&input, &resolved.clusters);
+    let evaluation = work.evaluation(&input, &resolved.clusters)?;
     let (understood, proposal, id) = match inferred {
         Some(own) => (own.understood, Some(own.proposal), own.id),
         None => (Vec::new(), None, work.tables.first().and_then(|own| own.file.id.clone())),
@@ -305,17 +305,16 @@ impl Work<'_> {
                 }
             }
         }
+        let rows: Vec<&RecordBatch> =
+            self.tables.iter_mut().map(|table| table.rows.joined()).collect::<Result<_>>()?;
         let columns: Vec<Column<'_>> = names
             .iter()
             .map(|(export, plain)| Column {
                 name: export,
                 plain,
-                parts: self
-                    .tables
+                parts: rows
                     .iter()
-                    .map(|table| {
-                        table.rows.column_by_name(plain).map(|array| array.as_string::<i32>())
-                    })
+                    .map(|rows| rows.column_by_name(plain).map(|array| array.as_string::<i32>()))
                     .collect(),
             })
             .collect();
@@ -334,7 +333,7 @@ impl Work<'_> {
                 && column.parts.iter().all(Option::is_some)
         });
         let updated = updated.map(|(column, _)| column.plain.to_owned());
-        let rows: usize = self.tables.iter().map(|table| table.rows.num_rows()).sum();
+        let rows: usize = rows.iter().map(|rows| rows.num_rows()).sum();
         if proposal.comparisons.is_empty() || proposal.candidates.is_empty() {
             let columns: Vec<String> = understood
                 .iter()
@@ -349,7 +348,7 @@ impl Work<'_> {
         }
         warnings.extend(proposal.warnings.clone());
         for table in &mut self.tables {
-            let own = id.as_ref().filter(|(_, plain)| table.rows.column_by_name(plain).is_some());
+            let own = id.as_ref().filter(|(_, plain)| table.rows.has(plain));
             table.file.id = own.map(|(_, plain)| plain.clone());
         }
         Ok(Inferred { understood, proposal, id: id.map(|(export, _)| export), updated })
@@ -386,28 +385,31 @@ impl Work<'_> {
     /// Makes records of the raw rows, sorted by their keys. Of the rows, what an evaluation needs is
     /// kept.
     async fn records(&mut self, plan: &Plan) -> Result<RecordBatch> {
+        let mut kept = Vec::new();
+        for table in &self.tables {
+            let part = table.file.parts.as_ref().map(|(column, _)| column);
+            let key: Vec<&str> = table.file.id.iter().chain(part).map(String::as_str).collect();
+            kept.push(table.rows.only(|name| table.labels.is_some() && key.contains(&name))?);
+        }
         let records = match &plan.mappings {
-            None => records::as_they_are(&self.tables)?,
+            None => {
+                let files = self.tables.iter_mut().zip(kept);
+                let files = files
+                    .map(|(table, kept)| (&table.file, std::mem::replace(&mut table.rows, kept)));
+                return records::as_they_are(files.collect());
+            }
             Some(mappings) => self.mapped(mappings).await?,
         };
-        for table in &mut self.tables {
-            let part = table.file.parts.as_ref().map(|(column, _)| column);
-            let kept = table.file.id.iter().chain(part);
-            let kept = kept.filter_map(|name| table.rows.schema().index_of(name).ok());
-            let kept: Vec<usize> = kept.filter(|_| table.labels.is_some()).collect();
-            table.rows = table
-                .rows
-                .project(&kept)
-                .map_err(|_| Error::bug("columns of a file cannot be chosen"))?;
-        }
+        self.tables.iter_mut().zip(kept).for_each(|(table, kept)| table.rows = kept);
         records::sorted(records, &plan.of)
     }
 
     /// The records that SELECTs give.
-    async fn mapped(&self, mappings: &[(String, String)]) -> Result<RecordBatch> {
+    async fn mapped(&mut self, mappings: &[(String, String)]) -> Result<RecordBatch> {
         let raw = |table: &Table| format!("raw_{}", table.file.name);
-        for table in &self.tables {
-            let frame = self.engine.batches(table.rows.schema(), vec![table.rows.clone()])?;
+        for table in &mut self.tables {
+            let rows = table.rows.joined()?.clone();
+            let frame = self.engine.batches(rows.schema(), vec![rows])?;
             self.engine.register(&raw(table), frame)?;
         }
         let mut frames = Vec::new();
@@ -424,21 +426,27 @@ impl Work<'_> {
     }
 
     /// Holds clusters against labels.
-    fn evaluation(&self, input: &resolve::Input<'_>, clusters: &[u32]) -> Option<Evaluation> {
+    fn evaluation(
+        &self,
+        input: &resolve::Input<'_>,
+        clusters: &[u32],
+    ) -> Result<Option<Evaluation>> {
         let mut truth: FxHashMap<(String, String), &str> = FxHashMap::default();
         for table in &self.tables {
-            let labels = table.labels.as_ref()?;
-            let text = |name: &str| -> Option<&StringArray> {
-                table.rows.column_by_name(name).map(|array| array.as_string::<i32>())
+            let Some(labels) = &table.labels else { return Ok(None) };
+            let text = |name: Option<&String>| match name {
+                Some(name) => table.rows.column(name),
+                None => Ok(None),
             };
-            let id = table.file.id.as_deref().and_then(text);
-            let part = table.file.parts.as_ref().and_then(|(column, _)| text(column));
-            for row in 0..table.rows.num_rows() {
+            let id = text(table.file.id.as_ref())?;
+            let part = text(table.file.parts.as_ref().map(|(column, _)| column))?;
+            for row in 0..labels.len() {
                 if labels.is_null(row) {
                     continue;
                 }
-                let id = id.map_or_else(|| (row + 1).to_string(), |id| id.value(row).to_owned());
-                let source = part.map_or(table.file.name.as_str(), |part| part.value(row));
+                let own = |ids: &StringArray| ids.value(row).to_owned();
+                let id = id.as_ref().map_or_else(|| (row + 1).to_string(), own);
+                let source = part.as_ref().map_or(table.file.name.as_str(), |own| own.value(row));
                 truth.insert((source.to_owned(), id), labels.value(row));
             }
         }
@@ -450,7 +458,7 @@ impl Work<'_> {
                 Some((clusters[row].as_str(), *truth.get(&key)?))
             })
             .collect();
-        Some(resolve::evaluate(labelled.iter().copied()))
+        Ok(Some(resolve::evaluate(labelled.iter().copied())))
     }
 
     /// The contract of each source, by its file name.

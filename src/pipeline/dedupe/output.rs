@@ -19,8 +19,7 @@ use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::golden::{self, Golden};
 use crate::resolve::{Input, ResolvedRows, RowPair};
-use crate::tables;
-use crate::threads::{self, both, each, ranges};
+use crate::threads::{self, both, largest_first, ranges};
 
 /// The id of each row as it is written: the record's own, with its source before it where two
 /// sources share one.
@@ -39,15 +38,14 @@ fn ids(source: &StringArray, record_id: &StringArray) -> StringArray {
 /// The folder of the results.
 pub(super) struct Results<'a> {
     out: &'a Path,
-    input: &'a Input<'a>,
     ids: ArrayRef,
 }
 
 impl<'a> Results<'a> {
     /// Makes the folder where it is not there.
-    pub(super) fn new(out: &'a Path, input: &'a Input<'a>) -> Result<Self> {
+    pub(super) fn new(out: &'a Path, input: &Input<'_>) -> Result<Self> {
         std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
-        Ok(Self { out, input, ids: Arc::new(ids(&input.source, &input.record_id)) })
+        Ok(Self { out, ids: Arc::new(ids(&input.source, &input.record_id)) })
     }
 
     /// Writes the pairs.
@@ -65,21 +63,23 @@ impl<'a> Results<'a> {
         inferred: Option<&Inferred>,
         settings: &Golden,
     ) -> Result<()> {
-        let Self { out, input, ids } = self;
+        let Self { out, ids } = self;
         if let (Some(text), Some(inferred)) = (text, inferred) {
             put(out, "pipeline.yaml", text)?;
             for (name, text) in work.contracts(&inferred.understood)? {
                 put(out, &name, &text)?;
             }
         }
-        let golden_ids = of_rows(ids, resolved.clusters.iter().copied())?;
-        let named = |name: &str, array: &ArrayRef| (name.to_owned(), Arc::clone(array));
-        let clusters = batch(vec![named("id", ids), named("golden_id", &golden_ids)])?;
-        let members = members(input, golden_ids)?;
+        // A cluster is called after its first record.
+        let clusters = &resolved.clusters;
+        let golden_ids = of_rows(ids, firsts(clusters).into_iter())?;
         let consents = Consents::default();
         let material = golden::Material {
             records: std::slice::from_ref(records),
-            members: &[members],
+            members: golden::Members::Rows {
+                customer_of: clusters,
+                golden_ids: golden_ids.as_string(),
+            },
             settings,
             logical_date: 0,
             overrides: &[],
@@ -90,13 +90,15 @@ impl<'a> Results<'a> {
             threads::count(),
             || {
                 put(out, "model.json", &resolved.model.to_json()?)?;
-                parquet(out, "clusters.parquet", &[clusters])
+                let of_records = of_rows(&golden_ids, clusters.iter().copied())?;
+                let columns = [("id", Arc::clone(ids)), ("golden_id", of_records)];
+                let columns = columns.map(|(name, array)| (name.to_owned(), array));
+                parquet(out, "clusters.parquet", &[batch(columns.into())?])
             },
-            || golden::survive(&material),
+            || golden::values(&material),
         )?;
         let golden = written.and(golden)?;
-        let customers = golden.customers.iter().map(|batch| customers(batch, inferred));
-        parquet(out, "golden.parquet", &customers.collect::<Result<Vec<_>>>()?)
+        parquet(out, "golden.parquet", &[named(golden, inferred)?])
     }
 }
 
@@ -106,17 +108,15 @@ fn of_rows(values: &ArrayRef, rows: impl Iterator<Item = u32>) -> Result<ArrayRe
     take(values, &rows, None).map_err(|_| Error::bug("a result names a row that is not there"))
 }
 
-/// `entity_members` of this run.
-fn members(input: &Input<'_>, golden_ids: ArrayRef) -> Result<RecordBatch> {
-    let since = StringArray::from_iter_values(std::iter::repeat_n("", golden_ids.len()));
-    let columns: Vec<ArrayRef> = vec![
-        golden_ids,
-        Arc::new(input.source.clone()),
-        Arc::new(input.record_id.clone()),
-        Arc::new(since),
-    ];
-    RecordBatch::try_new(tables::entity_members(), columns)
-        .map_err(|_| Error::bug("members do not fit their table"))
+/// The first row of each cluster: clusters are numbered by it.
+fn firsts(clusters: &[u32]) -> Vec<u32> {
+    let mut firsts = Vec::new();
+    for (row, cluster) in (0..).zip(clusters) {
+        if *cluster as usize == firsts.len() {
+            firsts.push(row);
+        }
+    }
+    firsts
 }
 
 fn pairs(ids: &ArrayRef, pairs: &[RowPair]) -> Result<RecordBatch> {
@@ -131,25 +131,19 @@ fn pairs(ids: &ArrayRef, pairs: &[RowPair]) -> Result<RecordBatch> {
     ])
 }
 
-/// Golden records: the id and a value for each column of the files, by its name there.
-fn customers(batch: &RecordBatch, inferred: Option<&Inferred>) -> Result<RecordBatch> {
-    let not = ["kind", "member_count", "source_count", "first_seen", "last_updated"];
-    let schema = batch.schema();
-    let columns = schema
-        .fields()
-        .iter()
-        .zip(batch.columns())
-        .filter(|(field, _)| !not.contains(&field.name().as_str()));
-    let named = columns.map(|(field, array)| {
+/// Golden records with the columns' names in the files.
+fn named(golden: RecordBatch, inferred: Option<&Inferred>) -> Result<RecordBatch> {
+    let (schema, columns, _) = golden.into_parts();
+    let named = schema.fields().iter().zip(columns).map(|(field, array)| {
         let export = inferred.and_then(|inferred| {
             inferred.proposal.attributes.iter().find(|own| own.name == *field.name())
         });
         let name = export.map_or(field.name().as_str(), |own| own.export.as_str());
         // A column of the file may have the id's own name.
         let clash = name == "golden_id" && field.name() != "golden_id";
-        (if clash { field.name().clone() } else { name.to_owned() }, Arc::clone(array))
+        (if clash { field.name().clone() } else { name.to_owned() }, array)
     });
-    self::batch(named.collect())
+    batch(named.collect())
 }
 
 fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch> {
@@ -160,7 +154,7 @@ fn batch(columns: Vec<(String, ArrayRef)>) -> Result<RecordBatch> {
 }
 
 /// Rows of a row group.
-const ROW_GROUP: usize = 1 << 20;
+const ROW_GROUP: usize = 1 << 18;
 
 /// Rows of it that are encoded together.
 const PART: usize = 1 << 16;
@@ -193,16 +187,17 @@ fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
     let schema = first.schema();
     let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties(first)));
     let (mut file, columns) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(bug)?;
-    for (number, parts) in groups(batches).iter().enumerate() {
+    type Task = (usize, Vec<ArrowColumnWriter>);
+    type Chunks = Vec<Option<Vec<ArrowColumnChunk>>>;
+    let encoded = |number: usize, parts: &[RecordBatch]| -> Result<Chunks> {
         // A column of structs has a writer for each of its leaves.
         let mut writers = columns.create_column_writers(number).map_err(bug)?.into_iter();
-        let mut tasks = Vec::new();
+        let mut tasks: Vec<Task> = Vec::new();
         for field in schema.fields() {
             let leaves = compute_leaves(field, &new_empty_array(field.data_type())).map_err(bug)?;
-            tasks.push((tasks.len(), writers.by_ref().take(leaves.len()).collect::<Vec<_>>()));
+            tasks.push((tasks.len(), writers.by_ref().take(leaves.len()).collect()));
         }
-        type Task = (usize, Vec<ArrowColumnWriter>);
-        let encoded = |(place, mut writers): Task| -> Option<Vec<ArrowColumnChunk>> {
+        let column = |(place, mut writers): Task| -> Option<Vec<ArrowColumnChunk>> {
             for part in parts {
                 let leaves = compute_leaves(schema.field(place), part.column(place)).ok()?;
                 for (writer, leaf) in writers.iter_mut().zip(&leaves) {
@@ -211,7 +206,12 @@ fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
             }
             writers.into_iter().map(|writer| writer.close().ok()).collect()
         };
-        let chunks = each(tasks, threads::count(), encoded)?;
+        let bytes = |(place, _): &Task| -> usize {
+            parts.iter().map(|part| part.column(*place).get_buffer_memory_size()).sum()
+        };
+        largest_first(tasks, threads::count(), bytes, column)
+    };
+    let mut append = |chunks: Chunks| -> Result<()> {
         let mut group = file.next_row_group().map_err(bug)?;
         for chunks in chunks {
             let lost = || Error::bug(format!("{name} could not be encoded"));
@@ -220,7 +220,18 @@ fn parquet(out: &Path, name: &str, batches: &[RecordBatch]) -> Result<()> {
             }
         }
         group.close().map_err(bug)?;
+        Ok(())
+    };
+    // A row group is written while the next one is encoded.
+    let mut ready: Option<Chunks> = None;
+    for (number, parts) in groups(batches).iter().enumerate() {
+        let before = ready.take();
+        let written = || before.map_or(Ok(()), &mut append);
+        let (written, chunks) = both(threads::count(), written, || encoded(number, parts))?;
+        written?;
+        ready = Some(chunks?);
     }
+    ready.map_or(Ok(()), append)?;
     file.close().map_err(bug)?;
     Ok(())
 }

@@ -18,9 +18,11 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     thresholds: &[],
     normalise: |_, text| {
         // A mailbox has one spelling by its provider's rules; what is no address is kept too.
-        let text = fold::email_normalise(text).unwrap_or_else(|| text.trim().to_lowercase());
-        let (user, domain) = text.rsplit_once('@')?;
-        (!user.is_empty() && !domain.is_empty()).then_some(text)
+        fold::email_normalise(text).or_else(|| {
+            let text = text.trim().to_lowercase();
+            let (user, domain) = text.rsplit_once('@')?;
+            (!user.is_empty() && !domain.is_empty()).then_some(text)
+        })
     },
     build,
 };
@@ -76,7 +78,7 @@ impl Outline {
 
 /// Where the user part of an address ends.
 fn user_end(text: &str) -> usize {
-    text.rfind('@').unwrap_or(text.len())
+    text.bytes().rposition(|byte| byte == b'@').unwrap_or(text.len())
 }
 
 fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {

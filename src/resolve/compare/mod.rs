@@ -39,11 +39,11 @@ use std::sync::Arc;
 pub(crate) use list_overlap::as_text as list_as_text;
 pub(crate) use terms::{Part, TermText, Terms, agreement};
 
-use super::columns::{Columns, Dictionary, MISSING, Tuples};
+use super::columns::{Columns, Dictionary, MISSING, Tuples, touch};
 
 use super::settings::{ComparisonSettings, Level};
 use crate::error::{Error, Result};
-use crate::threads::{self, interleaved, largest_first, parallel, ranges};
+use crate::threads::{self, each, interleaved, largest_first, parallel, ranges};
 
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
@@ -399,7 +399,7 @@ impl Comparison {
         let own_level = own_levels(&*comparator, tuples.len())?;
         let terms = match (settings.term_frequency, comparator.terms()) {
             (false, _) => Vec::new(),
-            (true, Some(parts)) => parts.into_iter().map(|own| Terms::new(own, &tuples)).collect(),
+            (true, Some(parts)) => each(parts, threads::count(), |own| Terms::new(own, &tuples))?,
             (true, None) => {
                 let whole = |(code, level): (u32, &u8)| if *level == 1 { code } else { MISSING };
                 let codes = (0..).zip(&own_level).map(whole).collect();
@@ -555,8 +555,17 @@ impl Comparisons {
         levels.fold(0, |pattern, (place, own)| pattern | u64::from(own.level(l, r)) << (4 * place))
     }
 
+    /// Reads the codes of rows that will be looked at.
+    pub(crate) fn touch(&self, rows: impl Iterator<Item = u32>) {
+        // Those of a row lie together.
+        if let Some(first) = self.list.first() {
+            touch(rows.map(|row| first.codes.of(row)));
+        }
+    }
+
     /// The patterns of many pairs, one comparison after another.
     pub(crate) fn patterns<'a>(&self, scratch: &'a mut Scratch, l: &[u32], r: &[u32]) -> &'a [u64] {
+        self.touch(l.iter().chain(r).copied());
         scratch.patterns.clear();
         scratch.patterns.resize(l.len(), 0);
         for (place, own) in self.list.iter().enumerate() {

@@ -3,21 +3,24 @@
 //! Knows spellings, sounds and short forms; refuses to know which column a name is of.
 
 use std::hash::Hasher;
+use std::ops::Range;
 
 use rustc_hash::FxHasher;
 
 use crate::resolve::fold;
 use crate::resolve::similarity::{self, Sketch, Sketches};
 
-/// A distinct given or family name.
+/// A distinct given or family name. There are many: all that is said of one lies together.
 pub(super) struct Name {
-    pub(super) text: String,
-    /// Where it has several words: without the spaces between them.
-    pub(super) joined: Option<String>,
-    pub(super) skeleton: Option<String>,
-    root: Option<String>,
-    /// Skeletons of its words that are long enough to tell.
-    words: Vec<String>,
+    /// The name, what it sounds like, the name that it is short for, and it without spaces, as far
+    /// as there are such.
+    letters: String,
+    text: u32,
+    skeleton: Option<Range<u32>>,
+    root: Option<Range<u32>>,
+    joined: Option<Range<u32>>,
+    /// Where it has several words: skeletons of those that are long enough to tell.
+    parts: Vec<String>,
     pub(super) outline: Outline,
 }
 
@@ -31,7 +34,7 @@ pub(super) struct Outline {
     /// A bit for each of its words, by what it sounds like.
     words: u32,
     pub(super) latin: bool,
-    several: bool,
+    pub(super) several: bool,
     /// One letter, which stands for many names.
     pub(super) initial: bool,
 }
@@ -70,9 +73,9 @@ impl Outlines {
         Self { sketches: Sketches::new(all.iter().map(|own| &own.sketch)), all }
     }
 
-    /// Of each of them, as [`Outline::far`].
-    pub(super) fn far(&self, other: &Outline, far: &mut Vec<bool>) {
-        self.sketches.surely_under(&other.sketch, LIKE, far);
+    /// Of the first `count` of them, as [`Outline::far`].
+    pub(super) fn far(&self, other: &Outline, count: usize, far: &mut Vec<bool>) {
+        self.sketches.surely_under(&other.sketch, count, LIKE, far);
         far.iter_mut().zip(&self.all).for_each(|(far, own)| *far &= own.unlike(other));
     }
 }
@@ -95,36 +98,66 @@ impl Name {
         let skeleton = fold::name_skeleton(&text);
         let several = text.contains(' ');
         let root = fold::nickname_root(&text);
-        let sounds: Vec<Option<String>> = match several {
-            true => text.split(' ').map(fold::name_skeleton).collect(),
-            false => vec![skeleton.clone()],
-        };
-        let bit = |(word, sound): (&str, &Option<String>)| {
-            1u32 << (hash(Some(sound.as_deref().unwrap_or(word))) & 31)
-        };
+        let bit = |word: &str, sound: Option<&str>| 1u32 << (hash(sound.or(Some(word))) & 31);
+        let mut words = 0;
+        let mut parts = Vec::new();
+        if several {
+            for word in text.split(' ') {
+                let sound = fold::name_skeleton(word);
+                words |= bit(word, sound.as_deref());
+                parts.extend(sound.filter(|sound| sound.len() >= SHORT));
+            }
+        } else {
+            words = bit(&text, skeleton.as_deref());
+        }
         let outline = Outline {
             sketch: Sketch::new(&text),
             skeleton: hash(skeleton.as_deref()),
             root: hash(root.as_deref()),
-            words: text.split(' ').zip(&sounds).map(bit).fold(0, |words, bit| words | bit),
+            words,
             latin: text.is_ascii(),
             several,
             initial: text.chars().nth(1).is_none() && !text.is_empty(),
         };
-        let words = sounds.into_iter().flatten().filter(|sound| sound.len() >= SHORT).collect();
-        Self {
-            joined: several.then(|| text.replace(' ', "")),
-            skeleton,
-            root,
-            words,
-            outline,
-            text,
-        }
+        let joined = several.then(|| text.replace(' ', ""));
+        let (end, mut letters) = (text.len() as u32, text);
+        let mut put = |own: Option<String>| {
+            let start = letters.len() as u32;
+            letters.push_str(own.as_deref()?);
+            Some(start..letters.len() as u32)
+        };
+        let [skeleton, root, joined] = [skeleton, root, joined].map(&mut put);
+        Self { text: end, skeleton, root, joined, parts, outline, letters }
+    }
+
+    fn part(&self, own: &Range<u32>) -> &str {
+        &self.letters[own.start as usize..own.end as usize]
+    }
+
+    /// The name.
+    pub(super) fn text(&self) -> &str {
+        &self.letters[..self.text as usize]
+    }
+
+    /// What it sounds like.
+    pub(super) fn skeleton(&self) -> Option<&str> {
+        self.skeleton.as_ref().map(|own| self.part(own))
+    }
+
+    /// The name that it is a short form of.
+    fn root(&self) -> Option<&str> {
+        self.root.as_ref().map(|own| self.part(own))
+    }
+
+    /// Skeletons of its words that are long enough to tell.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let one = self.skeleton().filter(|own| !self.outline.several && own.len() >= SHORT);
+        self.parts.iter().map(String::as_str).chain(one)
     }
 
     /// Its words without the spaces between them.
     fn joined(&self) -> &str {
-        self.joined.as_deref().unwrap_or(&self.text)
+        self.joined.as_ref().map_or_else(|| self.text(), |own| self.part(own))
     }
 }
 
@@ -149,12 +182,13 @@ pub(super) fn same_sound(l: &Name, r: &Name) -> bool {
     if l.joined() == r.joined() {
         return true;
     }
-    if l.outline.initial || r.outline.initial || l.skeleton.is_none() || l.skeleton != r.skeleton {
+    let (Some(sound), Some(other)) = (l.skeleton(), r.skeleton()) else { return false };
+    if l.outline.initial || r.outline.initial || sound != other {
         return false;
     }
-    let long = l.skeleton.as_ref().is_some_and(|skeleton| skeleton.len() > 1);
+    let long = sound.len() > 1;
     if l.outline.latin == r.outline.latin {
-        long && similarity::jaro_winkler(&l.text, &r.text) >= 0.8
+        long && similarity::jaro_winkler(l.text(), r.text()) >= 0.8
     } else {
         true
     }
@@ -163,14 +197,17 @@ pub(super) fn same_sound(l: &Name, r: &Name) -> bool {
 /// One is a short form of the other, its initial, or one or more of its words.
 fn part(l: &Name, r: &Name) -> bool {
     let begins = |short: &Name, long: &Name| match short.outline.initial {
-        true if short.outline.latin == long.outline.latin => long.text.starts_with(&short.text),
-        true => match (&short.skeleton, &long.skeleton) {
-            (Some(short), Some(long)) => long.starts_with(short.as_str()),
+        true if short.outline.latin == long.outline.latin => long.text().starts_with(short.text()),
+        true => match (short.skeleton(), long.skeleton()) {
+            (Some(short), Some(long)) => long.starts_with(short),
             _ => false,
         },
-        false => long.joined.is_some() && short.words.iter().any(|word| long.words.contains(word)),
+        false => {
+            long.outline.several && short.words().any(|word| long.words().any(|own| own == word))
+        }
     };
-    (l.root.is_some() && l.root == r.root) || begins(l, r) || begins(r, l)
+    let root = l.root();
+    (root.is_some() && root == r.root()) || begins(l, r) || begins(r, l)
 }
 
 /// How a name stands to itself: one initial stands for many names.
@@ -180,7 +217,7 @@ pub(super) fn itself(initial: bool) -> Relation {
 
 /// How two names stand to each other.
 pub(super) fn relation(l: &Name, r: &Name) -> Relation {
-    if l.text == r.text {
+    if l.text() == r.text() {
         return itself(l.outline.initial);
     }
     if same_sound(l, r) {
@@ -189,13 +226,13 @@ pub(super) fn relation(l: &Name, r: &Name) -> Relation {
     if part(l, r) {
         return Relation::Part;
     }
-    let close = match (&l.skeleton, &r.skeleton) {
+    let close = match (l.skeleton(), r.skeleton()) {
         // In two scripts what they sound like is all that can be compared.
         (Some(l), Some(r)) if l.len() > 1 && r.len() > 1 => similarity::jaro_winkler(l, r),
         _ => 0.0,
     };
     let close = if l.outline.latin == r.outline.latin {
-        similarity::jaro_winkler(&l.text, &r.text)
+        similarity::jaro_winkler(l.text(), r.text())
     } else {
         close
     };
@@ -221,9 +258,12 @@ mod tests {
             let far = l.outline.far(&r.outline);
             prop_assert_eq!(far, r.outline.far(&l.outline));
             let mut of_many = Vec::new();
-            Outlines::new(vec![r.outline, l.outline]).far(&l.outline, &mut of_many);
-            prop_assert_eq!(of_many, [far, l.outline.far(&l.outline)]);
-            prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text, r.text);
+            let outlines = Outlines::new(vec![r.outline, l.outline]);
+            outlines.far(&l.outline, 2, &mut of_many);
+            prop_assert_eq!(&of_many, &[far, l.outline.far(&l.outline)]);
+            outlines.far(&l.outline, 1, &mut of_many);
+            prop_assert_eq!(of_many, [far]);
+            prop_assert!(!far || relation(&l, &r) == Relation::Far, "{} {}", l.text(), r.text());
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::intern::{Numbers, Texts};
 use crate::memory;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::threads::{self, map, parallel, ranges};
+use crate::threads::{self, both, map, parallel, ranges};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "person_name",
@@ -83,9 +83,9 @@ fn whole_words(tuples: &Tuples, names: [&[Name]; 2]) -> Vec<[u64; 2]> {
         names.map(|names| -> Vec<Words> {
             let text = |own: &Name| match sounds {
                 // The sound of several words is not that of each, one after another.
-                true if own.joined.is_some() => Words::Several,
-                true => Words::of(own.skeleton.as_deref(), &mut known),
-                false => Words::of(Some(&own.text), &mut known),
+                true if own.outline.several => Words::Several,
+                true => Words::of(own.skeleton(), &mut known),
+                false => Words::of(Some(own.text()), &mut known),
             };
             names.iter().map(text).collect()
         })
@@ -248,9 +248,11 @@ struct Crowd<'a> {
     family: Table,
 }
 
-/// A row for each left part, a column for each right one.
+/// A row for each left part, a cell in it for each right one; or where both are of one column, for
+/// each up to itself: which of two names is asked of the other says nothing.
 struct Table {
-    width: usize,
+    /// Where each row begins.
+    starts: Vec<usize>,
     cells: Vec<Option<Relation>>,
 }
 
@@ -270,23 +272,32 @@ impl Table {
         let outline = |column: usize, code: u32| names.outlines[column][code as usize];
         let outlines = Outlines::new(rights.iter().map(|code| outline(right, *code)).collect());
         let parts = ranges(lefts.len(), LEFTS);
+        let width = |row: usize| if left == right { row + 1 } else { rights.len() };
         let rows = |far: &mut Vec<bool>, part: usize| {
-            let lefts = &lefts[parts[part].clone()];
-            let mut cells = Vec::with_capacity(lefts.len() * rights.len());
-            for own in lefts {
-                outlines.far(&outline(left, *own), far);
-                let cell = |code: &u32| names.relation([left, right], *own, *code);
+            let mut cells = Vec::with_capacity(parts[part].clone().map(width).sum());
+            for row in parts[part].clone() {
+                let own = lefts[row];
+                outlines.far(&outline(left, own), width(row), far);
+                let cell = |code: &u32| names.relation([left, right], own, *code);
                 cells.extend(far.iter().zip(rights).map(|(far, code)| (!far).then(|| cell(code))));
             }
             cells
         };
         let cells = parallel(parts.len(), threads::count(), Vec::new, rows).ok()?.concat();
-        Some(Self { width: rights.len(), cells })
+        let start =
+            |next: &mut usize, row: usize| Some(std::mem::replace(next, *next + width(row)));
+        Some(Self { starts: (0..lefts.len()).scan(0, start).collect(), cells })
     }
 
     #[inline]
     fn at(&self, left: u32, right: u32) -> Option<Relation> {
-        self.cells[left as usize * self.width + right as usize]
+        self.cells[self.starts[left as usize] + right as usize]
+    }
+
+    /// Of a table whose parts are of one column.
+    #[inline]
+    fn of_two(&self, one: u32, other: u32) -> Option<Relation> {
+        self.at(one.max(other), one.min(other))
     }
 }
 
@@ -304,7 +315,8 @@ impl<'a> Crowd<'a> {
             places.iter_mut().zip(own).for_each(|(places, place)| places[column] = place);
             different.into_keys().into_iter().map(|code| code as u32).collect()
         });
-        let cells = given.len() * (given.len() + family.len()) + family.len() * family.len();
+        let of_two = |all: usize| all * (all + 1) / 2;
+        let cells = of_two(given.len()) + given.len() * family.len() + of_two(family.len());
         // A table is made in parts, which are put together.
         if cells > CELLS || !memory::has_room(2 * cells as u64) {
             return None;
@@ -328,7 +340,8 @@ impl Comparator for Crowd<'_> {
         if [given_l, family_l, given_r, family_r].contains(&MISSING) {
             return self.names.level(name_l, name_r);
         }
-        let (given, family) = (self.given.at(given_l, given_r), self.family.at(family_l, family_r));
+        let given = self.given.of_two(given_l, given_r);
+        let family = self.family.of_two(family_l, family_r);
         let crossed = self.crossed.at(given_l, family_r);
         if given.is_none() & family.is_none() & crossed.is_none() {
             return 10;
@@ -375,7 +388,7 @@ impl Comparator for Names {
         let mut sound = |names: &[Name]| -> Vec<u32> {
             let text = |own: &Name| match own.outline.initial {
                 true => MISSING,
-                false => sounds.number(own.skeleton.as_ref().unwrap_or(&own.text)),
+                false => sounds.number(own.skeleton().unwrap_or_else(|| own.text())),
             };
             names.iter().map(text).collect()
         };
@@ -388,14 +401,16 @@ impl Comparator for Names {
             };
             (0..self.tuples.len() as u32).map(term).collect::<Vec<u32>>()
         };
-        let (given, family) = (of(0), of(1));
+        // Where a thread failed, on this one.
+        let (given, family) =
+            both(threads::count(), || of(0), || of(1)).unwrap_or_else(|_| (of(0), of(1)));
         // In one order, so that a swapped name is the same.
         let mut pairs = Numbers::default();
-        let both = given.iter().zip(&family).map(|(l, r)| match (*l, *r) {
+        let sorted = given.iter().zip(&family).map(|(l, r)| match (*l, *r) {
             (MISSING, _) | (_, MISSING) => None,
             (l, r) => Some(u64::from(l.min(r)) << 32 | u64::from(l.max(r))),
         });
-        let both = pairs.numbers(both, MISSING);
+        let both_names = pairs.numbers(sorted, MISSING);
         let (sounds, pairs) = (Arc::new(sounds.values), pairs.into_keys());
         let text = |pairs: Option<Vec<u64>>| -> TermText {
             let sounds = Arc::clone(&sounds);
@@ -411,7 +426,7 @@ impl Comparator for Names {
         Some(vec![
             Part { codes: given, text: text(None) },
             Part { codes: family, text: text(None) },
-            Part { codes: both, text: text(Some(pairs)) },
+            Part { codes: both_names, text: text(Some(pairs)) },
         ])
     }
 

@@ -3,7 +3,7 @@
 //! Knows a model and the levels of a pair; refuses to know where pairs come from.
 
 use super::super::columns::MISSING;
-use super::super::compare::{Comparisons, UNKNOWN, level_of};
+use super::super::compare::{Comparison, Comparisons, UNKNOWN, level_of};
 use super::{ComparisonModel, LevelModel, Model, TermFrequency, Weight, fixed, float};
 use crate::error::Result;
 use crate::keyed::HashKey;
@@ -33,6 +33,9 @@ pub(crate) struct Scorer<'a> {
     others: Vec<Other>,
     /// By comparison, part and code: weights, which are small enough.
     adjustments: Vec<Vec<Vec<i32>>>,
+    /// By comparison and level, the parts on which a pair agrees that adjust its weight, the first
+    /// in the lowest bit.
+    agreed: Vec<Vec<u8>>,
     prior: Weight,
 }
 
@@ -55,7 +58,7 @@ impl<'a> Scorer<'a> {
             };
             model.comparisons.iter().map(of).collect()
         };
-        let adjustments = model
+        let adjustments: Vec<Vec<Vec<i32>>> = model
             .comparisons
             .iter()
             .zip(&comparisons.list)
@@ -64,6 +67,13 @@ impl<'a> Scorer<'a> {
                 parts.map(|(part, terms)| part.adjustments(terms, own, key)).collect()
             })
             .collect::<Result<_>>()?;
+        let agreed = |(parts, comparison): (&Vec<Vec<i32>>, &Comparison)| {
+            let parts = parts.len();
+            let of = |level| comparison.agreed(level) & ((1u16 << parts) - 1) as u8;
+            let levels = 1..=comparison.levels.len() as u8;
+            std::iter::once(0).chain(levels.map(of)).collect()
+        };
+        let agreed = adjustments.iter().zip(&comparisons.list).map(agreed).collect();
         let household = model.household_prior_weight.map(|prior| Other {
             prior: fixed(prior),
             weights: by_level(&|level| level.household_weight.unwrap_or(0.0)),
@@ -79,6 +89,7 @@ impl<'a> Scorer<'a> {
             weights: by_level(&|level| level.weight),
             others: household.into_iter().chain(namesake).collect(),
             adjustments,
+            agreed,
             prior: fixed(model.prior_weight),
         })
     }
@@ -86,8 +97,9 @@ impl<'a> Scorer<'a> {
     /// What the values add on which a pair agrees at this level; of two values that are one at a
     /// looser level, the commoner one decides.
     fn adjustment(&self, comparison: usize, level: u8, l: u32, r: u32) -> Weight {
-        let parts = &self.adjustments[comparison];
-        if parts.is_empty() {
+        let (parts, agreed) =
+            (&self.adjustments[comparison], self.agreed[comparison][level as usize]);
+        if agreed == 0 {
             return 0;
         }
         let own = &self.comparisons.list[comparison];
@@ -95,7 +107,6 @@ impl<'a> Scorer<'a> {
         if l == MISSING || r == MISSING {
             return 0;
         }
-        let agreed = own.agreed(level);
         let of = |(_, by_code): (usize, &Vec<i32>)| {
             Weight::from(by_code[l as usize].min(by_code[r as usize]))
         };
@@ -125,10 +136,9 @@ impl<'a> Scorer<'a> {
     /// What a pair with these levels weighs at most, whatever its values are.
     pub(crate) fn most(&self, pattern: u64) -> Weight {
         let own = |comparison: usize| {
-            let level = level_of(pattern, comparison);
-            let agreed = level != UNKNOWN && self.comparisons.list[comparison].agreed(level) != 0;
-            let adjusted = agreed && !self.adjustments[comparison].is_empty();
-            self.weights[comparison][level as usize] + if adjusted { TermFrequency::CAP } else { 0 }
+            let level = level_of(pattern, comparison) as usize;
+            let adjusted = self.agreed[comparison][level] != 0;
+            self.weights[comparison][level] + if adjusted { TermFrequency::CAP } else { 0 }
         };
         self.prior + (0..self.weights.len()).map(own).sum::<Weight>()
     }

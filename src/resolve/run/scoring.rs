@@ -85,6 +85,9 @@ pub(super) fn review_below<'a>(merge: Weight, scored: impl IntoIterator<Item = &
     }
 }
 
+/// Pairs whose codes are asked for together.
+const TOGETHER: usize = 256;
+
 /// Rows whose pairs are sorted together.
 const SORTED: usize = if cfg!(test) { 5 } else { 1 << 14 };
 
@@ -180,15 +183,17 @@ impl Ready<'_> {
         for ((l, r), pattern) in chunk.l.iter().zip(chunk.r).zip(patterns) {
             // What a pattern can weigh at most says of most pairs that they are not to be kept.
             let most = *most.entry(*pattern).or_insert_with(|| scorer.most(*pattern));
-            if most < least && !self.merges {
-                continue;
-            }
-            let pair = Pair { l: *l, r: *r, rule: chunk.rule };
-            let weight = scorer.weight(*pattern, pair.l, pair.r, least);
-            if weight >= least || self.merges {
-                open.push((pair, *pattern, weight));
+            if most >= least || self.merges {
+                open.push((Pair { l: *l, r: *r, rule: chunk.rule }, *pattern, most));
             }
         }
+        for together in open.chunks_mut(TOGETHER) {
+            self.comparisons.touch(together.iter().flat_map(|(pair, ..)| [pair.l, pair.r]));
+            for (pair, pattern, weight) in together {
+                *weight = scorer.weight(*pattern, pair.l, pair.r, least);
+            }
+        }
+        open.retain(|(.., weight)| *weight >= least || self.merges);
         let (l, r): (Vec<u32>, Vec<u32>) = open.iter().map(|(pair, ..)| (pair.l, pair.r)).unzip();
         for ((pair, pattern, weight), rule) in open.into_iter().zip(self.rules.decide_all(&l, &r)) {
             let scored = self.decide(pair, pattern, weight, rule);
