@@ -46,8 +46,8 @@ pub(super) struct Rows<'c> {
     digests: Vec<Option<Digest>>,
     key_bytes: Vec<u8>,
     files: Vec<String>,
-    /// The column of a file's name as it was last made whole, and the number of files then.
-    file_array: Option<(usize, ArrayRef)>,
+    /// The column of the present file's name, as it was last made whole.
+    file_array: Option<ArrayRef>,
     /// Whether the present file's decoder had to put U+FFFD for bytes that are no text.
     replaced: bool,
     batches: Vec<RecordBatch>,
@@ -116,6 +116,7 @@ impl<'c> Rows<'c> {
     /// The rows that follow are of this file.
     pub(super) fn begin(&mut self, file: &str) {
         self.files.push(file.to_owned());
+        self.file_array = None;
         self.replaced = false;
     }
 
@@ -227,13 +228,12 @@ impl<'c> Rows<'c> {
 
     /// The column of the present file's name, for so many rows: mostly the one that was made before.
     fn file_of(&mut self, rows: usize) -> ArrayRef {
-        let number = self.files.len();
         match &self.file_array {
-            Some((of, array)) if *of == number && array.len() >= rows => array.slice(0, rows),
+            Some(array) if array.len() >= rows => array.slice(0, rows),
             _ => {
                 let names = std::iter::repeat_n(self.file(), rows);
                 let array: ArrayRef = Arc::new(StringArray::from_iter_values(names));
-                self.file_array = Some((number, Arc::clone(&array)));
+                self.file_array = Some(Arc::clone(&array));
                 array
             }
         }

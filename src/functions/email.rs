@@ -204,6 +204,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn most_addresses_are_seen_to_be_valid_at_one_look() {
+        for (address, sure) in [
+            ("ana.diaz-2_x@mail.example.org", true),
+            ("a@b.c", true),
+            ("ana@localhost", false),
+            (".ana@example.org", false),
+            ("ana.@example.org", false),
+            ("ana@-example.org", false),
+            ("ana+tag@example.org", false),
+        ] {
+            assert_eq!(surely_valid(address, address.find('@').unwrap()), sure, "{address}");
+        }
+    }
+
     proptest! {
         /// The oracle is the crate that knows the standard.
         #[test]

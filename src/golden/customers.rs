@@ -22,18 +22,12 @@ use crate::error::Result;
 use crate::tables;
 use crate::threads::{self, largest_first, parallel};
 
-/// `customers`, sorted by golden_id, as one batch; of the records that are `allowed`, else of all.
-pub(super) fn customers(
-    entities: &Entities,
-    survivors: &Survivors,
-    winners: &Winners,
-    rulings: &InForce<'_>,
-    allowed: Option<&[bool]>,
-) -> Result<RecordBatch> {
+/// `customers`, sorted by golden_id, as one batch: these [`values`] with what is said of each
+/// customer beside them.
+pub(super) fn customers(entities: &Entities, values: RecordBatch) -> Result<RecordBatch> {
     let firsts = UInt32Array::from_iter_values((0..entities.len()).map(|c| entities.rows(c)[0]));
     let kinds = take(&entities.kinds, &firsts, None).map_err(kernel("kinds cannot be taken"))?;
-    let golden = values(entities, survivors, winners, rulings, allowed)?;
-    let (schema, mut columns, _) = golden.into_parts();
+    let (schema, mut columns, _) = values.into_parts();
     let mut fields: Vec<FieldRef> = schema.fields().to_vec();
     fields.insert(1, Arc::new(Field::new("kind", DataType::Utf8, false)));
     columns.insert(1, kinds);
@@ -45,7 +39,8 @@ pub(super) fn customers(
         .map_err(kernel("columns of customers do not fit"))
 }
 
-/// `golden_id` and every attribute of `customers`, with the lists of `keep_all` after them.
+/// `golden_id` and every attribute of `customers`, with the lists of `keep_all` after them; of the
+/// records that are `allowed`, else of all.
 pub(super) fn values(
     entities: &Entities,
     survivors: &Survivors,

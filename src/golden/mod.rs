@@ -35,7 +35,7 @@ use arrow::error::ArrowError;
 
 use self::entities::Entities;
 use self::overrides::InForce;
-use self::survivors::Survivors;
+use self::survivors::{Survivors, Winners};
 use crate::consent::Consents;
 use crate::error::{Error, Result};
 use crate::tables;
@@ -112,13 +112,16 @@ pub fn survive(given: &Material<'_>) -> Result<GoldenTables> {
     let survivors = Survivors::new(Arc::clone(&entities), given)?;
     let rulings = in_force(given, &entities, &survivors)?;
     let everything = survivors.survive(&entities, None)?;
-    let customers = customers::customers(&entities, &survivors, &everything, &rulings, None)?;
+    let values = |winners: &Winners, allowed: Option<&[bool]>| {
+        let own = customers::values(&entities, &survivors, winners, &rulings, allowed)?;
+        customers::customers(&entities, own)
+    };
+    let customers = values(&everything, None)?;
     let mut purposes = Vec::new();
     for purpose in tables::PURPOSES.iter().filter(|purpose| given.consents.asks(purpose)) {
         let allowed = entities.allowed(given.consents, purpose);
         let own = survivors.survive(&entities, Some(&allowed))?;
-        let made = customers::customers(&entities, &survivors, &own, &rulings, Some(&allowed))?;
-        purposes.push((*purpose, sliced(&made)));
+        purposes.push((*purpose, sliced(&values(&own, Some(&allowed))?)));
     }
     let (relations, mut warnings) =
         relations::relations(&entities, &customers, given.settings, given.consents)?;

@@ -66,8 +66,6 @@ pub(crate) struct Guards<'a> {
     pub(crate) sources: &'a [u32],
     /// How well two groups of rows match by all that is known of each.
     pub(crate) weight: &'a (dyn Fn(&[u32], &[u32]) -> Weight + Sync),
-    /// Is told of rows of which a weight may be asked soon.
-    pub(crate) touch: &'a (dyn Fn(&[u32]) + Sync),
     /// The least weight of a union.
     pub(crate) merge: Weight,
 }
@@ -136,7 +134,6 @@ pub(crate) fn cluster(
         own.extend_from_slice(&edges[range]);
         own.sort_unstable_by_key(by_strength);
         let first = rows.start as u32;
-        (guards.touch)(&connected[rows.clone()]);
         Forest::new(&connected[rows], first, &places, own, guards, &apart).take(own)
     })?;
     // Clusters are numbered by their smallest row.

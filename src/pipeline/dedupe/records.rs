@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 use crate::error::{Error, Result};
 use crate::infer::SourceFile;
 use crate::tables;
-use crate::threads::{self, all, both, each, largest_first, map, parallel, ranges};
+use crate::threads::{self, all, both, each, largest_first, map};
 
 /// A batch of this schema, each column made on a thread of one of `parts`, which is dropped then: a
 /// batch and what it is made of are never there as wholes at once.
@@ -223,29 +223,21 @@ fn prefix(text: &str) -> u64 {
     u64::from_be_bytes(bytes)
 }
 
-/// Rows whose sources a thread looks at together.
-const RUN: usize = if cfg!(test) { 3 } else { 1 << 16 };
-
 /// Rows by (source, record_id); `None` where they are so already.
 fn order(source: &StringArray, record_id: &StringArray) -> Result<Option<Vec<u32>>> {
     let key = |row: usize| (source.value(row), record_id.value(row));
     if all(1..source.len(), threads::count(), |row| key(row - 1) <= key(row))? {
         return Ok(None);
     }
-    let ranges = ranges(source.len(), RUN);
-    let names = parallel(
-        ranges.len(),
-        threads::count(),
-        || (),
-        |(), part| -> BTreeSet<&str> {
-            // Sources come in runs.
-            let range = ranges[part].clone();
-            let first =
-                |row: &usize| *row == range.start || source.value(row - 1) != source.value(*row);
-            range.clone().filter(first).map(|row| source.value(row)).collect()
-        },
-    )?;
-    let names: BTreeSet<&str> = names.into_iter().flatten().collect();
+    let mut last = "";
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for name in source.iter().flatten() {
+        // Sources come in runs.
+        if name != last || names.is_empty() {
+            names.insert(name);
+            last = name;
+        }
+    }
     let names: Vec<&str> = names.into_iter().collect();
     let rank = |row: usize| names.binary_search(&source.value(row)).unwrap_or(names.len()) as u32;
     let key = |row: usize| (rank(row), row as u32, prefix(record_id.value(row)));

@@ -48,7 +48,7 @@ proptest! {
         pairs in prop::collection::vec((0u32..30, 0u32..30, 0i64..5), 0..50),
     ) {
         let rules = no_rules();
-        let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, touch: &|_| (), merge: 0 };
+        let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, merge: 0 };
         let mut edges: Vec<Edge> = pairs.iter().filter(|(l, r, _)| l < r)
             .map(|(l, r, w)| edge(*l, *r, *w)).collect();
         let clusters = cluster(30, edges.clone(), &guards, 2).unwrap();
@@ -77,7 +77,7 @@ proptest! {
         let list = [rule];
         let rules = Rules::new(&list, 20, &none(), None, |_| Ok(&born_text)).unwrap();
         let different: Vec<_> = apart.into_iter().filter(|(l, r)| l < r).collect();
-        let guards = Guards { rules: &rules, different: &different, sources: &sources, weight: &|_, _| 1, touch: &|_| (), merge: 0 };
+        let guards = Guards { rules: &rules, different: &different, sources: &sources, weight: &|_, _| 1, merge: 0 };
         let edges: Vec<Edge> = pairs.iter().filter(|(l, r, ..)| l < r).map(|(l, r, w, kind)| {
             let strength = if *kind == 0 { Strength::Rule } else { Strength::Model(*w) };
             Edge { l: *l, r: *r, strength }
@@ -98,14 +98,8 @@ proptest! {
 #[test]
 fn a_weak_bridge_between_two_groups_is_cut_and_a_second_link_holds_it() {
     let rules = no_rules();
-    let guards = Guards {
-        rules: &rules,
-        different: &[],
-        sources: &[],
-        weight: &|_, _| 1,
-        touch: &|_| (),
-        merge: 0,
-    };
+    let guards =
+        Guards { rules: &rules, different: &[], sources: &[], weight: &|_, _| 1, merge: 0 };
     let mut edges = vec![
         edge(0, 1, 9),
         edge(1, 2, 9),
@@ -133,14 +127,7 @@ fn groups_that_do_not_match_as_wholes_are_not_joined() {
             _ => 3 << 20,
         }
     };
-    let guards = Guards {
-        rules: &rules,
-        different: &[],
-        sources: &[],
-        weight: &weight,
-        touch: &|_| (),
-        merge: 0,
-    };
+    let guards = Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: 0 };
     let (strong, weak) = (edge(0, 1, 9 << 20), edge(1, 2, 3 << 20));
     let clusters = cluster(3, vec![strong, weak], &guards, 2).unwrap();
     assert_eq!(clusters.of_row, [0, 0, 1]);
@@ -163,14 +150,8 @@ fn a_record_that_matches_two_namesakes_is_left_to_neither() {
     };
     let of_row = |second: i64| {
         let weight = weight(second);
-        let guards = Guards {
-            rules: &rules,
-            different: &[],
-            sources: &[],
-            weight: &weight,
-            touch: &|_| (),
-            merge: bits(1),
-        };
+        let guards =
+            Guards { rules: &rules, different: &[], sources: &[], weight: &weight, merge: bits(1) };
         let edges = vec![edge(0, 1, bits(3)), edge(1, 2, bits(second))];
         cluster(3, edges, &guards, 2).unwrap().of_row
     };
@@ -187,8 +168,7 @@ fn three_records_that_match_well_are_one_though_two_of_them_match_ill() {
     };
     let of_row = |different: &[(u32, u32)]| {
         let (sources, merge) = (&[], bits(1));
-        let guards =
-            Guards { rules: &rules, different, sources, weight: &weight, touch: &|_| (), merge };
+        let guards = Guards { rules: &rules, different, sources, weight: &weight, merge };
         let edges = vec![edge(0, 1, bits(15)), edge(1, 2, bits(15))];
         cluster(3, edges, &guards, 2).unwrap().of_row
     };
@@ -204,7 +184,6 @@ fn a_steward_overrules_rules_and_sources() {
         different: &[(1, 2)],
         sources: &[0, 0, MISSING],
         weight: &|_, _| 1,
-        touch: &|_| (),
         merge: 0,
     };
     let same = Edge { l: 0, r: 1, strength: Strength::Steward };

@@ -5,7 +5,6 @@
 use std::sync::atomic::Ordering;
 
 use super::super::cluster::{Clusters, Edge, Guards, Refusal, Strength, cluster};
-use super::super::columns::touch;
 use super::super::model::{Best, Scorer, Weight};
 use super::super::pairs::Effects;
 use super::super::quality::{ClusterQuality, Decided, quality};
@@ -35,12 +34,6 @@ impl<'a> Known<'a> {
             starts[row + 1] += starts[row];
         }
         Self { scored, starts }
-    }
-
-    /// Reads the pairs of rows that will be looked at.
-    fn touch(&self, rows: &[u32]) {
-        let first = |row: &u32| self.scored.get(self.starts[*row as usize] as usize);
-        touch(rows.iter().map(|row| first(row).map_or(0, |pair| pair.r)));
     }
 
     /// What was found of two rows, where it was kept.
@@ -130,10 +123,6 @@ impl Ready<'_> {
             different,
             sources: &self.sources,
             weight: &|l, r| self.group_weight(scorer, &known, l, r),
-            touch: &|rows| {
-                known.touch(rows);
-                self.comparisons.touch(rows.iter().copied());
-            },
             merge,
         };
         cluster(self.rows, edges.collect(), &guards, self.threads)
