@@ -10,12 +10,12 @@ use rustc_hash::FxHasher;
 
 /// Distinct texts in one arena, in the order in which they first came.
 #[derive(Debug, Default)]
-pub(crate) struct Values {
+pub(crate) struct Arena {
     arena: String,
     ends: Vec<usize>,
 }
 
-impl Values {
+impl Arena {
     /// The number of distinct texts.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
@@ -28,7 +28,8 @@ impl Values {
         &self.arena[start..self.ends[code]]
     }
 
-    fn first_byte(&self, code: u32) -> u8 {
+    /// The first byte of a text; 0 where there is none.
+    pub(crate) fn first_byte(&self, code: u32) -> u8 {
         self.get(code).as_bytes().first().copied().unwrap_or_default()
     }
 
@@ -41,6 +42,11 @@ impl Values {
     /// grows is not copied over and over.
     pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
         Self { arena: String::with_capacity(bytes), ends: Vec::with_capacity(texts) }
+    }
+
+    /// The texts one after another, and where each ends.
+    pub(crate) fn into_parts(self) -> (String, Vec<usize>) {
+        (self.arena, self.ends)
     }
 
     /// Takes a text in, whether it is there or not.
@@ -111,7 +117,19 @@ impl Slots {
     }
 
     fn grow(&mut self) {
-        let wider = vec![EMPTY; self.slots.len() * 2];
+        self.widen(self.slots.len() * 2);
+    }
+
+    /// Makes room for `count` items where nearly all of the first of them were new.
+    fn expect(&mut self, count: usize) {
+        let slots = (count * 2).next_power_of_two();
+        if self.used >= NEARLY_ALL && slots > self.slots.len() {
+            self.widen(slots);
+        }
+    }
+
+    fn widen(&mut self, slots: usize) {
+        let wider = vec![EMPTY; slots];
         let mask = wider.len() - 1;
         for slot in std::mem::replace(&mut self.slots, wider) {
             if slot != EMPTY {
@@ -128,8 +146,14 @@ impl Slots {
 /// What is numbered together.
 const AHEAD: usize = 32;
 
+/// Where of so many items so many are new, most of those to come will be: room is made for all of
+/// them at once, and not bit by bit.
+const FIRST: usize = if cfg!(test) { AHEAD } else { 1 << 13 };
+const NEARLY_ALL: usize = FIRST / 10 * 9;
+
 /// The numbers that `known` gives to many items, one after another; `none` where there is no item.
-/// Memory is slow to answer: asked for many places at once (`touch`), it answers them together.
+/// Memory is slow to answer: asked for many places at once (`touch`), it answers them together. Once
+/// [`FIRST`] of them have numbers, it is told how many there are (`seen`).
 fn numbered<Known, Item: Copy>(
     known: &mut Known,
     mut items: impl Iterator<Item = Option<Item>>,
@@ -137,8 +161,10 @@ fn numbered<Known, Item: Copy>(
     hash: impl Fn(Item) -> u64,
     touch: impl Fn(&Known, u64) -> u64,
     number: impl Fn(&mut Known, u64, Item) -> u32,
+    seen: impl Fn(&mut Known, usize),
 ) -> Vec<u32> {
-    let mut numbers = Vec::with_capacity(items.size_hint().0);
+    let count = items.size_hint().0;
+    let mut numbers = Vec::with_capacity(count);
     let mut ahead: Vec<(u64, Option<Item>)> = Vec::with_capacity(AHEAD);
     loop {
         ahead.clear();
@@ -151,6 +177,9 @@ fn numbered<Known, Item: Copy>(
         for (hash, item) in &ahead {
             numbers.push(item.map_or(none, |item| number(known, *hash, item)));
         }
+        if numbers.len() == FIRST {
+            seen(known, count);
+        }
     }
 }
 
@@ -158,14 +187,16 @@ fn numbered<Known, Item: Copy>(
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     slots: Slots,
+    /// How many texts there may be, where that is known.
+    room: usize,
     /// The texts, by number.
-    pub(crate) values: Values,
+    pub(crate) values: Arena,
 }
 
 impl Texts {
     /// No texts, and room for so many of so many bytes in all.
     pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
-        Self { slots: Slots::default(), values: Values::with_room(texts, bytes) }
+        Self { slots: Slots::default(), room: texts, values: Arena::with_room(texts, bytes) }
     }
 
     /// The number of a text, a new one where it was not seen.
@@ -174,7 +205,7 @@ impl Texts {
     }
 
     fn hashed(&mut self, hash: u64, text: &str) -> u32 {
-        let Self { slots, values } = self;
+        let Self { slots, values, .. } = self;
         let next = values.len() as u32;
         let number = slots.number(hash, next, |own| values.get(own) == text);
         if number == next {
@@ -193,7 +224,7 @@ impl Texts {
         let find = |own: &mut Self, hash, text: &str| {
             own.slots.probe(hash, |number| own.values.get(number) == text).unwrap_or(none)
         };
-        numbered(self, texts, none, hash, Self::touch, find)
+        numbered(self, texts, none, hash, Self::touch, find, |_, _| ())
     }
 
     /// Reads what is asked first of a text of this hash.
@@ -207,7 +238,8 @@ impl Texts {
         texts: impl Iterator<Item = Option<&'a str>>,
         none: u32,
     ) -> Vec<u32> {
-        numbered(self, texts, none, hash, Self::touch, Self::hashed)
+        let seen = |own: &mut Self, count: usize| own.slots.expect(count.max(own.room));
+        numbered(self, texts, none, hash, Self::touch, Self::hashed, seen)
     }
 }
 
@@ -248,7 +280,8 @@ impl Numbers {
     ) -> Vec<u32> {
         let touch =
             |own: &Self, hash| own.slots.first(hash).map_or(0, |first| own.keys[first as usize]);
-        numbered(self, keys, none, mixed, touch, Self::hashed)
+        let seen = |own: &mut Self, count| own.slots.expect(count);
+        numbered(self, keys, none, mixed, touch, Self::hashed, seen)
     }
 
     /// The keys, by number.

@@ -1,17 +1,20 @@
 """A peer and simurgh on the same file, one after the other: accuracy, seconds, memory and their ratios.
 
-    compare.py DATASET [--shared DIR] [--simurgh PROGRAM] [--peer NAME]... [--mode configured|none]... [--rows N] [--seed S]
+    compare.py DATASET [--shared DIR] [--simurgh PROGRAM] [--peer NAME]... [--mode configured|none]... [--rows N] [--seed S] [--repeat N]
 
 DATASET is febrl3, febrl4, dblp_acm, restaurants, early_childhood, or people (made by gen_people.py with
 --rows and --seed). DIR holds `data/` and `peers/`; `vs`, `vr`, `vg` beside this script's work folder are
 virtual environments with Splink, recordlinkage and goldenmatch (--environments). simurgh runs twice:
-configured, by settings/DATASET.yaml, and with no configuration. Each tool is a process of its own; its
-peak memory is that of the kernel's accounting. Accuracy is data/evaluate.py's, of clusters as delivered.
+configured, by settings/DATASET.yaml, and with no configuration; neither peers nor simurgh are given the
+true entities. Each tool is a process of its own; its peak memory is that of the kernel's accounting. With
+--repeat all tools run in turn so many times, and what is told of each is the median. Accuracy is
+data/evaluate.py's, of clusters as delivered.
 """
 import argparse
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -52,6 +55,7 @@ def main():
     ask.add_argument("--mode", action="append", choices=["configured", "none"])
     ask.add_argument("--rows", type=int, default=100_000)
     ask.add_argument("--seed", type=int, default=42)
+    ask.add_argument("--repeat", type=int, default=1)
     ask.add_argument("--python", default=sys.executable, help="with numpy, pandas, polars, pyarrow and scipy")
     ask.add_argument("--keep", type=Path, help="keep the results in this folder")
     arguments = ask.parse_args()
@@ -80,17 +84,24 @@ def main():
         command = [arguments.simurgh, "dedupe", data, "--out", out, "--id", ID[name]]
         if name in SOURCE:
             command += ["--source", SOURCE[name], "--link-only"]
-        command += ["--settings", HERE / "settings" / f"{name}.yaml"] if mode == "configured" else ["--exclude", "cluster"]
+        command += ["--exclude", "cluster"]
+        if mode == "configured":
+            command += ["--settings", HERE / "settings" / f"{name}.yaml"]
         commands[f"simurgh ({'configured' if mode == 'configured' else 'no configuration'})"] = command
+    # Where each tool leaves its results.
+    outs = {tool: Path(command[command.index("--out") + 1]) if "--out" in command else work / tool for tool, command in commands.items()}
+    costs = {tool: [] for tool in commands}
+    for _ in range(arguments.repeat):
+        for tool, command in commands.items():
+            shutil.rmtree(outs[tool], ignore_errors=True)
+            costs[tool].append(run([str(part) for part in command], work / f"{tool.split(' (')[0]}.log"))
     found = {}
-    for tool, command in commands.items():
-        out = Path(command[command.index("--out") + 1]) if "--out" in command else work / tool
-        shutil.rmtree(out, ignore_errors=True)
-        cost = run([str(part) for part in command], work / f"{tool.split(' (')[0]}.log")
-        judge = [arguments.python, shared / "data/evaluate.py", data, ID[name], out] + (["--link"] if name in SOURCE else [])
+    for tool, own in costs.items():
+        cost = {what: round(statistics.median(one[what] for one in own), 2) for what in own[0]}
+        judge = [arguments.python, shared / "data/evaluate.py", data, ID[name], outs[tool]] + (["--link"] if name in SOURCE else [])
         judged = json.loads(subprocess.run(judge, check=True, capture_output=True, text=True).stdout)
         found[tool] = {**cost, "delivered": judged["clusters_as_delivered"], "best": judged.get("best_clustered"), "best_pairs": judged.get("best_pairwise")}
-        print(tool, json.dumps(found[tool]), flush=True)
+        print(tool, json.dumps(found[tool]), "seconds:", *(one["seconds"] for one in own), flush=True)
     print(f"\n| {name}{f' {arguments.rows:,} seed {arguments.seed}' if name == 'people' else ''} | precision | recall | F1 as delivered | F1 best | seconds | CPU s | MB |\n|---|---|---|---|---|---|---|---|")
     for tool, own in found.items():
         best = max(own["best"]["F1"] if own["best"] else 0, own["best_pairs"]["F1"] if own["best_pairs"] else 0)

@@ -101,7 +101,7 @@ static NAMES: LazyLock<FxHashMap<String, &'static str>> = LazyLock::new(|| {
     let mut names = FxHashMap::default();
     let mut add = |name: &str, code: &'static str| {
         if let Some(folded) = text_fold(name) {
-            names.entry(folded).or_insert(code);
+            names.entry(folded.into_owned()).or_insert(code);
         }
     };
     current().for_each(|currency| add(currency.code(), currency.code()));

@@ -10,7 +10,7 @@ pub(crate) fn month_of(name: &str) -> Option<(i32, Option<Calendar>)> {
     let latin = |names: &[&str; 12]| {
         names.iter().position(|month| {
             folded == *month
-                || (folded.len() >= 3 && folded.is_ascii() && month.starts_with(&folded))
+                || (folded.len() >= 3 && folded.is_ascii() && month.starts_with(&*folded))
         })
     };
     if folded.is_ascii() {

@@ -160,7 +160,7 @@ pub fn organisation_name(text: &str) -> Option<String> {
         }
     }
     if words.is_empty() && !grouped {
-        return Some(folded);
+        return Some(folded.into_owned());
     }
     if grouped {
         words.push("group");

@@ -10,7 +10,7 @@ use arrow::array::{
     TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::compute::{interleave, take};
+use arrow::compute::{cast, interleave, take};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema};
 
 use super::entities::{Entities, microseconds};
@@ -56,8 +56,8 @@ pub(super) fn values(
         let values = entities.records.column(attribute);
         let (ruled, stated) = rulings.values(attribute, field.name(), values.data_type())?;
         let own = Attribute { entities, values, winners: &winners[unit], allowed, rulings, stated };
-        let field = Field::new(field.name(), field.data_type().clone(), true);
-        Ok((field, own.golden(&ruled, attribute)?))
+        let column = unpacked(own.golden(&ruled, attribute)?)?;
+        Ok((Field::new(field.name(), column.data_type().clone(), true), column))
     };
     let bytes = |own: &(usize, usize)| entities.records.column(own.0).get_buffer_memory_size();
     for made in largest_first(survivors.attributes.clone(), threads::count(), bytes, golden)? {
@@ -76,6 +76,16 @@ pub(super) fn values(
     }
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(kernel("columns of customers do not fit"))
+}
+
+/// The values that a dictionary stands for.
+fn unpacked(column: ArrayRef) -> Result<ArrayRef> {
+    match column.data_type() {
+        DataType::Dictionary(_, values) => {
+            cast(&column, values).map_err(kernel("numbered values cannot be told"))
+        }
+        _ => Ok(column),
+    }
 }
 
 /// How many records and sources a customer has, and since when and until when it was seen.

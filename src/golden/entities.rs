@@ -26,6 +26,8 @@ use crate::threads::{self, all, sort_by};
 pub(super) struct Entities {
     /// All records, sorted by (source, record_id).
     pub(super) records: RecordBatch,
+    /// Whether dictionaries among their columns hold each value once.
+    pub(super) coded: bool,
     /// The source of each record.
     pub(super) sources: StringArray,
     /// The id of each record in its source.
@@ -72,7 +74,7 @@ impl Entities {
             Members::Table(batches) => {
                 assigned(&sources, &record_ids, &joined(batches, tables::ENTITY_MEMBERS)?)?
             }
-            Members::Rows { customer_of, golden_ids } => rising(customer_of, golden_ids)?,
+            Members::Rows { customer_of, golden_ids, .. } => rising(customer_of, golden_ids)?,
         };
         if customer_of.len() != sources.len() {
             return Err(Error::bug("golden records: rows and their customers are not as many"));
@@ -83,6 +85,7 @@ impl Entities {
         }
         let entities = Self {
             records,
+            coded: matches!(given.members, Members::Rows { coded: true, .. }),
             sources,
             record_ids,
             kinds,

@@ -90,6 +90,8 @@ pub enum Members<'a> {
         customer_of: &'a [u32],
         /// One for each customer.
         golden_ids: &'a StringArray,
+        /// Whether dictionaries among the columns of records hold each value once.
+        coded: bool,
     },
 }
 

@@ -201,7 +201,7 @@ fn unit(entities: &Entities, attributes: Vec<usize>, rule: &'static Rule) -> Res
             }
             _ => Arc::clone(values),
         };
-        Measured::new(values).map_err(|_| {
+        Measured::new(values, entities.coded).map_err(|_| {
             Error::configuration(format!(
                 "records.{}: values of this type cannot be compared",
                 entities.records.schema().field(at).name()

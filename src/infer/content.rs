@@ -119,7 +119,7 @@ pub(super) fn is_none(text: &str) -> bool {
     if trimmed.len() > 24 {
         return false;
     }
-    text_fold(trimmed).is_none_or(|folded| NONE.contains(&folded.as_str()))
+    text_fold(trimmed).is_none_or(|folded| NONE.contains(&&*folded))
 }
 
 /// A hash with no seed, mixed so that alike texts lie apart.

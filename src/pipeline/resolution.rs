@@ -297,6 +297,7 @@ impl<'a> Asked<'a> {
             source: text("source")?,
             record_id: text("record_id")?,
             expressions: self.expressions.into_iter().zip(evaluated).collect(),
+            coded: false,
             conditions,
             hash_key: HashKey::of_process()?,
         })

@@ -118,11 +118,12 @@ fn by_strength(edge: &Edge) -> (Reverse<Strength>, u32, u32) {
 /// Where a thread failed.
 pub(crate) fn cluster(
     rows: usize,
-    edges: Vec<Edge>,
+    edges: impl IntoIterator<Item = Edge, IntoIter: Clone>,
     guards: &Guards<'_>,
     threads: usize,
 ) -> Result<Clusters> {
-    let Components { rows: connected, places, edges, tasks } = Components::new(rows, &edges);
+    let Components { rows: connected, places, edges, tasks } =
+        Components::new(rows, edges.into_iter());
     let mut apart: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
     for (l, r) in guards.different {
         apart.entry(*l).or_default().push(*r);

@@ -3,21 +3,25 @@
 //!
 //! Knows Arrow arrays and codes; refuses to know what a column means or who compares it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, UInt32Type};
 use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
-pub(crate) use crate::intern::Values;
-use crate::intern::{Numbers, Texts};
-use crate::threads::{largest_first, ranges};
+use crate::intern::{Arena, Numbers, Texts};
+use crate::threads::{self, largest_first, parallel, ranges};
 
-/// Values that are normalised together.
+/// Values that a thread normalises together.
 const TOGETHER: usize = 1024;
+
+/// Values of which those that change are held at once.
+const HELD: usize = if cfg!(test) { 7 } else { 1 << 18 };
 
 /// The code of a null.
 pub(crate) const MISSING: u32 = u32::MAX;
@@ -29,6 +33,41 @@ const SAME: u32 = MISSING - 1;
 /// where who looks at one after another waits for each.
 pub(crate) fn touch(values: impl Iterator<Item = u32>) {
     std::hint::black_box(values.fold(0, |touched, value| touched ^ value));
+}
+
+/// The distinct values of a column, by code.
+#[derive(Debug)]
+pub(crate) enum Values {
+    /// Of its own.
+    Own(Arena),
+    /// Those of an array.
+    Array(StringArray),
+}
+
+impl Values {
+    /// The number of distinct values.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Own(own) => own.len(),
+            Self::Array(own) => own.len(),
+        }
+    }
+
+    /// The value of a code.
+    pub(crate) fn get(&self, code: u32) -> &str {
+        match self {
+            Self::Own(own) => own.get(code),
+            Self::Array(own) => own.value(code as usize),
+        }
+    }
+
+    /// The bytes of all values.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Own(own) => own.bytes(),
+            Self::Array(own) => own.value_data().len(),
+        }
+    }
 }
 
 /// A column as codes: one code a row, `MISSING` for null, and the distinct values.
@@ -65,13 +104,28 @@ impl Dictionary {
         let mut known = Texts::with_room(text.len(), bytes as usize);
         let said = |value: &&str| !value.trim_ascii_start().is_empty();
         let codes = known.numbers(text.iter().map(|value| value.filter(said)), MISSING);
-        let plain = Self { codes, values: Arc::new(known.values) };
+        Self { codes, values: Arc::new(Values::Own(known.values)) }.without_blanks()
+    }
+
+    /// Takes over what is coded: see [`coded`](super::coded::coded). Empty and blank texts are missing.
+    fn coded(array: &DictionaryArray<UInt32Type>) -> Result<Self> {
+        let values = array.values().as_string_opt::<i32>();
+        let values = values.ok_or_else(|| Error::bug("a coded column is no text"))?.clone();
+        let keys = array.keys();
+        let codes = match keys.nulls() {
+            None => keys.values().to_vec(),
+            Some(_) => keys.iter().map(|key| key.unwrap_or(MISSING)).collect(),
+        };
+        Self { codes, values: Arc::new(Values::Array(values)) }.without_blanks()
+    }
+
+    fn without_blanks(self) -> Result<Self> {
         // White space of other scripts is seen once for each distinct value.
-        let blank = |code| plain.values.get(code).trim().is_empty();
-        if (0..plain.values.len() as u32).any(blank) {
-            return Ok(plain.normalised(|text| Some(text.to_owned())));
+        let blank = |code| self.values.get(code).trim().is_empty();
+        match (0..self.values.len() as u32).any(blank) {
+            true => self.normalised(|text| Some(Cow::Borrowed(text))),
+            false => Ok(self),
         }
-        Ok(plain)
     }
 
     /// Codes an array as it is, blank texts too, but for rows that say nothing anywhere: for what is
@@ -83,7 +137,7 @@ impl Dictionary {
             Some(value) if !silent.get(row).is_some_and(|silent| *silent) => known.number(value),
             _ => MISSING,
         });
-        Ok(Self { codes: codes.collect(), values: Arc::new(known.values) })
+        Ok(Self { codes: codes.collect(), values: Arc::new(Values::Own(known.values)) })
     }
 
     /// By row, whether all of these columns are null or blank.
@@ -97,20 +151,23 @@ impl Dictionary {
         Ok(silent)
     }
 
-    /// The same column after `normalise`, which is called once for each distinct value and gives
-    /// `None` for a value that says nothing. What it leaves blank is missing.
+    /// The same column after `normalise`, which is called once for each distinct value, on threads,
+    /// and gives `None` for a value that says nothing. What it leaves blank is missing.
     ///
     /// Most values mostly stay as they are: only those that change are looked up among each other.
-    pub(crate) fn normalised(&self, normalise: impl Fn(&str) -> Option<String>) -> Self {
-        let parts = ranges(self.values.len(), TOGETHER);
-        let mut changed = Texts::default();
-        // By value, the number of what it becomes.
-        let mut becomes: Vec<u32> = Vec::with_capacity(self.values.len());
-        for codes in parts.iter().cloned() {
-            let mut texts: Vec<(usize, String)> = Vec::new();
+    ///
+    /// # Errors
+    /// Where a thread failed.
+    pub(crate) fn normalised(
+        &self,
+        normalise: impl for<'a> Fn(&'a str) -> Option<Cow<'a, str>> + Sync,
+    ) -> Result<Self> {
+        let normal = |codes: Range<usize>| {
+            // Of each value whether it stays as it is, and what the others become.
+            let (mut same, mut texts) = (Vec::with_capacity(codes.len()), Vec::new());
             for code in codes {
                 let text = self.values.get(code as u32);
-                becomes.push(match normalise(text).filter(|text| !text.trim().is_empty()) {
+                same.push(match normalise(text).filter(|text| !text.trim().is_empty()) {
                     None => MISSING,
                     Some(normal) if normal == text => SAME,
                     Some(normal) => {
@@ -119,20 +176,34 @@ impl Dictionary {
                     }
                 });
             }
-            let numbers = changed.numbers(texts.iter().map(|(_, text)| Some(&**text)), MISSING);
-            texts.iter().zip(numbers).for_each(|((code, _), number)| becomes[*code] = number);
+            (same, texts)
+        };
+        let mut changed = Texts::default();
+        // By value, the number of what it becomes.
+        let mut becomes: Vec<u32> = Vec::with_capacity(self.values.len());
+        for held in ranges(self.values.len(), HELD) {
+            let parts = ranges(held.len(), TOGETHER);
+            let part = |(): &mut (), place: usize| {
+                let own = &parts[place];
+                normal(held.start + own.start..held.start + own.end)
+            };
+            for (same, texts) in parallel(parts.len(), threads::count(), || (), part)? {
+                becomes.extend(same);
+                let numbers = changed.numbers(texts.iter().map(|(_, text)| Some(&**text)), MISSING);
+                texts.iter().zip(numbers).for_each(|((code, _), number)| becomes[*code] = number);
+            }
         }
         if becomes.iter().all(|own| *own == SAME) {
-            return Self { codes: self.codes.clone(), values: Arc::clone(&self.values) };
+            return Ok(Self { codes: self.codes.clone(), values: Arc::clone(&self.values) });
         }
         // What stays as it is may be what another value becomes.
-        for codes in parts {
+        for codes in ranges(self.values.len(), TOGETHER) {
             let same = |code: usize| (becomes[code] == SAME).then(|| self.values.get(code as u32));
             let found = changed.find(codes.clone().map(same), SAME);
             let own = becomes[codes].iter_mut().zip(found);
             own.filter(|(own, _)| **own == SAME).for_each(|(own, found)| *own = found);
         }
-        let mut values = Values::with_room(self.values.len(), self.values.bytes());
+        let mut values = Arena::with_room(self.values.len(), self.values.bytes());
         let mut code_of = vec![MISSING; changed.values.len()];
         for (code, own) in (0..).zip(&mut becomes) {
             *own = match *own {
@@ -148,7 +219,8 @@ impl Dictionary {
             };
         }
         let of = |code: &u32| if *code == MISSING { MISSING } else { becomes[*code as usize] };
-        Self { codes: self.codes.iter().map(of).collect(), values: Arc::new(values) }
+        let codes = self.codes.iter().map(of).collect();
+        Ok(Self { codes, values: Arc::new(Values::Own(values)) })
     }
 }
 
@@ -166,10 +238,12 @@ fn is_list(array: &ArrayRef) -> bool {
 }
 
 impl<'a> Columns<'a> {
-    /// Codes what these expressions give, but for lists, which each reader takes apart in its way.
+    /// Codes what these expressions give, but for lists, which each reader takes apart in its way;
+    /// what is `coded` is taken over.
     pub(crate) fn new(
         arrays: &'a HashMap<String, ArrayRef>,
         expressions: &[&'a str],
+        coded: bool,
         threads: usize,
     ) -> Result<Self> {
         let mut plain = Self { arrays, coded: FxHashMap::default() };
@@ -181,10 +255,14 @@ impl<'a> Columns<'a> {
             }
         }
         let bytes = |(_, array): &(&str, &ArrayRef)| array.get_buffer_memory_size();
-        let coded = largest_first(wanted.clone(), threads, bytes, |(expression, array)| {
-            Dictionary::plain(array, expression)
-        })?;
-        for ((expression, _), dictionary) in wanted.iter().zip(coded) {
+        let made =
+            largest_first(wanted.clone(), threads, bytes, |(expression, array)| {
+                match array.as_dictionary_opt().filter(|_| coded) {
+                    Some(own) => Dictionary::coded(own),
+                    None => Dictionary::plain(array, expression),
+                }
+            })?;
+        for ((expression, _), dictionary) in wanted.iter().zip(made) {
             plain.coded.insert(expression, Arc::new(dictionary?));
         }
         Ok(plain)
@@ -396,14 +474,19 @@ mod tests {
             texts in prop::collection::vec(prop::option::of("[abAB]{1,2}|[x-]"), 0..60),
             drops in any::<bool>(),
         ) {
-            let normal = |text: &str| match text {
-                "-" if drops => None,
-                "x" => Some(" ".to_owned()),
-                text => Some(text.to_lowercase()),
-            };
+            fn normal(text: &str, drops: bool) -> Option<Cow<'_, str>> {
+                match text {
+                    "-" if drops => None,
+                    "x" => Some(" ".into()),
+                    "a" => Some(text.into()),
+                    text => Some(text.to_lowercase().into()),
+                }
+            }
             let plain: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-            let found = Dictionary::plain(&text(&plain), "x").unwrap().normalised(normal);
-            let each: Vec<Option<String>> = plain.iter().map(|own| own.and_then(normal)).collect();
+            let coded = Dictionary::plain(&text(&plain), "x").unwrap();
+            let found = coded.normalised(|text| normal(text, drops)).unwrap();
+            let each: Vec<Option<Cow<'_, str>>> =
+                plain.iter().map(|own| own.and_then(|text| normal(text, drops))).collect();
             let each: Vec<Option<&str>> = each.iter().map(Option::as_deref).collect();
             let expected = Dictionary::plain(&text(&each), "x").unwrap();
             prop_assert_eq!(&found.codes, &expected.codes);

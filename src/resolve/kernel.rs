@@ -194,7 +194,7 @@ mod tests {
             max_block: rule.3,
         });
         let all: Vec<&str> = arrays.keys().map(String::as_str).collect();
-        let columns = Columns::new(&arrays, &all, 2).unwrap();
+        let columns = Columns::new(&arrays, &all, false, 2).unwrap();
         Blocks::new(&keys.collect::<Vec<_>>(), &columns, rows, 2).unwrap()
     }
 

@@ -6,7 +6,7 @@
 //! | file | knows |
 //! |---|---|
 //! | `settings` | what a pipeline says |
-//! | `columns` | dictionary codes |
+//! | `coded`, `columns` | columns coded as they are read; dictionary codes |
 //! | `block` | (key, record) groups, and which of them emits a pair |
 //! | `kernel` | the walk over pairs, on threads |
 //! | `compare/` | levels of agreement, a file a comparison |
@@ -34,6 +34,7 @@ mod block;
 mod choose;
 mod clerical;
 mod cluster;
+mod coded;
 mod columns;
 mod compare;
 mod conditions;
@@ -69,6 +70,7 @@ pub use clerical::{
     Bin, Calibration, Draw, Estimate, Stratum, allocate, calibration, precision, recall, size_for,
     strata, stratum_of, threshold,
 };
+pub use coded::coded;
 pub use compare::{COMPARISONS, ComparisonKind};
 pub use conditions::PairConditions;
 pub use decisions::{Contradiction, Decision, Decisions, NewDecision, contradiction, standing};

@@ -378,7 +378,7 @@ impl<'a> Proposer<'a> {
             })
             .collect();
         let threads = self.options.threads;
-        let columns = Columns::new(&arrays, &self.sql, threads)?;
+        let columns = Columns::new(&arrays, &self.sql, false, threads)?;
         Blocks::new(&rules, &columns, self.rows, threads)
     }
 

@@ -59,6 +59,8 @@ pub struct Input<'a> {
     pub record_id: StringArray,
     /// Every expression of `Resolve::expressions`, evaluated over the rows, in their order.
     pub expressions: HashMap<String, ArrayRef>,
+    /// Whether dictionaries among them are all of [`coded`](super::coded).
+    pub coded: bool,
     /// Every condition of `Resolve::conditions`, compiled over the rows; none where there is none.
     pub conditions: Option<Arc<dyn PairConditions>>,
     /// The key under which values are hashed; without it none is, but for common ones in a model.

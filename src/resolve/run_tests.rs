@@ -104,6 +104,7 @@ pub(in crate::resolve) fn input<'a>(settings: &'a Resolve, rows: &[[String; 6]])
             .iter()
             .map(|(name, place)| ((*name).to_owned(), Arc::new(column(*place)) as ArrayRef))
             .collect(),
+        coded: false,
         conditions: None,
         hash_key: None,
     }

@@ -14,19 +14,21 @@
 //! none, and the looser ones, of which only the ratios are taken from the sample, are scaled to
 //! what it leaves, which takes out the part of their variance that the strictest level explains.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashSet;
 
 use super::columns::MISSING;
-use super::compare::{Comparator, Comparisons, MAX_LEVELS};
-use super::kernel::parallel;
+use super::compare::{Comparator, Comparisons, Crowd, MAX_LEVELS, UNKNOWN};
 use crate::error::Result;
 use crate::random::SplitMix64;
+use crate::threads::{parallel, ranges};
 
 /// Pairs by the level of one comparison, level 0 first.
 pub(crate) type Tally = [u64; MAX_LEVELS + 1];
 
-/// Left records of a task.
-const LEFTS: usize = 64;
+/// Records of a task.
+const PLACES: usize = 64;
 
 /// The smallest number of records that have so many pairs.
 fn records(pairs: u64) -> u64 {
@@ -49,43 +51,65 @@ fn draw(rows: u32, records: u64, seed: u64) -> Vec<u32> {
     drawn
 }
 
-/// The records of a sample that have a value, and what compares their values: by codes, or by places
-/// where it was prepared for these alone.
+/// The records of a sample that have a value.
 struct Known<'a> {
     rows: &'a [u32],
     codes: &'a [u32],
     comparator: &'a dyn Comparator,
+    /// Their values, where they were looked at beforehand.
+    crowd: Option<Box<dyn Crowd + 'a>>,
+    /// The loosest level, which most pairs are at.
+    loosest: u8,
 }
 
-/// The pairs at each level of one comparison, of these lefts with all records after them.
-fn count(
-    known: &Known<'_>,
-    lefts: std::ops::Range<usize>,
-    skip: Option<&(dyn Fn(u32, u32) -> bool + Sync)>,
-    scratch: &mut (Vec<u32>, Vec<u32>, Vec<u8>),
-) -> Tally {
-    let Known { rows, codes, comparator } = known;
-    let (left, right, levels) = scratch;
-    let mut tally = [0; MAX_LEVELS + 1];
-    for place in lefts {
-        right.clear();
-        let others = place + 1..codes.len();
-        match skip {
-            None => right.extend_from_slice(&codes[others]),
-            Some(skip) => {
-                let others = others.filter(|other| !skip(rows[place], rows[*other]));
-                right.extend(others.map(|other| codes[other]));
+/// Which pairs of rows are not counted.
+type Skip<'a> = Option<&'a (dyn Fn(u32, u32) -> bool + Sync)>;
+
+/// What a thread needs to count, used again.
+#[derive(Default)]
+struct Scratch {
+    left: Vec<u32>,
+    right: Vec<u32>,
+    levels: Vec<u8>,
+    found: Vec<(u32, u8)>,
+}
+
+impl Known<'_> {
+    /// The pairs at each level of these records with all before them.
+    fn count(&self, places: Range<usize>, skip: Skip<'_>, scratch: &mut Scratch) -> Tally {
+        let Scratch { left, right, levels, found } = scratch;
+        let mut tally = [0; MAX_LEVELS + 1];
+        for place in places {
+            let kept = |other: u32| {
+                skip.is_none_or(|skip| !skip(self.rows[other as usize], self.rows[place]))
+            };
+            let pairs = match skip {
+                None => place,
+                Some(_) => (0..place as u32).filter(|other| kept(*other)).count(),
+            };
+            found.clear();
+            match &self.crowd {
+                Some(crowd) => {
+                    crowd.before(place, found);
+                    found.retain(|(other, _)| kept(*other));
+                }
+                None => {
+                    right.clear();
+                    let others = (0..).zip(&self.codes[..place]);
+                    right.extend(others.filter(|(at, _)| kept(*at)).map(|(_, code)| *code));
+                    left.clear();
+                    left.resize(right.len(), self.codes[place]);
+                    levels.resize(right.len(), UNKNOWN);
+                    self.comparator.levels(left, right, levels);
+                    let all = (0..).zip(levels.iter().copied());
+                    found.extend(all.filter(|(_, level)| *level != self.loosest));
+                }
             }
+            found.iter().for_each(|(_, level)| tally[usize::from(*level)] += 1);
+            tally[usize::from(self.loosest)] += (pairs - found.len()) as u64;
         }
-        left.clear();
-        left.resize(right.len(), codes[place]);
-        levels.resize(right.len(), 0);
-        comparator.levels(left, right, levels);
-        for level in &levels[..right.len()] {
-            tally[usize::from(*level)] += 1;
-        }
+        tally
     }
-    tally
 }
 
 /// Levels among all pairs of a sample of records that has at least `pairs` of them, by comparison;
@@ -94,7 +118,7 @@ pub(crate) fn sample_levels(
     comparisons: &Comparisons,
     rows: u32,
     (pairs, seed): (u64, u64),
-    skip: Option<&(dyn Fn(u32, u32) -> bool + Sync)>,
+    skip: Skip<'_>,
     threads: usize,
 ) -> Result<(Vec<Tally>, u64)> {
     let sample = draw(rows, records(pairs), seed);
@@ -108,38 +132,28 @@ pub(crate) fn sample_levels(
             sample.iter().map(|row| (*row, code(row))).filter(|(_, code)| *code != MISSING).unzip()
         })
         .collect();
-    let prepared: Vec<Option<Box<dyn Comparator + '_>>> = comparisons
-        .list
-        .iter()
-        .zip(&with_values)
-        .map(|(own, (_, codes))| own.comparator().among(codes))
-        .collect();
-    let places: Vec<u32> = (0..size as u32).collect();
     let known: Vec<Known<'_>> = comparisons
         .list
         .iter()
         .zip(&with_values)
-        .zip(&prepared)
-        .map(|((own, (rows, codes)), prepared)| match prepared {
-            Some(own) => Known { rows, codes: &places[..codes.len()], comparator: &**own },
-            None => Known { rows, codes, comparator: own.comparator() },
+        .map(|(own, (rows, codes))| Known {
+            rows,
+            codes,
+            comparator: own.comparator(),
+            crowd: own.comparator().among(codes),
+            loosest: own.levels.len() as u8,
         })
         .collect();
-    let tasks: Vec<(usize, usize)> = known
+    let parts = |own: &Known<'_>| ranges(own.codes.len(), PLACES);
+    let tasks: Vec<(usize, Range<usize>)> = known
         .iter()
         .enumerate()
-        .flat_map(|(place, own)| (0..own.codes.len()).step_by(LEFTS).map(move |left| (place, left)))
+        .flat_map(|(place, own)| parts(own).into_iter().rev().map(move |part| (place, part)))
         .collect();
-    let counted = parallel(
-        tasks.len(),
-        threads,
-        || (Vec::new(), Vec::new(), Vec::new()),
-        |scratch, task| {
-            let (place, left) = tasks[task];
-            let lefts = left..(left + LEFTS).min(known[place].codes.len());
-            count(&known[place], lefts, skip, scratch)
-        },
-    )?;
+    let counted = parallel(tasks.len(), threads, Scratch::default, |scratch, task| {
+        let (place, part) = &tasks[task];
+        known[*place].count(part.clone(), skip, scratch)
+    })?;
     let all = (size as u64) * (size as u64).saturating_sub(1) / 2;
     let kept = match skip {
         None => all,

@@ -61,6 +61,7 @@ fn pairs_a_second() {
         source: StringArray::from(vec!["people"; rows]),
         record_id: StringArray::from_iter_values((0..rows).map(|row| format!("{row:09}"))),
         expressions: columns,
+        coded: false,
         conditions: None,
         hash_key: None,
     };

@@ -14,13 +14,8 @@ pub(super) const RULE: Rule = Rule {
 /// Characters, not bytes: a name must not win for being written in Arabic.
 fn measure(candidates: &Candidates<'_>, measures: &mut Vec<i64>) {
     let length = |row: u32| -> i64 {
-        let texts = candidates.columns.iter().filter_map(|column| column.text.as_ref());
-        texts
-            .map(|text| {
-                let known = !arrow::array::Array::is_null(text, row as usize);
-                if known { text.value(row as usize).chars().count() as i64 } else { 0 }
-            })
-            .sum()
+        let texts = candidates.columns.iter().filter_map(|column| column.text(row));
+        texts.map(|text| text.chars().count() as i64).sum()
     };
     measures.extend(candidates.rows.iter().map(|&row| length(row)));
 }

@@ -17,8 +17,11 @@ pub(super) mod trust;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, DynComparator, StringArray, make_comparator};
+use arrow::array::{
+    Array, ArrayRef, AsArray, DynComparator, StringArray, UInt32Array, make_comparator,
+};
 use arrow::compute::SortOptions;
+use arrow::datatypes::UInt32Type;
 use arrow::error::ArrowError;
 
 use crate::error::{Error, Result};
@@ -72,25 +75,45 @@ pub(crate) fn rule(name: &str, place: &str) -> Result<&'static Rule> {
 pub(crate) struct Measured {
     /// The values; an element for each record.
     pub(crate) values: ArrayRef,
-    /// The same as text, if they are text.
+    /// The same as text, if they are text; where they are numbered, the text of each number.
     text: Option<StringArray>,
+    /// The number of each record's value, if values are numbered.
+    numbers: Option<UInt32Array>,
     /// Orders two records by this column, nulls first.
     compare: DynComparator,
 }
 
 impl Measured {
-    /// Makes a column ready.
+    /// Makes a column ready; a dictionary of one that is `coded` holds each value once.
     ///
     /// # Errors
     /// Values of this type have no order.
-    pub(crate) fn new(values: ArrayRef) -> std::result::Result<Self, ArrowError> {
+    pub(crate) fn new(values: ArrayRef, coded: bool) -> std::result::Result<Self, ArrowError> {
         let compare = make_comparator(&values, &values, SortOptions::default())?;
-        Ok(Self { text: values.as_string_opt::<i32>().cloned(), values, compare })
+        let numbered = values.as_dictionary_opt::<UInt32Type>().filter(|_| coded);
+        let text = numbered.map_or(&values, |own| own.values()).as_string_opt().cloned();
+        let numbers = numbered.map(|own| own.keys().clone());
+        Ok(Self { text, numbers, values, compare })
+    }
+
+    /// The text that a record holds, if any.
+    fn text(&self, record: u32) -> Option<&str> {
+        let text = self.text.as_ref()?;
+        let record = record as usize;
+        match &self.numbers {
+            Some(numbers) if numbers.is_null(record) => None,
+            Some(numbers) => Some(text.value(numbers.value(record) as usize)),
+            None => text.is_valid(record).then(|| text.value(record)),
+        }
     }
 
     /// Whether two records hold the same value, or neither knows one.
     pub(crate) fn same(&self, left: u32, right: u32) -> bool {
         let (left, right) = (left as usize, right as usize);
+        if let Some(numbers) = &self.numbers {
+            let number = |row: usize| numbers.is_valid(row).then(|| numbers.value(row));
+            return number(left) == number(right);
+        }
         match &self.text {
             Some(text) if text.is_valid(left) && text.is_valid(right) => {
                 let bytes = |row: usize| {
@@ -166,10 +189,19 @@ impl Candidates<'_> {
     }
 
     /// A number for each candidate: those that hold the same values have the same one, and most
-    /// others have not. Of text alone.
+    /// others have not. Of text and of numbered values alone.
     fn hints(&self) -> Vec<u64> {
         let mut hints = vec![0; self.rows.len()];
-        for text in self.columns.iter().filter_map(|column| column.text.as_ref()) {
+        for numbers in self.columns.iter().filter_map(|column| column.numbers.as_ref()) {
+            for (own, &row) in hints.iter_mut().zip(self.rows) {
+                let row = row as usize;
+                let of_column =
+                    if numbers.is_valid(row) { u64::from(numbers.value(row)) + 1 } else { 0 };
+                *own = u64::wrapping_mul(*own, SPREAD) ^ of_column;
+            }
+        }
+        let texts = self.columns.iter().filter(|column| column.numbers.is_none());
+        for text in texts.filter_map(|column| column.text.as_ref()) {
             let (offsets, data, nulls) = (text.value_offsets(), text.value_data(), text.nulls());
             for (own, &row) in hints.iter_mut().zip(self.rows) {
                 let row = row as usize;

@@ -90,7 +90,7 @@ mod tests {
             let text: StringArray = values.iter().map(|(text, _)| text.as_deref()).collect();
             let number: Int64Array = values.iter().map(|(_, number)| *number).collect();
             let columns: [ArrayRef; 2] = [Arc::new(text), Arc::new(number)];
-            let columns = columns.map(|column| Measured::new(column).unwrap());
+            let columns = columns.map(|column| Measured::new(column, false).unwrap());
             // Rows in no order.
             let rows: Vec<u32> = (0..values.len() as u32).rev().collect();
             let mut ends: Vec<usize> = Vec::new();

@@ -1,5 +1,6 @@
 //! Properties of golden records over random records, members and settings.
 
+use arrow::compute::cast;
 use proptest::prelude::*;
 
 use super::*;
@@ -34,6 +35,20 @@ fn any_settings() -> impl Strategy<Value = Golden> {
             &[("email", email, &[]), ("address", address, &["city", "street"])];
         Golden { default_rule: default.to_owned(), ..settings(attributes) }
     })
+}
+
+/// The same records with texts as dictionaries.
+fn numbered(records: &RecordBatch) -> RecordBatch {
+    let numbered = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+    let schema = records.schema();
+    let columns = schema.fields().iter().zip(records.columns()).map(|(field, column)| {
+        let column = match column.data_type() {
+            DataType::Utf8 => cast(column, &numbered).unwrap(),
+            _ => Arc::clone(column),
+        };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
 proptest! {
@@ -96,7 +111,8 @@ proptest! {
 
     #[test]
     fn customers_of_rows_are_those_of_a_table_of_members(
-        rows in any_records(), settings in any_settings(), turned in any::<bool>()
+        rows in any_records(), settings in any_settings(), turned in any::<bool>(),
+        coded in any::<bool>()
     ) {
         let (customers, ..) = made(&rows, &settings);
         let mut rows = rows;
@@ -112,9 +128,10 @@ proptest! {
         let customer_of: Vec<u32> = rows.iter().map(place).collect();
         let golden_ids: StringArray = all.iter().map(|id| Some(format!("g{id:02}"))).collect();
         let of_rows = |customer_of: &[u32]| {
-            let members = Members::Rows { customer_of, golden_ids: &golden_ids };
+            let members = Members::Rows { customer_of, golden_ids: &golden_ids, coded };
             let (overrides, consents) = (&[], &Consents::default());
-            let (settings, records) = (&settings, &[records(&rows)]);
+            let numbered = |batch: RecordBatch| if coded { numbered(&batch) } else { batch };
+            let (settings, records) = (&settings, &[numbered(records(&rows))]);
             values(&Material { records, members, settings, logical_date: 10, overrides, consents })
         };
         let found = of_rows(&customer_of).unwrap();

@@ -86,6 +86,7 @@ fn again<'a>(input: &Input<'a>, settings: &'a Resolve) -> Input<'a> {
         source: input.source.clone(),
         record_id: input.record_id.clone(),
         expressions: input.expressions.clone(),
+        coded: input.coded,
         conditions: input.conditions.clone(),
         hash_key: input.hash_key.clone(),
     }

@@ -146,10 +146,11 @@ pub async fn dedupe(request: &Request<'_>) -> Result<Found> {
         plan.settings.link = LinkType::LinkOnly;
     }
     phase("understand", "preparing records");
-    let records = work.records(&plan).await?;
+    let compared = work.compared(&plan);
+    let records = work.records(&plan, &compared).await?;
     let settings = &plan.settings;
     let asked = Asked::of(&work.engine, records.schema(), &plan.kind, settings).await?;
-    let input = asked.over(&records)?;
+    let input = resolve::Input { coded: !compared.is_empty(), ..asked.over(&records)? };
     phase("prepare", "choosing what to compare");
     let results = output::Results::new(request.out, &input)?;
     let scored = |pairs: &[RowPair]| results.pairs(pairs);
@@ -382,9 +383,19 @@ impl Work<'_> {
         })
     }
 
+    /// The columns that settings over the files' own columns compare, where they ask for columns as
+    /// they are and for nothing else.
+    fn compared(&self, plan: &Plan) -> Vec<String> {
+        let asked = plan.settings.expressions();
+        let columns = || self.tables.iter().flat_map(|table| &table.file.columns);
+        let is_column = |sql: &String| columns().any(|(export, _)| export == sql);
+        let plain = plan.mappings.is_none() && plan.settings.conditions().is_empty();
+        if plain && asked.iter().all(is_column) { asked } else { Vec::new() }
+    }
+
     /// Makes records of the raw rows, sorted by their keys. Of the rows, what an evaluation needs is
     /// kept.
-    async fn records(&mut self, plan: &Plan) -> Result<RecordBatch> {
+    async fn records(&mut self, plan: &Plan, compared: &[String]) -> Result<RecordBatch> {
         let mut kept = Vec::new();
         for table in &self.tables {
             let part = table.file.parts.as_ref().map(|(column, _)| column);
@@ -396,7 +407,7 @@ impl Work<'_> {
                 let files = self.tables.iter_mut().zip(kept);
                 let files = files
                     .map(|(table, kept)| (&table.file, std::mem::replace(&mut table.rows, kept)));
-                return records::as_they_are(files.collect());
+                return records::as_they_are(files.collect(), compared);
             }
             Some(mappings) => self.mapped(mappings).await?,
         };

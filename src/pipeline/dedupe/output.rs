@@ -39,13 +39,16 @@ fn ids(source: &StringArray, record_id: &StringArray) -> StringArray {
 pub(super) struct Results<'a> {
     out: &'a Path,
     ids: ArrayRef,
+    /// Whether columns of records are coded.
+    coded: bool,
 }
 
 impl<'a> Results<'a> {
     /// Makes the folder where it is not there.
     pub(super) fn new(out: &'a Path, input: &Input<'_>) -> Result<Self> {
         std::fs::create_dir_all(out).map_err(|error| unwritable(out, error))?;
-        Ok(Self { out, ids: Arc::new(ids(&input.source, &input.record_id)) })
+        let ids = Arc::new(ids(&input.source, &input.record_id));
+        Ok(Self { out, ids, coded: input.coded })
     }
 
     /// Writes the pairs.
@@ -63,7 +66,7 @@ impl<'a> Results<'a> {
         inferred: Option<&Inferred>,
         settings: &Golden,
     ) -> Result<()> {
-        let Self { out, ids } = self;
+        let Self { out, ids, coded } = self;
         if let (Some(text), Some(inferred)) = (text, inferred) {
             put(out, "pipeline.yaml", text)?;
             for (name, text) in work.contracts(&inferred.understood)? {
@@ -79,6 +82,7 @@ impl<'a> Results<'a> {
             members: golden::Members::Rows {
                 customer_of: clusters,
                 golden_ids: golden_ids.as_string(),
+                coded: *coded,
             },
             settings,
             logical_date: 0,

@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{Error, Result};
 use crate::infer::SourceFile;
+use crate::resolve::coded;
 use crate::tables;
 use crate::threads::{self, all, both, each, largest_first, map};
 
@@ -113,8 +114,12 @@ fn concatenated(parts: &[ArrayRef]) -> Result<ArrayRef> {
 }
 
 /// The rows of files as records of kind `record`, sorted by (source, record_id): every column as it
-/// is, by its own name. A column of the name of one that every record has is left out.
-pub(super) fn as_they_are(mut files: Vec<(&SourceFile, Rows)>) -> Result<RecordBatch> {
+/// is, by its own name. A column of the name of one that every record has is left out. Columns that
+/// are `compared` are coded, for whoever compares them and chooses among their values.
+pub(super) fn as_they_are(
+    mut files: Vec<(&SourceFile, Rows)>,
+    compared: &[String],
+) -> Result<RecordBatch> {
     let mut attributes: Vec<&str> = Vec::new();
     for (export, _) in files.iter().flat_map(|(file, _)| &file.columns) {
         let own = export.as_str();
@@ -152,16 +157,20 @@ pub(super) fn as_they_are(mut files: Vec<(&SourceFile, Rows)>) -> Result<RecordB
     drop((sources, ids));
     let order = order(source.as_string(), record_id.as_string())?;
     let rows = source.len();
-    columns.splice(0..0, [vec![source], vec![record_id]]);
+    let columns = attributes.iter().zip(columns);
+    let columns = columns.map(|(name, own)| (own, compared.iter().any(|other| other == name)));
+    let keys = [source, record_id].map(|key| (vec![key], false));
+    let columns = keys.into_iter().chain(columns).collect();
     let (kind, columns) =
         both(threads::count(), || same("record", rows), || gathered(columns, order))?;
     let mut columns = columns?;
     columns.insert(2, kind);
     columns.push(Arc::new(TimestampMicrosecondArray::from_value(0, rows).with_timezone("UTC")));
-    let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
-    let mut fields = vec![text("source", false), text("record_id", false), text("kind", false)];
-    fields.extend(attributes.iter().map(|name| text(name, true)));
-    fields.push(Field::new("updated_at", tables::timestamp(), true));
+    let names = ["source", "record_id", "kind"].into_iter().chain(attributes).chain(["updated_at"]);
+    let field = |(place, (name, own)): (usize, (&str, &ArrayRef))| {
+        Field::new(name, own.data_type().clone(), place > 2)
+    };
+    let fields: Vec<Field> = names.zip(&columns).enumerate().map(field).collect();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
         .map_err(|_| Error::bug("columns of records do not fit"))
 }
@@ -170,14 +179,17 @@ fn same(text: &str, rows: usize) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
 }
 
-/// Columns of the same rows, each in parts, with rows in this order; each on a thread, where its
-/// parts are dropped.
-fn gathered(columns: Vec<Vec<ArrayRef>>, order: Option<Vec<u32>>) -> Result<Vec<ArrayRef>> {
+/// Columns of the same rows, each in parts and to be coded or not, with rows in this order; each on
+/// a thread, where its parts are dropped.
+fn gathered(columns: Vec<(Vec<ArrayRef>, bool)>, order: Option<Vec<u32>>) -> Result<Vec<ArrayRef>> {
     let rows = order.map(UInt32Array::from);
-    let bytes = |parts: &Vec<ArrayRef>| -> usize {
+    let bytes = |(parts, _): &(Vec<ArrayRef>, bool)| -> usize {
         parts.iter().map(|part| part.get_buffer_memory_size()).sum()
     };
-    let made = largest_first(columns, threads::count(), bytes, |parts| {
+    let made = largest_first(columns, threads::count(), bytes, |(parts, compared)| {
+        if compared {
+            return coded(parts, rows.as_ref().map(|rows| &rows.values()[..]));
+        }
         let whole = concatenated(&parts)?;
         drop(parts);
         match &rows {
@@ -211,7 +223,8 @@ pub(super) fn sorted(mut records: RecordBatch, kind: &str) -> Result<RecordBatch
         return Ok(records);
     }
     let (schema, columns, _) = records.into_parts();
-    let columns = gathered(columns.into_iter().map(|column| vec![column]).collect(), order)?;
+    let columns = columns.into_iter().map(|column| (vec![column], false)).collect();
+    let columns = gathered(columns, order)?;
     RecordBatch::try_new(schema, columns).map_err(|_| Error::bug("records cannot be sorted"))
 }
 
@@ -261,7 +274,7 @@ mod tests {
         #[test]
         fn rows_of_files_are_records_by_source_and_id(
             files in prop::collection::vec(prop::collection::btree_map("[a-c]{1,9}", prop::option::of("[xyz]{0,3}"), 0..20), 1..4),
-            turned in any::<bool>(), batch in 1usize..30,
+            turned in any::<bool>(), batch in 1usize..30, compared in any::<bool>(),
         ) {
             let mut expected = Vec::new();
             let mut given = Vec::new();
@@ -307,8 +320,14 @@ mod tests {
                     assert_eq!(rows.joined().unwrap().num_rows(), count);
                 }
             }
-            let records = as_they_are(given).unwrap();
-            let column = |name: &str| text(&records, name).unwrap();
+            let names: &[String] = if compared { &["VALUE".to_owned(), "FIRST".to_owned()] } else { &[] };
+            let records = as_they_are(given, names).unwrap();
+            let numbered = records.column_by_name("VALUE").unwrap().as_any_dictionary_opt();
+            prop_assert_eq!(numbered.is_some(), compared);
+            let column = |name: &str| {
+                let column = cast(records.column_by_name(name).unwrap(), &DataType::Utf8).unwrap();
+                column.as_string::<i32>().clone()
+            };
             let names = ["source", "record_id", "ID", "VALUE", "FIRST"].map(column);
             let cell = |column: usize, row: usize| {
                 let known = names[column].is_valid(row);

@@ -24,10 +24,10 @@ pub(super) struct Components {
 }
 
 impl Components {
-    pub(super) fn new(rows: usize, edges: &[Edge]) -> Self {
+    pub(super) fn new(rows: usize, edges: impl Iterator<Item = Edge> + Clone) -> Self {
         // The root of a component is its smallest row.
         let mut parent: Vec<u32> = (0..rows as u32).collect();
-        for edge in edges {
+        for edge in edges.clone() {
             let (l, r) = (root(&mut parent, edge.l), root(&mut parent, edge.r));
             parent[l.max(r) as usize] = l.min(r);
         }
@@ -36,7 +36,7 @@ impl Components {
             parent[row] = parent[parent[row] as usize];
         }
         let mut counts = vec![[0u32; 2]; rows + 1];
-        for edge in edges {
+        for edge in edges.clone() {
             counts[parent[edge.l as usize] as usize + 1][1] += 1;
         }
         for row in 0..rows as u32 {
@@ -63,10 +63,10 @@ impl Components {
             edges: vec![Edge { l: 0, r: 0, strength: Strength::Rule }; whole[1]],
             tasks,
         };
-        let starts = counts.clone();
+        // From here on a row's own count is where the next row, or edge, of its component goes.
         for row in 0..rows as u32 {
             let root = parent[row as usize] as usize;
-            if starts[root][0] < starts[root + 1][0] {
+            if counts[root][1] < counts[root + 1][1] {
                 let place = &mut counts[root][0];
                 own.rows[*place as usize] = row;
                 own.places[row as usize] = *place;
@@ -75,7 +75,7 @@ impl Components {
         }
         for edge in edges {
             let place = &mut counts[parent[edge.l as usize] as usize][1];
-            own.edges[*place as usize] = *edge;
+            own.edges[*place as usize] = edge;
             *place += 1;
         }
         own

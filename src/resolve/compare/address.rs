@@ -4,10 +4,11 @@
 //! In two scripts a street is compared by its numbers and by what its words sound like, and a city
 //! that does not sound alike says nothing: Cairo is القاهرة.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::tokens::{Bag, Lists};
-use super::{Comparator, ComparisonKind, UNKNOWN};
+use super::tokens::{Bag, Bags, Lists};
+use super::{Comparator, ComparisonKind, Crowd, UNKNOWN};
 use crate::intern::Texts;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
@@ -30,16 +31,22 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     build,
 };
 
-fn normalise(column: usize, text: &str) -> Option<String> {
+fn normalise(column: usize, text: &str) -> Option<Cow<'_, str>> {
     match column {
         // A postcode is written with and without its space.
-        2 => fold::text_fold(text).map(|text| text.replace(' ', "")),
+        2 => fold::text_fold(text).map(|text| match text.contains(' ') {
+            true => text.replace(' ', "").into(),
+            false => text,
+        }),
         _ => fold::text_fold(text),
     }
 }
 
 /// Words shared over all words, from which two streets are similar.
 const SIMILAR: f64 = 0.5;
+
+/// The loosest level.
+const ELSE: u8 = 6;
 
 /// A skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
@@ -127,7 +134,7 @@ fn addresses(tuples: &Arc<Tuples>) -> Addresses {
 impl Streets {
     /// Whether two streets in one script share so many words that they are similar.
     fn similar(&self, l: u32, r: u32) -> bool {
-        !self.bags[l as usize].surely_under(&self.bags[r as usize], SIMILAR)
+        !self.bags[l as usize].surely_under(&self.bags[r as usize], SIMILAR as f32)
             && similarity::jaccard(self.words.get(l), self.words.get(r)) >= SIMILAR
     }
 }
@@ -186,17 +193,17 @@ impl Comparator for Addresses {
             (Some(true), _) => 4,
             (_, Some(true)) => 5,
             _ if incomparable => UNKNOWN,
-            _ => 6,
+            _ => ELSE,
         }
     }
 
-    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
-        let outlines = codes.iter().map(|code| Outline::new(self, *code)).collect();
-        Some(Box::new(Crowd { addresses: self, codes, outlines }))
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
+        Some(Box::new(Many { addresses: self, codes, outlines: Outlines::new(self, codes) }))
     }
 }
 
-/// What tells most addresses apart, in one place.
+/// What tells most addresses apart.
+#[derive(Clone, Copy)]
 struct Outline {
     street: u32,
     city: u32,
@@ -204,8 +211,8 @@ struct Outline {
     /// A code of what the city sounds like.
     sound: u32,
     bag: Bag,
-    street_latin: bool,
-    city_latin: bool,
+    /// Bits, where street and city are in Latin letters.
+    latin: u32,
 }
 
 impl Outline {
@@ -217,43 +224,82 @@ impl Outline {
         let (bag, street_latin) = if street == MISSING { none } else { of_street(street) };
         let (sound, city_latin) =
             if city == MISSING { (MISSING, false) } else { all.cities[city as usize] };
-        Self { street, city, postcode, sound, bag, street_latin, city_latin }
-    }
-
-    /// Whether two addresses surely have nothing in common, and something is known of both.
-    #[inline]
-    fn far(&self, other: &Self) -> bool {
-        let known = |l: u32, r: u32| (l != MISSING) & (r != MISSING);
-        let street = known(self.street, other.street);
-        let city = known(self.city, other.city);
-        let postcode = known(self.postcode, other.postcode);
-        let streets_meet = (self.street == other.street)
-            | (self.street_latin != other.street_latin)
-            | !self.bag.surely_under(&other.bag, SIMILAR);
-        let cities_meet = (self.city == other.city)
-            | (self.city_latin != other.city_latin)
-            | (known(self.sound, other.sound) & (self.sound == other.sound));
-        (street | city | postcode)
-            & !(street & streets_meet)
-            & !(city & cities_meet)
-            & !(postcode & (self.postcode == other.postcode))
+        let latin = u32::from(street_latin) | u32::from(city_latin) << 1;
+        Self { street, city, postcode, sound, bag, latin }
     }
 }
 
-/// Addresses that are each compared with each: what tells most of them apart lies together.
-struct Crowd<'a> {
+/// What tells most addresses apart, each part of all together: a processor looks at several at a
+/// time.
+struct Outlines {
+    all: Vec<Outline>,
+    streets: Vec<u32>,
+    cities: Vec<u32>,
+    postcodes: Vec<u32>,
+    sounds: Vec<u32>,
+    latin: Vec<u32>,
+    bags: Bags,
+}
+
+impl Outlines {
+    fn new(addresses: &Addresses, codes: &[u32]) -> Self {
+        let all: Vec<Outline> = codes.iter().map(|code| Outline::new(addresses, *code)).collect();
+        let of = |part: fn(&Outline) -> u32| all.iter().map(part).collect();
+        Self {
+            streets: of(|own| own.street),
+            cities: of(|own| own.city),
+            postcodes: of(|own| own.postcode),
+            sounds: of(|own| own.sound),
+            latin: of(|own| own.latin),
+            bags: Bags::new(all.iter().map(|own| own.bag)),
+            all,
+        }
+    }
+
+    /// Of those before a place, whether something is known of it and of them, and they surely have
+    /// nothing in common.
+    fn far(&self, place: usize, far: &mut Vec<bool>) {
+        let own = self.all[place];
+        self.bags.surely_under(&own.bag, place, SIMILAR as f32, far);
+        let street = self.streets.iter().zip(&self.latin).map(|(street, latin)| {
+            let known = (own.street != MISSING) & (*street != MISSING);
+            (known, (own.street == *street) | ((own.latin ^ latin) & 1 != 0))
+        });
+        let city = self.cities.iter().zip(&self.sounds).zip(&self.latin);
+        let city = city.map(|((city, sound), latin)| {
+            let known = (own.city != MISSING) & (*city != MISSING);
+            let same_sound = (own.sound != MISSING) & (own.sound == *sound);
+            (known, (own.city == *city) | same_sound | ((own.latin ^ latin) & 2 != 0))
+        });
+        let postcode = self.postcodes.iter().map(|postcode| {
+            ((own.postcode != MISSING) & (*postcode != MISSING), own.postcode == *postcode)
+        });
+        for (((far, street), city), postcode) in far.iter_mut().zip(street).zip(city).zip(postcode)
+        {
+            let meets =
+                (street.0 & (street.1 | !*far)) | (city.0 & city.1) | (postcode.0 & postcode.1);
+            *far = (street.0 | city.0 | postcode.0) & !meets;
+        }
+    }
+}
+
+/// Addresses that are each compared with each.
+struct Many<'a> {
     addresses: &'a Addresses,
     codes: &'a [u32],
-    outlines: Vec<Outline>,
+    outlines: Outlines,
 }
 
-impl Comparator for Crowd<'_> {
-    fn level(&self, l: u32, r: u32) -> u8 {
-        let (l, r) = (l as usize, r as usize);
-        if self.outlines[l].far(&self.outlines[r]) {
-            return 6;
+impl Crowd for Many<'_> {
+    fn before(&self, place: usize, found: &mut Vec<(u32, u8)>) {
+        let mut far = Vec::new();
+        self.outlines.far(place, &mut far);
+        for ((other, code), far) in (0..).zip(self.codes).zip(far) {
+            let level = if far { ELSE } else { self.addresses.level(self.codes[place], *code) };
+            if level != ELSE {
+                found.push((other, level));
+            }
         }
-        self.addresses.level(self.codes[l], self.codes[r])
     }
 }
 
@@ -264,9 +310,9 @@ mod tests {
     use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::{Comparator, Crowd, Outline, addresses};
+    use super::{ELSE, addresses};
     use crate::resolve::columns::{Dictionary, Tuples};
-    use crate::resolve::compare::testing::level;
+    use crate::resolve::compare::testing::{each_with_each, level};
 
     proptest! {
         #[test]
@@ -290,15 +336,8 @@ mod tests {
                 column(&|row| rows[row].2.clone()),
             ];
             let all = addresses(&Arc::new(Tuples::new(columns).0));
-            let codes: Vec<u32> = (0..all.tuples.len() as u32).rev().collect();
-            let outlines = codes.iter().map(|code| Outline::new(&all, *code)).collect();
-            let crowd = Crowd { addresses: &all, codes: &codes, outlines };
-            for l in 0..codes.len() {
-                for r in 0..codes.len() {
-                    let expected = all.level(codes[l], codes[r]);
-                    prop_assert_eq!(crowd.level(l as u32, r as u32), expected);
-                }
-            }
+            // In another order than theirs.
+            each_with_each(&all, (0..all.tuples.len() as u32).rev().collect(), ELSE);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Two dates of birth or founding, with the slips that people and systems make.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -21,8 +22,8 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     ],
     thresholds: &[],
     normalise: |_, text| match parse(text) {
-        Some(date) => Some(date.to_string()),
-        None => no_day_of_a_calendar(text).map(str::to_owned),
+        Some(date) => Some(date.to_string().into()),
+        None => no_day_of_a_calendar(text).map(Cow::Borrowed),
     },
     build,
 };

@@ -13,7 +13,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     columns: &["date"],
     levels: &["exact", "<= {} days apart", "else"],
     thresholds: &[1.0, 30.4375, 365.25],
-    normalise: |_, text| parse(text).map(|date| date.to_string()),
+    normalise: |_, text| parse(text).map(|date| date.to_string().into()),
     build,
 };
 

@@ -1,14 +1,15 @@
 //! Two e-mail addresses, part by part.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
-use super::{Comparator, ComparisonKind};
+use super::{Comparator, ComparisonKind, Crowd};
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
-use crate::resolve::similarity::{self, Sketch};
+use crate::resolve::similarity::{self, Sketch, Sketches};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "email",
@@ -18,14 +19,21 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     thresholds: &[],
     normalise: |_, text| {
         // A mailbox has one spelling by its provider's rules; what is no address is kept too.
-        fold::email_normalise(text).or_else(|| {
+        let address = fold::email_normalise(text).or_else(|| {
             let text = text.trim().to_lowercase();
             let (user, domain) = text.rsplit_once('@')?;
             (!user.is_empty() && !domain.is_empty()).then_some(text)
-        })
+        });
+        address.map(Cow::Owned)
     },
     build,
 };
+
+/// User parts under this similarity are not alike.
+const LIKE: f32 = 0.9;
+
+/// The loosest level.
+const ELSE: u8 = 5;
 
 /// A user part shorter than this is shared by chance.
 const SHORT_USER: usize = 4;
@@ -67,7 +75,7 @@ impl Outline {
     #[inline]
     fn far(&self, other: &Self) -> bool {
         (self.letters != other.letters)
-            & self.user.surely_under(&other.user, 0.9)
+            & self.user.surely_under(&other.user, LIKE)
             & similarity::surely_edited((self.bag, self.length), (other.bag, other.length))
     }
 
@@ -99,10 +107,51 @@ impl Comparator for Emails {
         }
         let (own, other) = (&self.outlines[l as usize], &self.outlines[r as usize]);
         if own.far(other) {
-            return 5;
+            return ELSE;
         }
         let (left, right) = (self.whole.values(0).get(l), self.whole.values(0).get(r));
         level(left, own.end(left), right, other.end(right))
+    }
+
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
+        let outlines = codes.iter().map(|code| &self.outlines[*code as usize]);
+        Some(Box::new(Many {
+            emails: self,
+            codes,
+            users: Sketches::new(outlines.clone().map(|own| &own.user)),
+            letters: outlines.clone().map(|own| own.letters).collect(),
+            whole: outlines.map(|own| (own.bag, own.length)).collect(),
+        }))
+    }
+}
+
+/// Addresses that are each compared with each: parts of their outlines, each of all together.
+struct Many<'a> {
+    emails: &'a Emails,
+    codes: &'a [u32],
+    users: Sketches,
+    letters: Vec<u32>,
+    whole: Vec<(u64, u16)>,
+}
+
+impl Crowd for Many<'_> {
+    fn before(&self, place: usize, found: &mut Vec<(u32, u8)>) {
+        let code = self.codes[place];
+        let own = &self.emails.outlines[code as usize];
+        let mut far = Vec::new();
+        self.users.surely_under(&own.user, place, LIKE, &mut far);
+        let parts = self.letters.iter().zip(&self.whole);
+        for ((far, (letters, whole)), (other, other_code)) in
+            far.iter().zip(parts).zip((0..).zip(self.codes))
+        {
+            let far = far
+                & (*letters != own.letters)
+                & similarity::surely_edited((own.bag, own.length), *whole);
+            let level = if far { ELSE } else { self.emails.level(code, *other_code) };
+            if level != ELSE {
+                found.push((other, level));
+            }
+        }
     }
 }
 
@@ -117,20 +166,33 @@ fn level(left: &str, end_left: usize, right: &str, end_right: usize) -> u8 {
     } else if long && similarity::jaro_winkler(user_l, user_r) >= 0.9 {
         4
     } else {
-        5
+        ELSE
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::Outline;
-    use crate::resolve::compare::testing::level;
+    use super::{ELSE, Outline, build};
+    use crate::resolve::columns::{Dictionary, Tuples};
+    use crate::resolve::compare::testing::{each_with_each, level};
 
     const ADDRESS: &str = "[ab.@_1é]{1,9}@[ab]{1,2}";
 
     proptest! {
+        #[test]
+        fn of_many_addresses_each_two_stand_as_they_do_alone(
+            addresses in prop::collection::vec(ADDRESS, 1..40),
+        ) {
+            let array: ArrayRef = Arc::new(StringArray::from(addresses));
+            let tuples = Arc::new(Tuples::new(vec![Dictionary::plain(&array, "x").unwrap()]).0);
+            each_with_each(&*build(&tuples, &[]), (0..tuples.len() as u32).rev().collect(), ELSE);
+        }
+
         /// Any other address, and one that an edit of one character makes.
         #[test]
         fn outlines_tell_addresses_that_are_far_only(

@@ -28,7 +28,8 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     thresholds: &[],
     normalise: |_, text| {
         let clean = fold::person_name_clean(text);
-        fold::text_fold(clean.as_deref().unwrap_or(text))
+        let folded = fold::text_fold(clean.as_deref().unwrap_or(text));
+        folded.map(|folded| folded.into_owned().into())
     },
     build,
 };

@@ -1,5 +1,6 @@
 //! Two places on the earth, by the distance between them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, UNKNOWN, distance_level};
@@ -19,11 +20,11 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 /// The earth's mean radius (IUGG R1).
 const RADIUS_KM: f64 = 6371.0088;
 
-fn normalise(column: usize, text: &str) -> Option<String> {
+fn normalise(column: usize, text: &str) -> Option<Cow<'_, str>> {
     let most = if column == 0 { 90.0 } else { 180.0 };
     let degrees: f64 = text.trim().parse().ok()?;
     // Negative zero is zero.
-    (-most..=most).contains(&degrees).then(|| (degrees + 0.0).to_string())
+    (-most..=most).contains(&degrees).then(|| (degrees + 0.0).to_string().into())
 }
 
 struct Places {

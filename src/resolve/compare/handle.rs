@@ -26,7 +26,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         let text = text.trim_start_matches('@');
         let own = ADORNED.iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
         let letters: String = own.chars().filter(|letter| letter.is_alphanumeric()).collect();
-        (!letters.is_empty()).then_some(letters)
+        (!letters.is_empty()).then_some(letters.into())
     },
     build,
 };

@@ -1,5 +1,6 @@
 //! Two lists, by how many elements they share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringBuilder};
@@ -51,12 +52,12 @@ pub(crate) fn as_text(array: &ArrayRef) -> ArrayRef {
 }
 
 /// The elements of a list, sorted, each once, without blank ones.
-pub(super) fn elements(text: &str) -> Option<String> {
+pub(super) fn elements(text: &str) -> Option<Cow<'_, str>> {
     let mut own: Vec<&str> =
         text.split(SEPARATOR).map(str::trim).filter(|element| !element.is_empty()).collect();
     own.sort_unstable();
     own.dedup();
-    (!own.is_empty()).then(|| own.join(&SEPARATOR.to_string()))
+    (!own.is_empty()).then(|| own.join(&SEPARATOR.to_string()).into())
 }
 
 /// The elements of each distinct list, as sorted sets of codes.

@@ -34,6 +34,7 @@ mod street_address;
 mod terms;
 mod tokens;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) use list_overlap::as_text as list_as_text;
@@ -67,9 +68,9 @@ pub(crate) trait Comparator: Send + Sync {
         }
     }
 
-    /// The same of these values alone, known by their places: for who compares each with each, where
-    /// it is worth looking at them beforehand.
-    fn among<'a>(&'a self, _codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
+    /// These values alone, for who compares each with each, where it is worth looking at them
+    /// beforehand.
+    fn among<'a>(&'a self, _codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
         None
     }
 
@@ -89,6 +90,14 @@ pub(crate) trait Comparator: Send + Sync {
     }
 }
 
+/// Values that are each compared with each, known by their places. Of most two of them nothing is to
+/// be told but that they agree on nothing.
+pub(crate) trait Crowd: Send + Sync {
+    /// Adds the values before this one that do not stand to it at the loosest level, and at which
+    /// they do, as the comparator has it: ascending.
+    fn before(&self, place: usize, found: &mut Vec<(u32, u8)>);
+}
+
 /// Makes a comparator of the distinct values and the thresholds.
 type Build = fn(&Arc<Tuples>, &[f64]) -> Box<dyn Comparator>;
 
@@ -106,7 +115,7 @@ pub struct ComparisonKind {
     /// The thresholds where a pipeline gives none; empty where the kind takes none.
     pub thresholds: &'static [f64],
     /// Brings a raw value to the form that is compared, and drops what says nothing.
-    normalise: fn(column: usize, &str) -> Option<String>,
+    normalise: for<'a> fn(column: usize, &'a str) -> Option<Cow<'a, str>>,
     build: Build,
 }
 
@@ -276,7 +285,7 @@ impl Comparison {
             .enumerate()
             .map(|(place, (array, what))| {
                 let plain = Dictionary::plain(&list_overlap::as_text(array), what)?;
-                Ok(plain.normalised(|text| (kind.normalise)(place, text)))
+                plain.normalised(|text| (kind.normalise)(place, text))
             })
             .collect::<Result<_>>()?;
         Self::of(settings, kind, thresholds, columns)
@@ -321,7 +330,7 @@ impl Comparison {
         let code = |(place, column): (usize, usize)| -> Result<Dictionary> {
             let (kind, sql) = (asked[place].0, &settings[place].columns[column]);
             let plain = columns.text(sql, list_overlap::as_text)?;
-            Ok(plain.normalised(|text| (kind.normalise)(column, text)))
+            plain.normalised(|text| (kind.normalise)(column, text))
         };
         let values =
             |(place, column): &(usize, usize)| columns.distinct(&settings[*place].columns[*column]);
@@ -443,11 +452,13 @@ impl Comparison {
 
     /// Whether a row has a whole name of a person, neither an initial nor half of one.
     pub(crate) fn is_whole_name(&self, row: u32) -> bool {
-        if self.kind != person_name::KIND.name {
-            return false;
-        }
         let code = self.codes.of(row);
-        code != MISSING && self.own_level[code as usize] == 1
+        self.is_of_names() && code != MISSING && self.own_level[code as usize] == 1
+    }
+
+    /// Whether names of persons are compared.
+    pub(crate) fn is_of_names(&self) -> bool {
+        self.kind == person_name::KIND.name
     }
 
     /// Compares known values, by their codes.
@@ -599,8 +610,8 @@ pub(crate) fn threshold_level(similarity: f64, thresholds: &[f64], first: u8) ->
 }
 
 /// The text as it stands.
-pub(crate) fn as_is(_: usize, text: &str) -> Option<String> {
-    Some(text.trim().to_owned())
+pub(crate) fn as_is(_: usize, text: &str) -> Option<Cow<'_, str>> {
+    Some(text.trim().into())
 }
 
 #[cfg(test)]

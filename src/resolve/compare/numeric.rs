@@ -1,5 +1,6 @@
 //! Two numbers, by their relative distance.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, threshold_level};
@@ -16,10 +17,10 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     build,
 };
 
-pub(super) fn normalise(_: usize, text: &str) -> Option<String> {
+pub(super) fn normalise(_: usize, text: &str) -> Option<Cow<'_, str>> {
     // Negative zero is zero, and what is no number says nothing.
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite())? + 0.0;
-    Some(number.to_string())
+    Some(number.to_string().into())
 }
 
 struct Numeric {

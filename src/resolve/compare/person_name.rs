@@ -1,14 +1,16 @@
 //! Two names of persons, given and family name as one comparison, across scripts and spellings.
 
+mod many;
+
 use std::sync::Arc;
 
-use super::name::{Name, Outline, Outlines, Relation, itself, relation, same_sound};
-use super::{Comparator, ComparisonKind, Part, TermText, UNKNOWN};
+use self::many::Many;
+use super::name::{Name, Outline, Relation, itself, relation, same_sound};
+use super::{Comparator, ComparisonKind, Crowd, Part, TermText, UNKNOWN};
 use crate::intern::{Numbers, Texts};
-use crate::memory;
 use crate::resolve::columns::{MISSING, Tuples, Values};
 use crate::resolve::fold;
-use crate::threads::{self, both, map, parallel, ranges};
+use crate::threads::{self, both, map};
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
     name: "person_name",
@@ -71,6 +73,9 @@ impl Words {
         }
     }
 }
+
+/// The loosest level.
+const ELSE: u8 = 10;
 
 /// Of a name whose words are not looked at in any order.
 const NO_WORDS: u64 = u64::MAX;
@@ -226,136 +231,11 @@ fn whole(relation: impl Fn(usize, usize) -> Relation, same_words: impl Fn() -> b
             Relation::Near | Relation::Like => 6,
             _ if family <= Relation::Sound => 8,
             _ if given <= Relation::Sound => 9,
-            _ => 10,
+            _ => ELSE,
         },
         (Relation::Part, _) => 7,
         (_, _) if given == Relation::Part || family == Relation::Part => 7,
         _ => 6,
-    }
-}
-
-/// Names that are each compared with each: how their parts stand to each other is found once for
-/// each two different parts, of which there are fewer.
-struct Crowd<'a> {
-    names: &'a Names,
-    codes: &'a [u32],
-    /// By name, the places of its given and of its family name in the tables.
-    places: Vec<[u32; 2]>,
-    /// How given names stand to given names, given to family names, and family to family names; none
-    /// where they are surely far from each other.
-    given: Table,
-    crossed: Table,
-    family: Table,
-}
-
-/// A row for each left part, a cell in it for each right one; or where both are of one column, for
-/// each up to itself: which of two names is asked of the other says nothing.
-struct Table {
-    /// Where each row begins.
-    starts: Vec<usize>,
-    cells: Vec<Option<Relation>>,
-}
-
-/// The most cells of the three tables, a byte each.
-const CELLS: usize = 1 << 25;
-
-/// Rows of a table that a thread makes at a time.
-const LEFTS: usize = 64;
-
-impl Table {
-    fn new(
-        names: &Names,
-        [left, right]: [usize; 2],
-        lefts: &[u32],
-        rights: &[u32],
-    ) -> Option<Self> {
-        let outline = |column: usize, code: u32| names.outlines[column][code as usize];
-        let outlines = Outlines::new(rights.iter().map(|code| outline(right, *code)).collect());
-        let parts = ranges(lefts.len(), LEFTS);
-        let width = |row: usize| if left == right { row + 1 } else { rights.len() };
-        let rows = |far: &mut Vec<bool>, part: usize| {
-            let mut cells = Vec::with_capacity(parts[part].clone().map(width).sum());
-            for row in parts[part].clone() {
-                let own = lefts[row];
-                outlines.far(&outline(left, own), width(row), far);
-                let cell = |code: &u32| names.relation([left, right], own, *code);
-                cells.extend(far.iter().zip(rights).map(|(far, code)| (!far).then(|| cell(code))));
-            }
-            cells
-        };
-        let cells = parallel(parts.len(), threads::count(), Vec::new, rows).ok()?.concat();
-        let start =
-            |next: &mut usize, row: usize| Some(std::mem::replace(next, *next + width(row)));
-        Some(Self { starts: (0..lefts.len()).scan(0, start).collect(), cells })
-    }
-
-    #[inline]
-    fn at(&self, left: u32, right: u32) -> Option<Relation> {
-        self.cells[self.starts[left as usize] + right as usize]
-    }
-
-    /// Of a table whose parts are of one column.
-    #[inline]
-    fn of_two(&self, one: u32, other: u32) -> Option<Relation> {
-        self.at(one.max(other), one.min(other))
-    }
-}
-
-impl<'a> Crowd<'a> {
-    /// `None` where the tables would be too large: what is found of names is the same without.
-    fn new(names: &'a Names, codes: &'a [u32]) -> Option<Self> {
-        let mut places = vec![[MISSING; 2]; codes.len()];
-        let [given, family] = [0, 1].map(|column| -> Vec<u32> {
-            let mut different = Numbers::default();
-            let part = |name: &u32| match names.codes(*name)[column] {
-                MISSING => None,
-                code => Some(u64::from(code)),
-            };
-            let own = different.numbers(codes.iter().map(part), MISSING);
-            places.iter_mut().zip(own).for_each(|(places, place)| places[column] = place);
-            different.into_keys().into_iter().map(|code| code as u32).collect()
-        });
-        let of_two = |all: usize| all * (all + 1) / 2;
-        let cells = of_two(given.len()) + given.len() * family.len() + of_two(family.len());
-        // A table is made in parts, which are put together.
-        if cells > CELLS || !memory::has_room(2 * cells as u64) {
-            return None;
-        }
-        Some(Self {
-            given: Table::new(names, [0, 0], &given, &given)?,
-            crossed: Table::new(names, [0, 1], &given, &family)?,
-            family: Table::new(names, [1, 1], &family, &family)?,
-            names,
-            codes,
-            places,
-        })
-    }
-}
-
-impl Comparator for Crowd<'_> {
-    fn level(&self, l: u32, r: u32) -> u8 {
-        let ([given_l, family_l], [given_r, family_r]) =
-            (self.places[l as usize], self.places[r as usize]);
-        let (name_l, name_r) = (self.codes[l as usize], self.codes[r as usize]);
-        if [given_l, family_l, given_r, family_r].contains(&MISSING) {
-            return self.names.level(name_l, name_r);
-        }
-        let given = self.given.of_two(given_l, given_r);
-        let family = self.family.of_two(family_l, family_r);
-        let crossed = self.crossed.at(given_l, family_r);
-        if given.is_none() & family.is_none() & crossed.is_none() {
-            return 10;
-        }
-        let relation = |left: usize, right: usize| {
-            let own = match (left, right) {
-                (0, 0) => given,
-                (1, 1) => family,
-                (0, _) => crossed,
-                _ => self.crossed.at(given_r, family_l),
-            };
-            own.unwrap_or(Relation::Far)
-        };
-        whole(relation, || self.names.same_words(name_l, name_r))
     }
 }
 
@@ -370,15 +250,15 @@ impl Comparator for Names {
             (true, true) => {}
             _ if self.same_words(l, r) => return 3,
             // With one part known, agreement on it says no more than that.
-            (false, true) => return if same_sound(&self.family, 1) { 8 } else { 10 },
-            (true, false) => return if same_sound(&self.given, 0) { 9 } else { 10 },
+            (false, true) => return if same_sound(&self.family, 1) { 8 } else { ELSE },
+            (true, false) => return if same_sound(&self.given, 0) { 9 } else { ELSE },
             (false, false) => return UNKNOWN,
         }
-        if self.far(codes_l, codes_r) { 10 } else { self.whole(l, r) }
+        if self.far(codes_l, codes_r) { ELSE } else { self.whole(l, r) }
     }
 
-    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Comparator + 'a>> {
-        Some(Box::new(Crowd::new(self, codes)?))
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
+        Some(Box::new(Many::new(self, codes)?))
     }
 
     /// Given names, family names, and both together by what they sound like; an initial stands for
@@ -466,14 +346,10 @@ mod tests {
             };
             let names = names(&Arc::new(Tuples::new(vec![column(&given), column(&family)]).0));
             let all = 0..names.tuples.len() as u32;
-            // Of a crowd they are in another order.
-            let codes: Vec<u32> = all.clone().rev().collect();
-            let (places, crowd) = (&codes, Crowd::new(&names, &codes).unwrap());
             for l in all.clone() {
                 for r in all.clone().filter(|r| *r != l) {
                     let far = names.far(names.codes(l), names.codes(r));
-                    prop_assert!(!far || names.whole(l, r) == 10);
-                    prop_assert_eq!(crowd.level(places[l as usize], places[r as usize]), names.level(l, r));
+                    prop_assert!(!far || names.whole(l, r) == ELSE);
                 }
             }
         }

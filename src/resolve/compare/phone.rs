@@ -13,13 +13,18 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     levels: &["exact", "same last 7 digits", "one edit", "else"],
     thresholds: &[],
     normalise: |_, text| {
+        if text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(text.into());
+        }
         let digits: String =
             text.chars().filter_map(|c| c.to_digit(10)).map(|d| (b'0' + d as u8) as char).collect();
-        // Fewer digits are an extension or a placeholder.
-        (digits.len() >= 5).then_some(digits)
+        (digits.len() >= SHORTEST).then_some(digits.into())
     },
     build,
 };
+
+/// Fewer digits are an extension or a placeholder.
+const SHORTEST: usize = 5;
 
 const TAIL: usize = 7;
 

@@ -1,5 +1,6 @@
 //! Two postcodes, by how much of the way a letter goes they share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, UNKNOWN};
@@ -18,12 +19,12 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     build,
 };
 
-fn normalise(column: usize, text: &str) -> Option<String> {
+fn normalise(column: usize, text: &str) -> Option<Cow<'_, str>> {
     if column == 1 {
-        return fold::country_code(text);
+        return fold::country_code(text).map(Cow::Owned);
     }
     let letters = text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase);
-    Some(letters.collect())
+    Some(letters.collect::<String>().into())
 }
 
 struct Postcode {

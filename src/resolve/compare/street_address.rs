@@ -22,7 +22,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
         "else",
     ],
     thresholds: &[],
-    normalise: |_, text| fold::text_fold(text).map(|_| text.trim().to_lowercase()),
+    normalise: |_, text| fold::text_fold(text).map(|_| text.trim().to_lowercase().into()),
     build,
 };
 
@@ -55,7 +55,8 @@ fn build(tuples: &Arc<Tuples>, _: &[f64]) -> Box<dyn Comparator> {
                 .collect();
             words.sort_unstable();
             words.dedup();
-            Line { folded: fold::text_fold(text).unwrap_or_default(), parts, words }
+            let folded = fold::text_fold(text).unwrap_or_default().into_owned();
+            Line { folded, parts, words }
         })
         .collect();
     Box::new(Lines { lines })

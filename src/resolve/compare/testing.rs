@@ -36,3 +36,17 @@ pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> 
         level => comparison.levels[level as usize - 1].clone(),
     }
 }
+
+/// Holds what a comparator tells of these values, each compared with each, against what it tells of
+/// each two; some are there twice.
+pub(crate) fn each_with_each(comparator: &dyn Comparator, mut codes: Vec<u32>, loosest: u8) {
+    codes.extend_from_within(..codes.len().min(3));
+    let crowd = comparator.among(&codes).unwrap();
+    for place in 0..codes.len() {
+        let level = |other: usize| (other as u32, comparator.level(codes[place], codes[other]));
+        let expected: Vec<_> = (0..place).map(level).filter(|(_, own)| *own != loosest).collect();
+        let mut found = Vec::new();
+        crowd.before(place, &mut found);
+        assert_eq!(found, expected);
+    }
+}

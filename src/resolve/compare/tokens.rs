@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, threshold_level};
-use crate::intern::Texts;
+use crate::intern::{Arena, Texts};
 use crate::resolve::columns::{Tuples, Values};
 use crate::resolve::fold;
 use crate::resolve::similarity;
@@ -49,9 +49,16 @@ pub(super) struct Bag {
     over: u32,
 }
 
+/// Sets of more words are not bounded: what rounding may be wrong by grows with them.
+const BOUNDED: usize = 1 << 14;
+
 impl Bag {
     /// The bag of a sorted set of codes.
     pub(super) fn new(set: &[u32]) -> Self {
+        if set.len() > BOUNDED {
+            // All words of another may be among them, and are all that there are.
+            return Self { bits: u64::MAX, words: 0, over: BOUNDED as u32 };
+        }
         // Codes of frequent words are small and near each other.
         let bit = |word: u32| 1u64 << (word.wrapping_mul(0x9e37_79b9) >> 26);
         let bits = set.iter().fold(0, |bits, word| bits | bit(*word));
@@ -61,16 +68,49 @@ impl Bag {
 
     /// Whether the Jaccard index of two sets is surely under `least`.
     #[inline]
-    pub(super) fn surely_under(&self, other: &Self, least: f64) -> bool {
+    pub(super) fn surely_under(&self, other: &Self, least: f32) -> bool {
         let common = (self.bits & other.bits).count_ones() + self.over.min(other.over);
         let all = (self.words + other.words).saturating_sub(common);
-        // What rounding may be wrong by is far under a billionth.
-        f64::from(common) + 1e-9 < least * f64::from(all)
+        // Of so few words rounding may be wrong by far less than a hundredth.
+        common as f32 + 0.01 < least * all as f32
+    }
+}
+
+/// Bags that are held against one, each part of all together: a processor looks at several at a time.
+pub(super) struct Bags {
+    bits: Vec<u64>,
+    words: Vec<u32>,
+    overs: Vec<u32>,
+}
+
+impl Bags {
+    /// These bags.
+    pub(super) fn new(all: impl Iterator<Item = Bag> + Clone) -> Self {
+        Self {
+            bits: all.clone().map(|own| own.bits).collect(),
+            words: all.clone().map(|own| own.words).collect(),
+            overs: all.map(|own| own.over).collect(),
+        }
+    }
+
+    /// Of the first `count` of them, as [`Bag::surely_under`].
+    pub(super) fn surely_under(
+        &self,
+        other: &Bag,
+        count: usize,
+        least: f32,
+        under: &mut Vec<bool>,
+    ) {
+        let own = self.bits[..count].iter().zip(&self.words).zip(&self.overs);
+        under.clear();
+        under.extend(own.map(|((bits, words), over)| {
+            Bag { bits: *bits, words: *words, over: *over }.surely_under(other, least)
+        }));
     }
 }
 
 /// The words of each distinct value, as sorted sets of codes; and the words.
-pub(super) fn token_sets(values: &Values) -> (Lists, Values) {
+pub(super) fn token_sets(values: &Values) -> (Lists, Arena) {
     let (mut known, mut sets, mut set) = (Texts::default(), Lists::default(), Vec::new());
     for code in 0..values.len() as u32 {
         set.clear();
@@ -100,7 +140,7 @@ impl Comparator for Tokens {
             return 1;
         }
         let loosest = self.thresholds.last().copied().unwrap_or(1.0);
-        if self.bags[l as usize].surely_under(&self.bags[r as usize], loosest) {
+        if self.bags[l as usize].surely_under(&self.bags[r as usize], loosest as f32) {
             return 2 + self.thresholds.len() as u8;
         }
         let similarity = similarity::jaccard(self.sets.get(l), self.sets.get(r));
@@ -124,7 +164,7 @@ mod tests {
             let (l, r): (Vec<u32>, Vec<u32>) = (l.into_iter().collect(), r.into_iter().collect());
             for least in [0.1, 0.3, 0.5, 0.75, 1.0] {
                 let under = Bag::new(&l).surely_under(&Bag::new(&r), least);
-                prop_assert!(!under || similarity::jaccard(&l, &r) < least);
+                prop_assert!(!under || similarity::jaccard(&l, &r) < f64::from(least));
             }
         }
     }

@@ -5,6 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use super::super::cluster::{Clusters, Edge, Guards, Refusal, Strength, cluster};
+use super::super::compare::MAX_COMPARISONS;
 use super::super::model::{Best, Scorer, Weight};
 use super::super::pairs::Effects;
 use super::super::quality::{ClusterQuality, Decided, quality};
@@ -15,7 +16,7 @@ use super::scoring::{Band, By, Scored};
 use super::{GuardReport, Link};
 use crate::error::Result;
 
-/// Rows of a group that speak for it, at most.
+/// Rows of a group that speak for it, at most: fewer than a number has bits.
 const GROUP_ROWS: usize = 24;
 
 /// Scored pairs, sorted by rows, and where those of each left row begin.
@@ -67,27 +68,34 @@ impl Ready<'_> {
             );
         }
         let list = &self.comparisons.list;
-        let mut best: Vec<Option<Best>> = vec![None; list.len()];
-        // Where both groups have a whole name, an initial or half a name speaks for neither: it
-        // would match a brother's as well.
-        let any = |rows: &[u32], place: usize| {
-            rows.iter().take(GROUP_ROWS).any(|row| list[place].is_whole_name(*row))
-        };
-        let whole: Vec<bool> =
-            (0..list.len()).map(|place| any(left, place) && any(right, place)).collect();
-        let against: Vec<bool> = (0..list.len()).map(|place| scorer.against(place)).collect();
-        for l in left.iter().take(GROUP_ROWS) {
-            for r in right.iter().take(GROUP_ROWS) {
+        let (left, right) =
+            (&left[..left.len().min(GROUP_ROWS)], &right[..right.len().min(GROUP_ROWS)]);
+        let mut best = [None; MAX_COMPARISONS];
+        let best = &mut best[..list.len()];
+        // By comparison, a bit for each row of a group that speaks. Where both groups have a whole
+        // name, an initial or half a name speaks for neither: it would match a brother's as well.
+        let mut speak = [[u32::MAX; 2]; MAX_COMPARISONS];
+        for (own, speak) in list.iter().zip(&mut speak).filter(|(own, _)| own.is_of_names()) {
+            let whole = [left, right].map(|rows| {
+                let bit = |(at, row): (u32, &u32)| u32::from(own.is_whole_name(*row)) << at;
+                (0..).zip(rows).map(bit).sum()
+            });
+            if !whole.contains(&0) {
+                *speak = whole;
+            }
+        }
+        for (at_left, l) in left.iter().enumerate() {
+            for (at_right, r) in right.iter().enumerate() {
                 let pattern = known
                     .pair(*l, *r)
                     .map_or_else(|| self.compare_again(*l, *r), |pair| pair.pattern);
                 for (place, best) in best.iter_mut().enumerate() {
-                    let names = |row: u32| list[place].is_whole_name(row);
-                    if whole[place] && !(names(*l) && names(*r)) {
+                    let [own, other] = speak[place];
+                    if own >> at_left & other >> at_right & 1 == 0 {
                         continue;
                     }
-                    let own = scorer.best(pattern, place, *l, *r);
-                    let speaks = match against[place] {
+                    let own: Option<Best> = scorer.best(pattern, place, *l, *r);
+                    let speaks = match scorer.against(place) {
                         true => own.is_some() && best.is_none_or(|best| own < Some(best)),
                         false => own > *best,
                     };
@@ -97,7 +105,7 @@ impl Ready<'_> {
                 }
             }
         }
-        scorer.weight_of(&best)
+        scorer.weight_of(best)
     }
 
     /// Clusters by the pairs that were merged.
@@ -125,7 +133,7 @@ impl Ready<'_> {
             weight: &|l, r| self.group_weight(scorer, &known, l, r),
             merge,
         };
-        cluster(self.rows, edges.collect(), &guards, self.threads)
+        cluster(self.rows, edges, &guards, self.threads)
     }
 
     /// The same, with what is said of each cluster.

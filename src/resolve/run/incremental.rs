@@ -122,7 +122,7 @@ fn blocks_since(
         let both = concat(&[now.as_ref(), gone.as_ref()]).map_err(|_| lost())?;
         arrays.insert((*sql).to_owned(), both);
     }
-    let columns = Columns::new(&arrays, &all, threads)?;
+    let columns = Columns::new(&arrays, &all, false, threads)?;
     let since = Since { gone: before.gone.source.len(), changed: &before.changed };
     blocks(input, &columns, rows, Some(&since), threads)
 }

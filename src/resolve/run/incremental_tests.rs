@@ -220,6 +220,7 @@ fn input<'a>(settings: &'a Resolve, records: &Records) -> Input<'a> {
         source: column(records, |key| &key.0),
         record_id: column(records, |key| &key.1),
         expressions: expressions(&records.values().collect::<Vec<_>>()),
+        coded: false,
         conditions: Some(Texts::of(&given)),
         hash_key: None,
     }

@@ -68,6 +68,8 @@ impl Part {
             expressions: expressions
                 .map(|(sql, array)| Ok((sql.clone(), taken(array.as_ref(), &rows)?)))
                 .collect::<Result<_>>()?,
+            // Of a part, a dictionary may hold texts that no row holds.
+            coded: false,
             conditions: input.conditions.as_ref().map(|whole| {
                 Arc::new(PartConditions { whole: Arc::clone(whole), rows: Arc::clone(&self.rows) })
                     as Arc<dyn PairConditions>

@@ -73,7 +73,7 @@ fn columns<'a>(input: &'a Input<'a>, compare: bool, threads: usize) -> Result<Co
     for sql in &all {
         column(input, sql)?;
     }
-    Columns::new(&input.expressions, &all, threads)
+    Columns::new(&input.expressions, &all, input.coded, threads)
 }
 
 pub(super) fn blocks(

@@ -95,7 +95,7 @@ fn blocks(now: &[Row], since: Option<(&[Row], &[bool])>, rules: &[Asked]) -> Blo
     let gone = since.map_or(&[][..], |own| own.0);
     let all: Vec<Row> = now.iter().chain(gone).cloned().collect();
     let arrays = arrays(&all);
-    let columns = Columns::new(&arrays, &["first", "second", "list"], 1).unwrap();
+    let columns = Columns::new(&arrays, &["first", "second", "list"], false, 1).unwrap();
     let names = |key: Key| match key {
         Key::First => vec!["first".to_owned()],
         Key::Second => vec!["second".to_owned()],

@@ -50,7 +50,7 @@ use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
-use crate::threads::parallel;
+use crate::threads::{each, parallel};
 
 /// The levels of a pair, and whether a rule says that it is not one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -478,14 +478,17 @@ fn document(
     };
     let models = comparisons.list.iter().enumerate().map(|(place, own)| {
         let levels = own.levels.iter().enumerate();
-        let terms = || own.terms.iter().map(|terms| TermFrequency::of(terms, trainee.key));
+        let terms = || -> Result<Vec<TermFrequency>> {
+            let of = |terms| TermFrequency::of(terms, trainee.key);
+            each(own.terms.iter().collect(), trainee.threads, of)?.into_iter().collect()
+        };
         Ok(ComparisonModel {
             name: own.name.clone(),
             kind: own.kind.to_owned(),
             columns: own.columns.clone(),
             thresholds: own.thresholds.clone(),
             levels: levels.map(|(at, name)| level(place, at, name)).collect(),
-            term_frequency: own.term_frequency.then(|| terms().collect()).transpose()?,
+            term_frequency: own.term_frequency.then(terms).transpose()?,
         })
     });
     let odds = |class: usize| float(fixed((mixture.classes[class].size / mixture.all).log2()));
