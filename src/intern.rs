@@ -117,19 +117,7 @@ impl Slots {
     }
 
     fn grow(&mut self) {
-        self.widen(self.slots.len() * 2);
-    }
-
-    /// Makes room for `count` items where nearly all of the first of them were new.
-    fn expect(&mut self, count: usize) {
-        let slots = (count * 2).next_power_of_two();
-        if self.used >= NEARLY_ALL && slots > self.slots.len() {
-            self.widen(slots);
-        }
-    }
-
-    fn widen(&mut self, slots: usize) {
-        let wider = vec![EMPTY; slots];
+        let wider = vec![EMPTY; self.slots.len() * 2];
         let mask = wider.len() - 1;
         for slot in std::mem::replace(&mut self.slots, wider) {
             if slot != EMPTY {
@@ -146,14 +134,8 @@ impl Slots {
 /// What is numbered together.
 const AHEAD: usize = 32;
 
-/// Where of so many items so many are new, most of those to come will be: room is made for all of
-/// them at once, and not bit by bit.
-const FIRST: usize = if cfg!(test) { AHEAD } else { 1 << 13 };
-const NEARLY_ALL: usize = FIRST / 10 * 9;
-
 /// The numbers that `known` gives to many items, one after another; `none` where there is no item.
-/// Memory is slow to answer: asked for many places at once (`touch`), it answers them together. Once
-/// [`FIRST`] of them have numbers, it is told how many there are (`seen`).
+/// Memory is slow to answer: asked for many places at once (`touch`), it answers them together.
 fn numbered<Known, Item: Copy>(
     known: &mut Known,
     mut items: impl Iterator<Item = Option<Item>>,
@@ -161,10 +143,8 @@ fn numbered<Known, Item: Copy>(
     hash: impl Fn(Item) -> u64,
     touch: impl Fn(&Known, u64) -> u64,
     number: impl Fn(&mut Known, u64, Item) -> u32,
-    seen: impl Fn(&mut Known, usize),
 ) -> Vec<u32> {
-    let count = items.size_hint().0;
-    let mut numbers = Vec::with_capacity(count);
+    let mut numbers = Vec::with_capacity(items.size_hint().0);
     let mut ahead: Vec<(u64, Option<Item>)> = Vec::with_capacity(AHEAD);
     loop {
         ahead.clear();
@@ -177,9 +157,6 @@ fn numbered<Known, Item: Copy>(
         for (hash, item) in &ahead {
             numbers.push(item.map_or(none, |item| number(known, *hash, item)));
         }
-        if numbers.len() == FIRST {
-            seen(known, count);
-        }
     }
 }
 
@@ -187,8 +164,6 @@ fn numbered<Known, Item: Copy>(
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     slots: Slots,
-    /// How many texts there may be, where that is known.
-    room: usize,
     /// The texts, by number.
     pub(crate) values: Arena,
 }
@@ -196,7 +171,7 @@ pub(crate) struct Texts {
 impl Texts {
     /// No texts, and room for so many of so many bytes in all.
     pub(crate) fn with_room(texts: usize, bytes: usize) -> Self {
-        Self { slots: Slots::default(), room: texts, values: Arena::with_room(texts, bytes) }
+        Self { slots: Slots::default(), values: Arena::with_room(texts, bytes) }
     }
 
     /// The number of a text, a new one where it was not seen.
@@ -205,7 +180,7 @@ impl Texts {
     }
 
     fn hashed(&mut self, hash: u64, text: &str) -> u32 {
-        let Self { slots, values, .. } = self;
+        let Self { slots, values } = self;
         let next = values.len() as u32;
         let number = slots.number(hash, next, |own| values.get(own) == text);
         if number == next {
@@ -224,7 +199,7 @@ impl Texts {
         let find = |own: &mut Self, hash, text: &str| {
             own.slots.probe(hash, |number| own.values.get(number) == text).unwrap_or(none)
         };
-        numbered(self, texts, none, hash, Self::touch, find, |_, _| ())
+        numbered(self, texts, none, hash, Self::touch, find)
     }
 
     /// Reads what is asked first of a text of this hash.
@@ -238,8 +213,7 @@ impl Texts {
         texts: impl Iterator<Item = Option<&'a str>>,
         none: u32,
     ) -> Vec<u32> {
-        let seen = |own: &mut Self, count: usize| own.slots.expect(count.max(own.room));
-        numbered(self, texts, none, hash, Self::touch, Self::hashed, seen)
+        numbered(self, texts, none, hash, Self::touch, Self::hashed)
     }
 }
 
@@ -280,8 +254,7 @@ impl Numbers {
     ) -> Vec<u32> {
         let touch =
             |own: &Self, hash| own.slots.first(hash).map_or(0, |first| own.keys[first as usize]);
-        let seen = |own: &mut Self, count| own.slots.expect(count);
-        numbered(self, keys, none, mixed, touch, Self::hashed, seen)
+        numbered(self, keys, none, mixed, touch, Self::hashed)
     }
 
     /// The keys, by number.

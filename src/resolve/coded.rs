@@ -1,5 +1,5 @@
-//! A column as its different texts and a number for each row, made where rows are read: no text is
-//! held twice, and nobody looks for equal ones again.
+//! A column as its different texts and a number for each row, made where rows are read: once for
+//! blocking, comparisons and survivorship.
 //!
 //! Knows Arrow arrays and an order of rows; refuses to know what a text says.
 
@@ -76,7 +76,7 @@ fn array(values: Arena) -> Result<StringArray> {
     let (bytes, ends) = values.into_parts();
     if i32::try_from(bytes.len()).is_err() {
         return Err(Error::data("a column has different texts of more than 2 GiB")
-            .help("leave it out with --exclude, or divide the file"));
+            .help("divide the records"));
     }
     let offsets = std::iter::once(0).chain(ends.into_iter().map(|end| end as i32)).collect();
     StringArray::try_new(OffsetBuffer::new(offsets), Buffer::from_vec(bytes.into_bytes()), None)
