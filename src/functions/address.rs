@@ -25,8 +25,9 @@ pub(crate) const ADDRESS_STREET: Function = Function {
     group: "place",
     signature: "address_street(text)",
     returns: "text",
-    summary: "The street of an address, folded, without number and unit; words for kinds of street are one word in every language (St, Calle, شارع, خیابان: street; Av, Avenida: avenue).",
+    summary: "The street of an address, folded, without number, unit and what it is near (near, entre, بجوار: after a street with its number); words for kinds of street are one word in every language (St, Calle, شارع, خیابان: street; Av, Avenida: avenue).",
     examples: &[
+        ("address_street('12 Main St. near Mill Lane')", "main street"),
         ("address_street('12 N. Main St., Apt 4')", "north main street"),
         ("address_street('C/ Mayor, 12') = address_street('Calle Mayor nº 12')", "true"),
         ("address_street('شارع التحرير')", "street التحرير"),
@@ -183,6 +184,46 @@ const UNIT_WORDS: &[&str] = &[
     "واحد",
 ];
 
+/// Words after which stands what an address is near: a cross street, a landmark.
+const NEAR_WORDS: &[&str] = &[
+    "across",
+    "at",
+    "behind",
+    "beside",
+    "bet",
+    "between",
+    "btwn",
+    "cerca",
+    "cnr",
+    "corner",
+    "detras",
+    "entre",
+    "esq",
+    "esquina",
+    "facing",
+    "frente",
+    "junto",
+    "near",
+    "next",
+    "off",
+    "opp",
+    "opposite",
+    "امام",
+    "بجانب",
+    "بجوار",
+    "بين",
+    "پشت",
+    "تقاطع",
+    "جنب",
+    "خلف",
+    "روبروي",
+    "قرب",
+    "مقابل",
+    "ناصيه",
+    "نبش",
+    "نزديك",
+];
+
 /// Kinds of street that have a number for a name behind them: Calle 5, شارع ٥.
 const NAMED_BY_NUMBER: &[&str] =
     &["alley", "avenue", "carrera", "highway", "road", "route", "street", "transversal"];
@@ -190,8 +231,8 @@ const NAMED_BY_NUMBER: &[&str] =
 impl Address {
     /// Takes a line apart. `#4` and words for a flat with their values are the unit; a word for
     /// number with its value, else a leading number, else the last number that is not part of a
-    /// street's name ("Calle 5", "5th Avenue"), is the house number; the rest is the street.
-    /// `None` when there is no word.
+    /// street's name ("Calle 5", "5th Avenue"), is the house number; the rest is the street, to a
+    /// word such as "near" if street and number stand before it. `None` when there is no word.
     pub fn parse(text: &str) -> Option<Self> {
         // "#" marks a unit or a number, "nº" a number: neither survives folding.
         let marked = text
@@ -203,6 +244,15 @@ impl Address {
             .replace("N°", "num ")
             .replace("n°", "num ");
         let folded = text_fold(&marked)?;
+        let all = Self::of(&folded);
+        Some(match before_near(&folded) {
+            Some(place) => Address { unit: all.unit, ..Self::of(place) },
+            None => all,
+        })
+    }
+
+    /// The parts of a folded line, every word of which is of one of them.
+    fn of(folded: &str) -> Self {
         let words: Vec<&str> = folded.split(' ').collect();
         let mut taken = vec![false; words.len()];
         let mut unit: Vec<&str> = Vec::new();
@@ -288,12 +338,33 @@ impl Address {
             })
             .collect();
         let join = |words: &[&str], by: &str| (!words.is_empty()).then(|| words.join(by));
-        Some(Address {
+        Address {
             street: join(&street, " "),
             number: number.map(str::to_owned),
             unit: join(&unit, ""),
-        })
+        }
     }
+}
+
+/// What stands in a folded line before a word such as "near": the address, if it has a street and
+/// a house number. `None` where it has not (a crossing, a landmark alone), and where there is no
+/// such word.
+pub(crate) fn before_near(folded: &str) -> Option<&str> {
+    let mut end = 0;
+    for word in folded.split(' ') {
+        if is_near(word) && end > 0 {
+            let before = &folded[..end - 1];
+            let parts = Address::of(before);
+            return (parts.street.is_some() && parts.number.is_some()).then_some(before);
+        }
+        end += word.len() + 1;
+    }
+    None
+}
+
+/// Whether what an address is near stands after this folded word.
+pub(crate) fn is_near(word: &str) -> bool {
+    NEAR_WORDS.contains(&word)
 }
 
 fn mark(taken: &mut [bool], at: usize) {
@@ -302,7 +373,8 @@ fn mark(taken: &mut [bool], at: usize) {
     }
 }
 
-fn kind(word: &str) -> &str {
+/// A folded word of a street, in one spelling if it is a kind of street or a direction.
+pub(crate) fn kind(word: &str) -> &str {
     match KINDS.binary_search_by_key(&word, |(written, _)| written) {
         Ok(position) => KINDS.get(position).map_or(word, |(_, one)| one),
         Err(_) => word,
@@ -351,7 +423,8 @@ mod tests {
     #[test]
     fn words_are_sorted_and_folded() {
         assert!(KINDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        for word in KINDS.iter().map(|(word, _)| word).chain(NUMBER_WORDS).chain(UNIT_WORDS) {
+        let kinds = KINDS.iter().map(|(word, _)| word);
+        for word in kinds.chain(NUMBER_WORDS).chain(UNIT_WORDS).chain(NEAR_WORDS) {
             assert_eq!(text_fold(word).as_deref(), Some(*word));
         }
         for (_, one) in KINDS {
@@ -385,6 +458,13 @@ mod tests {
             ("Main Street", "main street", None, None),
             ("Hauptstraße 12", "hauptstrasse", Some("12"), None),
             ("Main Street 12", "main street", Some("12"), None),
+            ("12 Main St. near Mill Lane", "main street", Some("12"), None),
+            ("12 Main St. at 5th Ave., Apt 4", "main street", Some("12"), Some("4")),
+            ("Calle 5 Nº 12 entre 3 y 4", "street 5", Some("12"), None),
+            ("١٥ شارع النيل بجوار المسجد", "street النيل", Some("15"), None),
+            // No house before it: what is near is all that tells.
+            ("Main St. near Mill Lane", "main street near mill lane", None, None),
+            ("5th Ave. at Mill Lane", "5th avenue at mill lane", None, None),
         ] {
             let address = Address::parse(text).unwrap();
             let parts =
@@ -401,7 +481,7 @@ mod tests {
         }
 
         #[test]
-        fn near_addresses_never_panic(text in "((12|4b|5th|main|st|calle|piso|apt|no|#|3º|شارع|واحد|a)[ ,]){0,8}") {
+        fn near_addresses_never_panic(text in "((12|4b|5th|main|near|st|calle|piso|apt|no|#|3º|شارع|واحد|a)[ ,]){0,8}") {
             let _ = Address::parse(&text);
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! Knows which they are; refuses to know which comparison asks.
 
-pub(crate) use crate::functions::address::Address;
+pub(crate) use crate::functions::address::{Address, before_near, is_near, kind};
 pub(crate) use crate::functions::country::country_code;
 pub(crate) use crate::functions::email::{email_normalise, email_user};
 pub(crate) use crate::functions::names::person_name_clean;

@@ -72,23 +72,63 @@ struct Addresses {
     tuples: Arc<Tuples>,
 }
 
+/// What is known of a word by itself.
+struct Word {
+    /// The code of its one spelling: `st` is `street`.
+    kind: u32,
+    digits: bool,
+    /// After it stands what an address is near.
+    near: bool,
+}
+
+/// The words of streets, each looked at once.
+#[derive(Default)]
+struct Words {
+    known: Texts,
+    all: Vec<Word>,
+}
+
+impl Words {
+    /// The words of a line, of what stands in it before a word such as "near".
+    fn of(&mut self, line: &str, words: &mut Vec<u32>) {
+        words.clear();
+        let mut near = false;
+        for word in line.split_whitespace() {
+            let number = self.number(word);
+            near |= self.all[number as usize].near;
+            words.push(number);
+        }
+        if near && let Some(before) = fold::before_near(line) {
+            words.truncate(before.split_whitespace().count());
+        }
+    }
+
+    /// The code of a word.
+    fn number(&mut self, word: &str) -> u32 {
+        let number = self.known.number(word);
+        if number as usize == self.all.len() {
+            let digits = word.bytes().any(|byte| byte.is_ascii_digit());
+            self.all.push(Word { kind: number, digits, near: fold::is_near(word) });
+            let kind = fold::kind(word);
+            if kind != word {
+                self.all[number as usize].kind = self.number(kind);
+            }
+        }
+        number
+    }
+}
+
 fn streets(values: &Values) -> Streets {
-    let mut known = Texts::default();
-    // By word, whether it has digits.
-    let mut digits: Vec<bool> = Vec::new();
-    let (mut words, mut numbers, mut set) = (Lists::default(), Lists::default(), Vec::new());
+    let mut known = Words::default();
+    let (mut words, mut numbers) = (Lists::default(), Lists::default());
+    let (mut line, mut set) = (Vec::new(), Vec::new());
     let mut bags = Vec::with_capacity(values.len());
     for code in 0..values.len() as u32 {
+        known.of(values.get(code), &mut line);
         set.clear();
-        for word in values.get(code).split_whitespace() {
-            let number = known.number(word);
-            if number as usize == digits.len() {
-                digits.push(word.bytes().any(|byte| byte.is_ascii_digit()));
-            }
-            set.push(number);
-        }
+        set.extend(line.iter().map(|word| known.all[*word as usize].kind));
         set.sort_unstable();
-        numbers.push(set.iter().copied().filter(|word| digits[*word as usize]));
+        numbers.push(set.iter().copied().filter(|word| known.all[*word as usize].digits));
         set.dedup();
         words.push(set.iter().copied());
         bags.push(Bag::new(&set));
@@ -99,14 +139,17 @@ fn streets(values: &Values) -> Streets {
     if latin.contains(&true) && latin.contains(&false) {
         let mut codes = Texts::default();
         let sound = |word| {
-            let sound = fold::name_skeleton(known.values.get(word));
+            let sound = fold::name_skeleton(known.known.values.get(word));
             sound.filter(|sound| sound.len() >= SHORT).map(|sound| codes.number(&sound))
         };
-        let by_word: Vec<Option<u32>> = (0..known.values.len() as u32).map(sound).collect();
+        let by_word: Vec<Option<u32>> = (0..known.all.len() as u32).map(sound).collect();
         for code in 0..values.len() as u32 {
+            // As written: a kind of street is one word in all languages, and sounds like itself.
+            known.of(values.get(code), &mut line);
             set.clear();
-            set.extend(words.get(code).iter().filter_map(|word| by_word[*word as usize]));
+            set.extend(line.iter().filter_map(|word| by_word[*word as usize]));
             set.sort_unstable();
+            set.dedup();
             sounds.push(set.iter().copied());
         }
     }
@@ -132,10 +175,14 @@ fn addresses(tuples: &Arc<Tuples>) -> Addresses {
 }
 
 impl Streets {
-    /// Whether two streets in one script share so many words that they are similar.
-    fn similar(&self, l: u32, r: u32) -> bool {
-        !self.bags[l as usize].surely_under(&self.bags[r as usize], SIMILAR as f32)
-            && similarity::jaccard(self.words.get(l), self.words.get(r)) >= SIMILAR
+    /// The words that two streets in one script share over all words, where that is so many that they
+    /// are similar.
+    fn alike(&self, l: u32, r: u32) -> Option<f64> {
+        if self.bags[l as usize].surely_under(&self.bags[r as usize], SIMILAR as f32) {
+            return None;
+        }
+        let alike = similarity::jaccard(self.words.get(l), self.words.get(r));
+        (alike >= SIMILAR).then_some(alike)
     }
 }
 
@@ -170,8 +217,9 @@ impl Comparator for Addresses {
         }
         // A postcode decides the place where it is known; a missing place does not speak against.
         let place = postcode.or(city).unwrap_or(true);
+        let of_same_street = if place { 1 } else { 2 };
         if street == Some(true) {
-            return if place { 1 } else { 2 };
+            return of_same_street;
         }
         let mut incomparable = false;
         if street == Some(false) {
@@ -184,9 +232,12 @@ impl Comparator for Addresses {
                     return if place { 2 } else { 3 };
                 }
                 incomparable = same_numbers || l.is_empty() || r.is_empty();
-            } else if self.streets.similar(street_l, street_r) {
-                let same_numbers = numbers.get(street_l) == numbers.get(street_r);
-                return if place && same_numbers { 2 } else { 3 };
+            } else if let Some(alike) = self.streets.alike(street_l, street_r) {
+                return match numbers.get(street_l) == numbers.get(street_r) {
+                    true if alike == 1.0 => of_same_street,
+                    true if place => 2,
+                    _ => 3,
+                };
             }
         }
         match (postcode, city) {
@@ -346,7 +397,11 @@ mod tests {
         let home = ["12 Rose Street", "London", "N1 9GU"];
         let cases = [
             (["12, rose street", "london", "n19gu"], "same street and place"),
-            (["12 Rose St", "London", "N1 9GU"], "similar street and place"),
+            (["12 Rose St", "London", "N1 9GU"], "same street and place"),
+            (["12 Rose St", "London", "E1 1AA"], "similar street and place"),
+            (["12 Rose Rd", "London", "N1 9GU"], "similar street and place"),
+            (["12 Rose St near E Mill Lane", "London", "N1 9GU"], "same street and place"),
+            (["14 Rose St near E Mill Lane", "London", "N1 9GU"], "similar street"),
             (["14 Rose Street", "London", "N1 9GU"], "similar street"),
             (["3 Mill Lane", "London", "N1 9GU"], "same postcode"),
             (["3 Mill Lane", "London", "E1 1AA"], "same city"),

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{Comparator, ComparisonKind, threshold_level};
+use crate::intern::Texts;
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
 use crate::resolve::similarity;
@@ -19,6 +20,7 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
     levels: &[
         "exact",
         "same in another spelling or script",
+        "words of one within the other",
         "jaro_winkler >= {}",
         "in two scripts",
         "else",
@@ -33,6 +35,17 @@ struct Name {
     /// Its words without spaces.
     joined: String,
     skeleton: Option<String>,
+    /// Its different words, as sorted codes.
+    words: Vec<u32>,
+}
+
+impl Name {
+    /// Whether all words of one are among those of the other: one more word is a place, a branch, a
+    /// kind of business. One word alone may be no more than that.
+    fn within(&self, other: &Self) -> bool {
+        let fewer = self.words.len().min(other.words.len());
+        fewer >= 2 && similarity::common(&self.words, &other.words) == fewer
+    }
 }
 
 struct Names {
@@ -44,11 +57,16 @@ struct Names {
 const SHORT: usize = 3;
 
 fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
+    let mut known = Texts::default();
     let prepare = |code| {
         let text = tuples.part(code, 0).unwrap_or_default().to_owned();
+        let mut words: Vec<u32> = text.split(' ').map(|word| known.number(word)).collect();
+        words.sort_unstable();
+        words.dedup();
         Name {
             joined: text.replace(' ', ""),
             skeleton: fold::name_skeleton(&text).filter(|skeleton| skeleton.len() >= SHORT),
+            words,
             text,
         }
     };
@@ -71,14 +89,17 @@ impl Comparator for Names {
         if same_sound || l.joined == r.joined {
             return 2;
         }
-        let level = threshold_level(similarity, &self.thresholds, 3);
+        if l.within(r) {
+            return 3;
+        }
+        let level = threshold_level(similarity, &self.thresholds, 4);
         // Past the thresholds stands the level of two scripts, and after it all else.
-        let looser = level as usize == 3 + self.thresholds.len();
+        let looser = level as usize == 4 + self.thresholds.len();
         if looser && one_script { level + 1 } else { level }
     }
 
     fn agreed(&self, level: u8) -> u8 {
-        u8::from(level <= 3)
+        u8::from(level <= 4)
     }
 }
 
@@ -92,6 +113,8 @@ mod tests {
             ("Nile Trading", "NILE  trading", "exact"),
             ("Nile Trading", "Nil Tradding", "same in another spelling or script"),
             ("Al Noor", "AlNoor", "same in another spelling or script"),
+            ("Nile Trading", "The Nile Trading (Cairo)", "words of one within the other"),
+            ("Trading", "Nile Trading", "else"),
             ("Nile Trading", "Nile Tradxing", "jaro_winkler >= 0.92"),
             ("Nile Trading", "النيل للتجارة", "in two scripts"),
             ("Nile Trading", "Cedar Schools", "else"),

@@ -200,7 +200,10 @@ const TELLS: f64 = 0.001;
 const PRIOR_AND_ONE: f64 = 2.0;
 /// More than this share is most of a class.
 const MOSTLY: f64 = 0.5;
-/// A comparison by which two classes are told apart says at least so many bits of a pair.
+/// Less than this share is hardly any of a class: a few duplicates that it took in.
+const HARDLY: f64 = 0.1;
+/// A comparison by which two classes are told apart says at least so many bits of a pair, even where
+/// it does not agree strictly.
 const SAYS: f64 = 0.3;
 
 impl Material<'_> {
@@ -266,7 +269,8 @@ impl Material<'_> {
     fn is_of_look_alikes(&self, trained: &Trained) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
-        // that agrees strictly, the share that does not agree at all, and the bits that it says.
+        // that agrees strictly, the share that does not agree at all, and the bits that all else than
+        // strict agreement says.
         let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
         let mut others_called = false;
         let first_called = self.first_called();
@@ -278,8 +282,11 @@ impl Material<'_> {
             for (level, u) in u.iter().enumerate() {
                 apart = same(level);
                 chance += u;
-                strict += if chance <= TELLS { apart } else { 0.0 };
-                bits += apart * (apart / u.max(LEAST)).log2();
+                if chance <= TELLS {
+                    strict += apart;
+                } else {
+                    bits += apart * (apart / u.max(LEAST)).log2();
+                }
             }
             if u.first().is_some_and(|u| *u <= TELLS) {
                 if self.given_m[place] {
@@ -292,7 +299,7 @@ impl Material<'_> {
         }
         let called = || tell.iter().filter(|own| own.0);
         let others = || tell.iter().filter(|own| !own.0);
-        let silent = others().filter(|own| own.3 < SAYS).count();
+        let silent = others().filter(|own| own.1 < HARDLY && own.3 < SAYS).count();
         let never_called = called().count() > 0 && called().all(|own| own.1 < MOSTLY);
         let neighbours = called().all(|own| own.2 > MOSTLY);
         others_called || (never_called && (neighbours || 2 * silent > others().count()))
