@@ -15,6 +15,7 @@ Writes CSV files with a column `cluster` for --labels:
   arrivals_a, _b    persons known by a name and a birth date that each file writes in its own way
   crawl_a, _b   a clean library beside what was found of it, many copies of a work (--link-only)
   shop_a, _b    products in series, of which models differ by a digit, with codes written in parts
+  sites         branches of organisations, of which several share a phone or are named alike
   tracks        pieces of music of five sources, many of one album
 """
 
@@ -283,3 +284,20 @@ for entity in range(2000):
         own = {2: f"{number:03}-{own}", 3: f"{own} - {album}", 4: f"{artist} - {own}"}.get(source, own)
         rows.append([digits(9), source, number, own, {1: seconds * 1000, 2: f"{seconds // 60}m {seconds % 60}sec", 3: f"{seconds / 60:.3f}"}.get(source, ""), "" if source == 4 else artist, gone(album, 0.1), gone(year, 0.3), entity])
 write("tracks", ["TID", "SourceID", "number", "title", "length", "artist", "album", "year", "cluster"], rows)
+
+# Branches of organisations, as several lists name them: by the organisation, by the place, or by both.
+PLACE = many(80, lambda: word(2, 3).title())
+KINDS = ["Center", "Academy", "School", "Clinic", "House", "Station"]
+rows = []
+for organisation in range(260):
+    called = R.choice([f"{word().title()} {R.choice(['Community', 'Family', 'Youth', 'Health'])} {R.choice(['Services', 'Association', 'Trust', 'Network'])}", f"{R.choice(FAMILY).title()} {R.choice(KINDS)}", f"{word().title()} {word().title()}"])
+    head, near = (f"{R.randrange(1, 9000)} {R.choice(STREET)}", digits(10)), R.sample(CITY, 3)
+    places = R.sample(PLACE, R.choices([1, 2, 4, 8], [0.6, 0.2, 0.12, 0.08])[0])
+    for number, place in enumerate(places):
+        line, phone = (f"{R.randrange(1, 9000)} {R.choice(STREET)}", digits(10)) if number else head
+        kind, (_, code) = R.choice(KINDS), R.choice(near)
+        for _ in range(R.choices([1, 2, 3, 5], [0.35, 0.3, 0.2, 0.15])[0]):
+            name = R.choice([called, called, f"{called} {place}", f"{called} - {place} {kind}", f"{place} {kind}" if len(places) > 1 else f"The {called}"])
+            own = (line if R.random() < 0.95 else head[0]).replace("street", R.choice(["street", "st"])).replace("avenue", R.choice(["avenue", "ave"]))
+            rows.append([len(rows), slip(name) if R.random() < 0.06 else name, gone(slip(own) if R.random() < 0.05 else own, 0.05), gone(code, 0.3), gone(phone if R.random() < 0.8 else head[1], 0.2), R.choice(["Head Start", "Day Care", "After School"]), gone(called if R.random() < 0.6 else word().title(), 0.7), f"{organisation}-{number}"])
+write("sites", ["id", "site name", "address", "zip", "phone", "program", "agency", "cluster"], rows)

@@ -96,6 +96,13 @@ fn about(comparison: &Comparison, list: &[Comparison]) -> About {
     }
 }
 
+/// Whether names are of organisations, which have branches.
+fn of_branches(list: &[Comparison]) -> bool {
+    let named =
+        |own: &Comparison| own.kind == "organisation_name" && about(own, list) == About::Name;
+    list.iter().any(named)
+}
+
 /// Whether it is known what a comparison is about.
 pub(super) fn is_understood(comparison: &Comparison) -> bool {
     about(comparison, &[]) != About::Else
@@ -138,7 +145,8 @@ pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
     let own = has(About::Own) || has(About::Address) || has(About::Name);
     let shared = has(About::Place) || has(About::Phone);
     let household = comparisons.list.len() >= 3 && shared && own;
-    let namesake = comparisons.list.len() >= 3 && has(About::Name) && has(About::Address);
+    let kin = has(About::Address) || (shared && of_branches(&comparisons.list));
+    let namesake = comparisons.list.len() >= 3 && has(About::Name) && kin;
     let mut sets = vec![vec![Class::Same]];
     if household {
         sets.push(vec![Class::Same, Class::Household]);
