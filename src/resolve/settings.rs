@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::compare::ComparisonKind;
+use super::compare::{ComparisonKind, MEANING};
 
 /// How the records of one kind (`person`, `organisation`) are resolved.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,7 @@ impl Resolve {
         let rules: Vec<&Rule> = self.rules.iter().filter(|rule| told || prior(rule)).collect();
         let parts = (
             super::model::Model::VERSION,
+            MEANING,
             &self.comparisons,
             training,
             rules,
@@ -69,7 +70,7 @@ impl Resolve {
     pub fn decisive(&self) -> String {
         let Self { blocking, comparisons, rules, training: _, thresholds, link, duplicate_free } =
             self;
-        format!("{:?}", (blocking, comparisons, rules, thresholds, link, duplicate_free))
+        format!("{:?}", (blocking, (MEANING, comparisons), rules, thresholds, link, duplicate_free))
     }
 
     /// Every SQL expression that blocking reads, each once, those of merge rules too.

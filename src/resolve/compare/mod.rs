@@ -49,6 +49,10 @@ use crate::threads::{self, each, interleaved, largest_first, parallel, ranges};
 /// Where a value is missing.
 pub(crate) const UNKNOWN: u8 = 0;
 
+/// Raised where levels come to mean something else: models are then trained, and pairs compared,
+/// anew.
+pub(crate) const MEANING: u32 = 2;
+
 /// The most levels that a comparison may have, so that a level takes four bits.
 pub(crate) const MAX_LEVELS: usize = 15;
 

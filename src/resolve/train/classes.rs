@@ -22,7 +22,9 @@
 //! namesakes are of one city or country oftener than any two records. Where they had places by
 //! chance, pairs of one common name in one city were taken for one person.
 //! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
-//! coincidence, so that without names and e-mail addresses there is no such class. Without dates and
+//! coincidence, so that without names and e-mail addresses there is no such class. Organisations have
+//! branches: called alike by no chance, often in one town. Where their names are compared and places
+//! or phones, branches are that class, with no e-mail address. Without dates and
 //! e-mail addresses names are what tells members of a household apart: half of them are then as
 //! coincidence has them among those who are called by one family name. Where nothing does, there
 //! are none.
@@ -224,5 +226,16 @@ mod tests {
         assert!(known.iter().any(|own| own[..] == household));
         let plain = sets(&[name, ("levenshtein", 1), ("exact", 1), ("jaro_winkler", 1)]);
         assert_eq!(plain, [vec![Class::Same]]);
+    }
+
+    #[test]
+    fn branches_are_looked_for_where_organisations_have_places() {
+        let branches = [Class::Same, Class::Namesake];
+        let named = ("organisation_name", 1);
+        assert!(sets(&[named, ("address", 3), ("exact", 1)]).iter().any(|own| own[..] == branches));
+        assert!(sets(&[named, ("exact", 1), ("numeric", 1)]).iter().all(|own| own[..] != branches));
+        // Who works there is a person, and persons have none.
+        let worker = sets(&[("person_name", 2), named, ("address", 3)]);
+        assert!(worker.iter().all(|own| own[..] != branches));
     }
 }
