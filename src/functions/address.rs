@@ -190,7 +190,6 @@ const NEAR_WORDS: &[&str] = &[
     "at",
     "behind",
     "beside",
-    "bet",
     "between",
     "btwn",
     "cerca",
@@ -205,10 +204,8 @@ const NEAR_WORDS: &[&str] = &[
     "junto",
     "near",
     "next",
-    "off",
     "opp",
     "opposite",
-    "امام",
     "بجانب",
     "بجوار",
     "بين",
@@ -307,7 +304,7 @@ impl Address {
         let free = |taken: &[bool], at: usize| !taken.get(at).copied().unwrap_or(true);
         // Calle 5, شارع ٥; but Main Street 12 is a house.
         let named = |at: usize| {
-            at == 1 && word(0).is_some_and(|before| NAMED_BY_NUMBER.contains(&kind(before)))
+            at == 1 && word(0).is_some_and(|before| NAMED_BY_NUMBER.contains(&kind(before, false)))
         };
         if number.is_none() {
             let mut candidates = (0..words.len()).filter(|&at| {
@@ -332,9 +329,7 @@ impl Address {
             .enumerate()
             .filter_map(|(position, &at)| {
                 let word = word(at)?;
-                // "St" before a name is a saint.
-                let saint = word == "st" && position == 0 && left.len() > 1;
-                Some(if saint { "saint" } else { kind(word) })
+                Some(kind(word, position == 0 && left.len() > 1))
             })
             .collect();
         let join = |words: &[&str], by: &str| (!words.is_empty()).then(|| words.join(by));
@@ -346,16 +341,19 @@ impl Address {
     }
 }
 
-/// What stands in a folded line before a word such as "near": the address, if it has a street and
-/// a house number. `None` where it has not (a crossing, a landmark alone), and where there is no
-/// such word.
+/// What stands in a folded line before a word such as "near": the address, if it has a street by
+/// name and a house number. `None` where it has not (a crossing, a landmark alone), and where there
+/// is no such word.
 pub(crate) fn before_near(folded: &str) -> Option<&str> {
+    let named = |street: &str| !street.split(' ').all(|word| KINDS.iter().any(|own| own.1 == word));
     let mut end = 0;
     for word in folded.split(' ') {
         if is_near(word) && end > 0 {
             let before = &folded[..end - 1];
             let parts = Address::of(before);
-            return (parts.street.is_some() && parts.number.is_some()).then_some(before);
+            if parts.number.is_some() && parts.street.as_deref().is_some_and(named) {
+                return Some(before);
+            }
         }
         end += word.len() + 1;
     }
@@ -373,8 +371,12 @@ fn mark(taken: &mut [bool], at: usize) {
     }
 }
 
-/// A folded word of a street, in one spelling if it is a kind of street or a direction.
-pub(crate) fn kind(word: &str) -> &str {
+/// A folded word of a street, in one spelling if it is a kind of street or a direction. "St" that
+/// leads, with more words behind it, is a saint.
+pub(crate) fn kind(word: &str, leads: bool) -> &str {
+    if leads && word == "st" {
+        return "saint";
+    }
     match KINDS.binary_search_by_key(&word, |(written, _)| written) {
         Ok(position) => KINDS.get(position).map_or(word, |(_, one)| one),
         Err(_) => word,
@@ -428,7 +430,7 @@ mod tests {
             assert_eq!(text_fold(word).as_deref(), Some(*word));
         }
         for (_, one) in KINDS {
-            assert_eq!(kind(one), *one);
+            assert_eq!(kind(one, false), *one);
         }
     }
 
@@ -461,6 +463,14 @@ mod tests {
             ("12 Main St. near Mill Lane", "main street", Some("12"), None),
             ("12 Main St. at 5th Ave., Apt 4", "main street", Some("12"), Some("4")),
             ("Calle 5 Nº 12 entre 3 y 4", "street 5", Some("12"), None),
+            (
+                "At Corner House, 12 Main St. near Mill",
+                "at corner house main street",
+                Some("12"),
+                None,
+            ),
+            ("12 Opposite Road", "opposite road", Some("12"), None),
+            ("١٢ شارع بين القصرين", "street بين القصرين", Some("12"), None),
             ("١٥ شارع النيل بجوار المسجد", "street النيل", Some("15"), None),
             // No house before it: what is near is all that tells.
             ("Main St. near Mill Lane", "main street near mill lane", None, None),

@@ -76,6 +76,8 @@ struct Addresses {
 struct Word {
     /// The code of its one spelling: `st` is `street`.
     kind: u32,
+    /// The same where it leads what is no number: `st` is `saint`.
+    leading: u32,
     digits: bool,
     /// After it stands what an address is near.
     near: bool,
@@ -108,10 +110,19 @@ impl Words {
         let number = self.known.number(word);
         if number as usize == self.all.len() {
             let digits = word.bytes().any(|byte| byte.is_ascii_digit());
-            self.all.push(Word { kind: number, digits, near: fold::is_near(word) });
-            let kind = fold::kind(word);
-            if kind != word {
-                self.all[number as usize].kind = self.number(kind);
+            self.all.push(Word {
+                kind: number,
+                leading: number,
+                digits,
+                near: fold::is_near(word),
+            });
+            for leads in [false, true] {
+                let kind = fold::kind(word, leads);
+                if kind != word {
+                    let kind = self.number(kind);
+                    let own = &mut self.all[number as usize];
+                    *(if leads { &mut own.leading } else { &mut own.kind }) = kind;
+                }
             }
         }
         number
@@ -126,7 +137,12 @@ fn streets(values: &Values) -> Streets {
     for code in 0..values.len() as u32 {
         known.of(values.get(code), &mut line);
         set.clear();
-        set.extend(line.iter().map(|word| known.all[*word as usize].kind));
+        let leads = line.iter().position(|word| !known.all[*word as usize].digits);
+        let leads = leads.filter(|at| at + 1 < line.len());
+        set.extend(line.iter().enumerate().map(|(at, word)| {
+            let word = &known.all[*word as usize];
+            if leads == Some(at) { word.leading } else { word.kind }
+        }));
         set.sort_unstable();
         numbers.push(set.iter().copied().filter(|word| known.all[*word as usize].digits));
         set.dedup();
@@ -402,6 +418,7 @@ mod tests {
             (["12 Rose Rd", "London", "N1 9GU"], "similar street and place"),
             (["12 Rose St near E Mill Lane", "London", "N1 9GU"], "same street and place"),
             (["14 Rose St near E Mill Lane", "London", "N1 9GU"], "similar street"),
+            (["12 St Rose Street", "London", "N1 9GU"], "similar street and place"),
             (["14 Rose Street", "London", "N1 9GU"], "similar street"),
             (["3 Mill Lane", "London", "N1 9GU"], "same postcode"),
             (["3 Mill Lane", "London", "E1 1AA"], "same city"),
