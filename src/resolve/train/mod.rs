@@ -229,7 +229,7 @@ impl Material<'_> {
         best: Trained,
         tried: &mut Vec<Candidate>,
     ) -> Trained {
-        if !self.is_of_look_alikes(&best) {
+        if !self.is_of_look_alikes(&best, 0) {
             return best;
         }
         let alike = best.mixture.classes[0].clone();
@@ -239,11 +239,12 @@ impl Material<'_> {
             let mut found: Option<Trained> = None;
             for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
                 let set = [&set[..], &[Class::Alike]].concat();
-                let own = self.train(&set, Start { alike: Some(&alike), pinned });
+                let mut own = self.train(&set, Start { alike: Some(&alike), pinned });
+                self.name_the_same(&mut own);
                 tried.push(candidate(&own));
                 let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
                 let found_some = own.mixture.classes[0].size > PRIOR_AND_ONE;
-                if better && found_some && !self.is_of_look_alikes(&own) {
+                if better && found_some && !self.is_of_look_alikes(&own, 0) {
                     found = Some(own);
                 }
             }
@@ -260,13 +261,25 @@ impl Material<'_> {
         list.iter().position(|own| is_called(own, list)).filter(|place| !self.given_m[*place])
     }
 
+    /// Where the class of look-alikes took the duplicates in, and became what is no look-alike, it is
+    /// one entity, and what was begun as one entity is the lesser class.
+    fn name_the_same(&self, trained: &mut Trained) {
+        let classes = &trained.mixture.classes;
+        let Some(alike) = classes.iter().position(|own| own.class == Class::Alike) else { return };
+        if classes[alike].size > classes[0].size && !self.is_of_look_alikes(trained, alike) {
+            let classes = &mut trained.mixture.classes;
+            classes.swap(0, alike);
+            (classes[0].class, classes[alike].class) = (Class::Same, Class::Alike);
+        }
+    }
+
     /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
     /// same, and are either called nothing alike, as neighbours are, or in most of what else would
     /// tell as far apart as random pairs, as are names that share a word with what is served. Or by
     /// what they are called before all else they are mostly apart, as the pieces of one album are by
     /// their titles; or they mostly bear other given names, as a family does. There can be more of
     /// these than of duplicates, which are then a part of the class.
-    fn is_of_look_alikes(&self, trained: &Trained) -> bool {
+    fn is_of_look_alikes(&self, trained: &Trained, class: usize) -> bool {
         let list = &self.comparisons.list;
         // Of each comparison that would tell: whether it is of what records are called, the share
         // that agrees strictly, the share that does not agree at all, and the bits that all else than
@@ -277,7 +290,7 @@ impl Material<'_> {
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
             let (u, same) = (&trained.mixture.u[place], |level| {
-                trained.mixture.probability(0, place, level).max(LEAST)
+                trained.mixture.probability(class, place, level).max(LEAST)
             });
             for (level, u) in u.iter().enumerate() {
                 apart = same(level);
