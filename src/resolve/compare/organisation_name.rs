@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::tokens::{Lists, token_sets};
 use super::{Comparator, ComparisonKind, threshold_level};
-use crate::intern::Texts;
 use crate::resolve::columns::Tuples;
 use crate::resolve::fold;
 use crate::resolve::similarity;
@@ -35,43 +35,40 @@ struct Name {
     /// Its words without spaces.
     joined: String,
     skeleton: Option<String>,
-    /// Its different words, as sorted codes.
-    words: Vec<u32>,
-}
-
-impl Name {
-    /// Whether all words of one are among those of the other: one more word is a place, a branch, a
-    /// kind of business. One word alone may be no more than that.
-    fn within(&self, other: &Self) -> bool {
-        let fewer = self.words.len().min(other.words.len());
-        fewer >= 2 && similarity::common(&self.words, &other.words) == fewer
-    }
 }
 
 struct Names {
     names: Vec<Name>,
+    /// The words of each, as sorted sets of codes.
+    words: Lists,
     thresholds: Vec<f64>,
+}
+
+impl Names {
+    /// Whether all words of one are among those of the other: one more word is a place, a branch, a
+    /// kind of business. One word alone may be no more than that.
+    fn within(&self, l: u32, r: u32) -> bool {
+        let (l, r) = (self.words.get(l), self.words.get(r));
+        let fewer = l.len().min(r.len());
+        fewer >= 2 && similarity::common(l, r) == fewer
+    }
 }
 
 /// A skeleton shorter than this is shared by chance.
 const SHORT: usize = 3;
 
 fn build(tuples: &Arc<Tuples>, thresholds: &[f64]) -> Box<dyn Comparator> {
-    let mut known = Texts::default();
     let prepare = |code| {
         let text = tuples.part(code, 0).unwrap_or_default().to_owned();
-        let mut words: Vec<u32> = text.split(' ').map(|word| known.number(word)).collect();
-        words.sort_unstable();
-        words.dedup();
         Name {
             joined: text.replace(' ', ""),
             skeleton: fold::name_skeleton(&text).filter(|skeleton| skeleton.len() >= SHORT),
-            words,
             text,
         }
     };
     Box::new(Names {
         names: (0..tuples.len() as u32).map(prepare).collect(),
+        words: token_sets(tuples.values(0)).0,
         thresholds: thresholds.to_vec(),
     })
 }
@@ -81,15 +78,16 @@ impl Comparator for Names {
         if l == r {
             return 1;
         }
-        let (l, r) = (&self.names[l as usize], &self.names[r as usize]);
-        let one_script = l.text.is_ascii() == r.text.is_ascii();
-        let similarity = similarity::jaro_winkler(&l.text, &r.text);
-        let same_sound =
-            l.skeleton.is_some() && l.skeleton == r.skeleton && (!one_script || similarity >= 0.8);
-        if same_sound || l.joined == r.joined {
+        let (left, right) = (&self.names[l as usize], &self.names[r as usize]);
+        let one_script = left.text.is_ascii() == right.text.is_ascii();
+        let similarity = similarity::jaro_winkler(&left.text, &right.text);
+        let same_sound = left.skeleton.is_some()
+            && left.skeleton == right.skeleton
+            && (!one_script || similarity >= 0.8);
+        if same_sound || left.joined == right.joined {
             return 2;
         }
-        if l.within(r) {
+        if self.within(l, r) {
             return 3;
         }
         let level = threshold_level(similarity, &self.thresholds, 4);

@@ -270,6 +270,13 @@ impl Material<'_> {
             let classes = &mut trained.mixture.classes;
             classes.swap(0, alike);
             (classes[0].class, classes[alike].class) = (Class::Same, Class::Alike);
+            if let Some(last) = &mut trained.ended.last {
+                last.class = match last.class {
+                    0 => alike,
+                    own if own == alike => 0,
+                    own => own,
+                };
+            }
         }
     }
 
@@ -289,11 +296,11 @@ impl Material<'_> {
         let first_called = self.first_called();
         for (place, own) in list.iter().enumerate() {
             let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
-            let (u, same) = (&trained.mixture.u[place], |level| {
+            let (u, share) = (&trained.mixture.u[place], |level| {
                 trained.mixture.probability(class, place, level).max(LEAST)
             });
             for (level, u) in u.iter().enumerate() {
-                apart = same(level);
+                apart = share(level);
                 chance += u;
                 if chance <= TELLS {
                     strict += apart;
@@ -306,7 +313,7 @@ impl Material<'_> {
                     return false;
                 }
                 tell.push((is_called(own, list), strict, apart, bits));
-                others_called |= family(own).is_some_and(|kin| same(kin) + apart > MOSTLY);
+                others_called |= family(own).is_some_and(|kin| share(kin) + apart > MOSTLY);
                 others_called |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
             }
         }
