@@ -16,6 +16,7 @@ Writes CSV files with a column `cluster` for --labels:
   crawl_a, _b   a clean library beside what was found of it, many copies of a work (--link-only)
   shop_a, _b    products in series, of which models differ by a digit, with codes written in parts
   sites         branches of organisations, of which several share a phone or are named alike
+  offices       the same branches, where few rows say who leads them
   tracks        pieces of music of five sources, many of one album
 """
 
@@ -301,3 +302,9 @@ for organisation in range(260):
             own = (line if R.random() < 0.95 else head[0]).replace("street", R.choice(["street", "st"])).replace("avenue", R.choice(["avenue", "ave"]))
             rows.append([len(rows), slip(name) if R.random() < 0.06 else name, gone(slip(own) if R.random() < 0.05 else own, 0.05), gone(code, 0.3), gone(phone if R.random() < 0.8 else head[1], 0.2), R.choice(["Head Start", "Day Care", "After School"]), gone(called if R.random() < 0.6 else word().title(), 0.7), f"{organisation}-{number}"])
 write("sites", ["id", "site name", "address", "zip", "phone", "program", "agency", "cluster"], rows)
+LEADS, OWN = random.Random(f"{seed} offices"), {}
+for row in sorted(rows):
+    leads = [f"{LEADS.choice(GIVEN)} {LEADS.choice(FAMILY)}".title() for _ in range(2)]
+    now, before = OWN.setdefault(row[-1], leads)
+    row.insert(-1, (now if LEADS.random() < 0.9 else before) if LEADS.random() < 0.25 else "")
+write("offices", ["id", "site name", "address", "zip", "phone", "program", "agency", "led by", "cluster"], rows)

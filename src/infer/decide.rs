@@ -69,6 +69,8 @@ impl Scored {
 fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
     let wordy = own.number < 0.2 && own.email < 0.2 && own.url < 0.2;
     let few = own.distinct <= 60 && own.distinct_share() < 0.5;
+    // So few values in so many rows are no names, whatever they are called.
+    let no_names = few && own.filled > 200 && own.distinct_share() < 0.02;
     // From mostly untrue to mostly true, as -1 to 1.
     let plain = |share: f64, why| ((share * 2.0 - 1.0).clamp(-1.0, 1.0), why);
     let gate = |possible: bool, why| (if possible { 0.0 } else { -1.0 }, why);
@@ -151,8 +153,7 @@ fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
         },
         MiddleName => gate(wordy && own.words < 3.0 && own.length < 30.0, "short words"),
         FullName => match () {
-            // So few values in so many rows are no names of persons, whatever they are called.
-            () if few && own.filled > 200 && own.distinct_share() < 0.02 => (-1.0, "few values"),
+            () if no_names => (-1.0, "few values"),
             () if own.given > 0.3
                 && (1.6..5.0).contains(&own.words)
                 && own.organisation < 0.3
@@ -164,6 +165,7 @@ fn content(meaning: Meaning, own: &Profile) -> (f64, &'static str) {
             () => gate(wordy && own.words < 6.0 && own.words > 1.15, "two or more words"),
         },
         OrganisationName => match () {
+            () if no_names => (-1.0, "few values"),
             () if own.organisation > 0.35 => (0.85, "words of organisations"),
             () if own.given > 0.4 && own.organisation < 0.15 => (-0.3, "given names"),
             () => gate(wordy && own.length < 90.0 && own.distinct > 1, "words"),

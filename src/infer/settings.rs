@@ -109,10 +109,20 @@ impl Parts<'_> {
         self.all(meaning).first().map(|(name, _)| *name)
     }
 
+    /// Rows with a value of one of these meanings, of the column that is filled most.
+    fn filled(&self, meanings: &[Meaning]) -> usize {
+        let all = meanings.iter().flat_map(|own| self.all(*own));
+        all.map(|(_, own)| own.profile.filled).max().unwrap_or(0)
+    }
+
     fn kind(&self) -> &'static str {
         let has = |meaning| self.first(meaning).is_some();
+        // Records are of what most of them name: who is named in few works there.
+        let mostly =
+            2 * self.filled(&[FamilyName, FullName, GivenName]) >= self.filled(&[OrganisationName]);
+        let named = has(FamilyName) || has(FullName) || (has(GivenName) && !has(Title));
         match () {
-            () if has(FamilyName) || has(FullName) || (has(GivenName) && !has(Title)) => "person",
+            () if named && mostly => "person",
             () if has(OrganisationName) => "organisation",
             () if has(Title) && (has(Authors) || has(Venue)) => "publication",
             () if has(Title) && (has(Brand) || has(Number)) => "product",

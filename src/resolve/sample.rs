@@ -184,21 +184,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::resolve::compare::{Comparison, level_of};
-    use crate::resolve::settings::ComparisonSettings;
+    use crate::resolve::compare::level_of;
+    use crate::resolve::compare::testing::comparison;
 
     fn comparisons(texts: &[Option<String>]) -> Comparisons {
         let array: ArrayRef = Arc::new(texts.iter().map(Option::as_deref).collect::<StringArray>());
-        let one = |kind: &str| {
-            let settings = ComparisonSettings {
-                name: kind.to_owned(),
-                kind: kind.to_owned(),
-                columns: vec!["x".to_owned()],
-                levels: Vec::new(),
-                term_frequency: false,
-            };
-            Comparison::new(&settings, &[&array]).unwrap()
-        };
+        let one = |kind: &str| comparison(kind, &[], &[&array]);
         Comparisons::new(vec![one("jaro_winkler"), one("exact")], 2).unwrap()
     }
 

@@ -402,3 +402,35 @@ fn colleagues_are_not_taken_for_one_person() {
     let f1 = f1_of("contact,company,email,mobile,job_title,entity", &rows);
     assert!(f1 > 0.9, "{f1}");
 }
+
+/// Branches are called alike and give the phone of the head office; few rows say who leads them.
+#[test]
+fn branches_that_share_a_name_and_a_phone_are_not_taken_for_one() {
+    let mut seeded = Seeded(7);
+    let mut roll = |most: usize| seeded.below(most as u64) as usize;
+    let (mut rows, mut entity) = (Vec::new(), 0);
+    for organisation in 0..260 {
+        let called = format!("{} {}", word(roll(1 << 20)), ["Services", "Trust"][roll(2)]);
+        let head = format!("+1312{:07}", roll(10_000_000));
+        for branch in 0..[1, 1, 1, 2, 4, 8][organisation % 6] {
+            entity += 1;
+            let place = format!("{} {}", called, word(roll(80)));
+            let line = format!("{} {} Street", 1 + roll(900), word(roll(1 << 20)));
+            let phone = match branch {
+                0 => head.clone(),
+                _ => format!("+1312{:07}", roll(10_000_000)),
+            };
+            let leads = format!("{} {}", GIVEN[roll(GIVEN.len())], word(roll(1 << 20)));
+            for _ in 0..1 + roll(3) {
+                let name = if roll(2) == 0 { &called } else { &place };
+                let phone = [&phone, &phone, &head, ""][roll(4)];
+                let line = if roll(20) == 0 { "" } else { &line };
+                let leads = if roll(5) == 0 { &leads } else { "" };
+                let offered = ["Day Care", "Head Start", "After School"][roll(3)];
+                rows.push(format!("{name},{line},{phone},{offered},{leads},{entity}"));
+            }
+        }
+    }
+    let f1 = f1_of("site name,address,phone,program,led by,entity", &rows);
+    assert!(f1 > 0.9, "{f1}");
+}

@@ -11,6 +11,18 @@ pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
     level_at(kind, &[], l, r)
 }
 
+/// A comparison of a kind over these columns, with levels of its own.
+pub(crate) fn comparison(kind: &str, levels: &[Level], columns: &[&ArrayRef]) -> Comparison {
+    let settings = ComparisonSettings {
+        name: kind.to_owned(),
+        kind: kind.to_owned(),
+        columns: vec![String::new(); columns.len()],
+        levels: levels.to_vec(),
+        term_frequency: false,
+    };
+    Comparison::new(&settings, columns).unwrap()
+}
+
 /// The same with thresholds of its own.
 pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
     let arrays: Vec<ArrayRef> = l
@@ -18,14 +30,7 @@ pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> 
         .zip(r)
         .map(|(l, r)| Arc::new(StringArray::from(vec![*l, *r])) as ArrayRef)
         .collect();
-    let settings = ComparisonSettings {
-        name: kind.to_owned(),
-        kind: kind.to_owned(),
-        columns: vec![String::new(); l.len()],
-        levels: levels.to_vec(),
-        term_frequency: false,
-    };
-    let comparison = Comparison::new(&settings, &arrays.iter().collect::<Vec<_>>()).unwrap();
+    let comparison = comparison(kind, levels, &arrays.iter().collect::<Vec<_>>());
     let level = comparison.level(0, 1);
     let mut scratch = Scratch::default();
     comparison.levels(&mut scratch, &[0, 1, 0], &[1, 0, 0]);

@@ -12,9 +12,10 @@
 //! | the same entity | free | free | free | free | free | free |
 //! | a household | free | half by chance | half by chance | free | free | half by chance |
 //! | namesakes | as the same entity | half by chance | by chance | by chance | half by chance | half by chance |
+//! | branches | as the same entity | half by chance | by chance | free | half by chance | half by chance |
 //!
-//! What nobody knows and is mostly alike by chance, as a sex or a state, tells nobody apart: a
-//! household is free in it, or it would have to be less alike in these than its members are.
+//! What nobody knows and is mostly alike by chance, as a sex or a state, tells nobody apart: these
+//! classes are free in it, or they would have to be less alike in it than their pairs are.
 //!
 //! *Half by chance*: at least half of the pairs are as coincidence has them. E-mail addresses are
 //! not wholly by chance in either: they are made of names, and a name is what these pairs share.
@@ -23,8 +24,9 @@
 //! chance, pairs of one common name in one city were taken for one person.
 //! That is all that namesakes are for: who agrees on a name by chance and on nothing else is a
 //! coincidence, so that without names and e-mail addresses there is no such class. Organisations have
-//! branches: called alike by no chance, often in one town. Where their names are compared and places
-//! or phones, branches are that class, with no e-mail address. Without dates and
+//! branches: called alike by no chance, often in one town, and many with the phone of the head office.
+//! Where their names are compared and places or phones, branches are that class, with no e-mail
+//! address. Without dates and
 //! e-mail addresses names are what tells members of a household apart: half of them are then as
 //! coincidence has them among those who are called by one family name. Where nothing does, there
 //! are none.
@@ -34,9 +36,12 @@
 //! column is compared by a plain similarity nobody can say whether a number is a phone, which a
 //! household shares, or a social security number, which it does not; a class of households that was
 //! free in such columns took in the poor copies of one person, and is not tried.
+//!
+//! Whose name is whose the kind of the records says: a firm that a person's record names is where
+//! that person works; a person whom an organisation's record names works there, and is no name of it.
 
 use super::Probabilities;
-use crate::resolve::compare::{Comparison, Comparisons};
+use crate::resolve::compare::Comparison;
 
 /// A class of pairs that is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +88,82 @@ enum About {
     Else,
 }
 
-fn about(comparison: &Comparison, list: &[Comparison]) -> About {
-    let of_person = |own: &Comparison| matches!(own.kind, "person_name" | "full_name");
+/// What of records is compared, and of what kind they are.
+#[derive(Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The kind of record.
+    pub(super) kind: &'a str,
+    /// The comparisons.
+    pub(super) list: &'a [Comparison],
+}
+
+impl Subject<'_> {
+    fn about(&self, comparison: &Comparison) -> About {
+        let any = |is: fn(&Comparison) -> bool| self.list.iter().any(is);
+        match self.kind == ORGANISATION {
+            // Beside the name of a person it is where that person works.
+            false if is_of_organisation(comparison) && any(is_of_person) => About::Place,
+            // Beside the name of an organisation it is who works there.
+            true if is_of_person(comparison) && any(is_of_organisation) => About::Else,
+            _ => about(comparison),
+        }
+    }
+
+    fn has(&self, what: About) -> bool {
+        self.list.iter().any(|own| self.about(own) == what)
+    }
+
+    /// Whether records are of organisations, which have branches.
+    fn has_branches(&self) -> bool {
+        let named = |own: &Comparison| is_of_organisation(own) && self.about(own) == About::Name;
+        self.list.iter().any(named)
+    }
+
+    fn has_own(&self) -> bool {
+        self.has(About::Own) || self.has(About::Address)
+    }
+
+    /// The comparisons, by their places, of what is an entity's own: where nothing else is, its name.
+    pub(super) fn of_its_own(&self) -> impl Iterator<Item = usize> {
+        let names = !self.has_own();
+        let own = move |at: &usize| match self.about(&self.list[*at]) {
+            About::Own | About::Address => true,
+            About::Name => names,
+            _ => false,
+        };
+        (0..self.list.len()).filter(own)
+    }
+
+    /// Whether nothing but names tells members of a household apart, and none says which part of it
+    /// they share.
+    pub(super) fn tells_by_whole_names(&self) -> bool {
+        !self.has_own() && self.of_its_own().all(|at| family(&self.list[at]).is_none())
+    }
+
+    /// The comparisons, by their places, of what is known to be shared.
+    pub(super) fn shared(&self) -> impl Iterator<Item = usize> {
+        let shared =
+            |at: &usize| matches!(self.about(&self.list[*at]), About::Place | About::Phone);
+        (0..self.list.len()).filter(shared)
+    }
+
+    /// Whether a comparison is of what records are called: names and titles.
+    pub(super) fn is_called(&self, comparison: &Comparison) -> bool {
+        self.about(comparison) == About::Name || comparison.kind == "free_text"
+    }
+}
+
+fn is_of_person(comparison: &Comparison) -> bool {
+    matches!(comparison.kind, "person_name" | "full_name")
+}
+
+fn is_of_organisation(comparison: &Comparison) -> bool {
+    comparison.kind == "organisation_name"
+}
+
+/// What a comparison is about by itself.
+fn about(comparison: &Comparison) -> About {
     match comparison.kind {
-        // Beside the name of a person it is where that person works.
-        "organisation_name" if list.iter().any(of_person) => About::Place,
         "person_name" | "full_name" | "organisation_name" => About::Name,
         "jaro" | "jaro_winkler" if comparison.term_frequency => About::Name,
         "email" | "handle" => About::Address,
@@ -98,27 +174,18 @@ fn about(comparison: &Comparison, list: &[Comparison]) -> About {
     }
 }
 
-/// Whether names are of organisations, which have branches.
-fn of_branches(list: &[Comparison]) -> bool {
-    let named =
-        |own: &Comparison| own.kind == "organisation_name" && about(own, list) == About::Name;
-    list.iter().any(named)
-}
-
 /// Whether it is known what a comparison is about.
 pub(super) fn is_understood(comparison: &Comparison) -> bool {
-    about(comparison, &[]) != About::Else
-}
-
-/// Whether a comparison of these is of what records are called: names and titles.
-pub(super) fn is_called(comparison: &Comparison, list: &[Comparison]) -> bool {
-    about(comparison, list) == About::Name || comparison.kind == "free_text"
+    about(comparison) != About::Else
 }
 
 /// The level, by its place, of names that share the family name alone.
 pub(super) fn family(comparison: &Comparison) -> Option<usize> {
     comparison.levels.iter().position(|own| own == "same family name" || own == "same last word")
 }
+
+/// The kind of records of organisations.
+const ORGANISATION: &str = "organisation";
 
 /// More random pairs than this that agree exactly: a comparison that tells hardly anybody apart.
 const WEAK: f64 = 0.05;
@@ -141,14 +208,13 @@ fn between(m: &[f64], u: &[f64]) -> Vec<f64> {
 }
 
 /// The sets of classes that can be told apart by these comparisons, the fewest classes first.
-pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
-    let has =
-        |what: About| comparisons.list.iter().any(|own| about(own, &comparisons.list) == what);
+pub(super) fn candidates(subject: Subject<'_>) -> Vec<Vec<Class>> {
+    let has = |what: About| subject.has(what);
     let own = has(About::Own) || has(About::Address) || has(About::Name);
     let shared = has(About::Place) || has(About::Phone);
-    let household = comparisons.list.len() >= 3 && shared && own;
-    let kin = has(About::Address) || (shared && of_branches(&comparisons.list));
-    let namesake = comparisons.list.len() >= 3 && has(About::Name) && kin;
+    let household = subject.list.len() >= 3 && shared && own;
+    let kin = has(About::Address) || (shared && subject.has_branches());
+    let namesake = subject.list.len() >= 3 && has(About::Name) && kin;
     let mut sets = vec![vec![Class::Same]];
     if household {
         sets.push(vec![Class::Same, Class::Household]);
@@ -165,20 +231,22 @@ pub(super) fn candidates(comparisons: &Comparisons) -> Vec<Vec<Class>> {
 /// What a class says of each comparison, and the probabilities with which it begins.
 pub(super) fn begin(
     class: Class,
-    comparisons: &Comparisons,
+    subject: Subject<'_>,
     m: &Probabilities,
     given: &[bool],
     u: &Probabilities,
 ) -> (Vec<Hold>, Probabilities) {
-    let list = &comparisons.list;
-    let own = list.iter().any(|own| matches!(about(own, list), About::Own | About::Address));
+    let list = subject.list;
+    let own = subject.has_own();
     let of = |place: usize| {
         let (m, u) = (&m[place], &u[place]);
-        match (class, about(&list[place], list)) {
+        match (class, subject.about(&list[place])) {
             (Class::Same, _) if given[place] => (Hold::Given, m.clone()),
             (Class::Same, _) => (Hold::Free, m.clone()),
             (Class::Household, About::Own | About::Address) => (Hold::HalfByChance, u.clone()),
-            (Class::Household, About::Else) if u[0] > WEAK => (Hold::Free, between(m, u)),
+            (Class::Household | Class::Namesake, About::Else) if u[0] > WEAK => {
+                (Hold::Free, between(m, u))
+            }
             (Class::Household, About::Else) => (Hold::HalfByChance, u.clone()),
             (Class::Household, About::Name) if !own => match family(&list[place]) {
                 Some(level) => (Hold::HalfKin(level), between(m, u)),
@@ -186,6 +254,9 @@ pub(super) fn begin(
             },
             (Class::Household, _) => (Hold::Free, between(m, u)),
             (Class::Namesake, About::Name) => (Hold::AsSame, m.clone()),
+            (Class::Namesake, About::Phone) if subject.has_branches() => {
+                (Hold::Free, between(m, u))
+            }
             (Class::Namesake, About::Own | About::Phone) => (Hold::ByChance, u.clone()),
             (Class::Namesake, _) => (Hold::HalfByChance, u.clone()),
             (Class::Alike, _) => (Hold::Free, between(m, u)),
@@ -201,41 +272,36 @@ mod tests {
     use arrow::array::{ArrayRef, StringArray};
 
     use super::*;
-    use crate::resolve::settings::ComparisonSettings;
+    use crate::resolve::compare::testing::comparison;
 
-    fn sets(kinds: &[(&str, usize)]) -> Vec<Vec<Class>> {
+    fn sets(kind: &str, kinds: &[(&str, usize)]) -> Vec<Vec<Class>> {
         let array: ArrayRef = Arc::new(StringArray::from(vec!["a", "b"]));
-        let one = |(kind, columns): &(&str, usize)| {
-            let settings = ComparisonSettings {
-                name: (*kind).to_owned(),
-                kind: (*kind).to_owned(),
-                columns: vec!["x".to_owned(); *columns],
-                levels: Vec::new(),
-                term_frequency: false,
-            };
-            Comparison::new(&settings, &vec![&array; *columns]).unwrap()
-        };
-        candidates(&Comparisons::new(kinds.iter().map(one).collect(), 1).unwrap())
+        let one = |(kind, columns): &(&str, usize)| comparison(kind, &[], &vec![&array; *columns]);
+        let list: Vec<Comparison> = kinds.iter().map(one).collect();
+        candidates(Subject { kind, list: &list })
     }
 
     #[test]
     fn households_are_looked_for_only_where_it_is_known_what_they_share() {
         let household = [Class::Same, Class::Household];
         let name = ("person_name", 2);
-        let known = sets(&[name, ("date", 1), ("phone", 1)]);
+        let known = sets("person", &[name, ("date", 1), ("phone", 1)]);
         assert!(known.iter().any(|own| own[..] == household));
-        let plain = sets(&[name, ("levenshtein", 1), ("exact", 1), ("jaro_winkler", 1)]);
+        let plain = sets("person", &[name, ("levenshtein", 1), ("exact", 1), ("jaro_winkler", 1)]);
         assert_eq!(plain, [vec![Class::Same]]);
     }
 
     #[test]
     fn branches_are_looked_for_where_organisations_have_places() {
         let branches = [Class::Same, Class::Namesake];
+        let has_branches =
+            |kind, kinds: &[(&str, usize)]| sets(kind, kinds).iter().any(|own| own[..] == branches);
         let named = ("organisation_name", 1);
-        assert!(sets(&[named, ("address", 3), ("exact", 1)]).iter().any(|own| own[..] == branches));
-        assert!(sets(&[named, ("exact", 1), ("numeric", 1)]).iter().all(|own| own[..] != branches));
-        // Who works there is a person, and persons have none.
-        let worker = sets(&[("person_name", 2), named, ("address", 3)]);
-        assert!(worker.iter().all(|own| own[..] != branches));
+        assert!(has_branches("organisation", &[named, ("address", 3), ("exact", 1)]));
+        assert!(!has_branches("organisation", &[named, ("exact", 1), ("numeric", 1)]));
+        // Persons who work there have none; an organisation that says who leads it has.
+        let of_both = [("person_name", 2), named, ("address", 3)];
+        assert!(!has_branches("person", &of_both));
+        assert!(has_branches("organisation", &of_both));
     }
 }

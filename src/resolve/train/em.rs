@@ -214,13 +214,28 @@ impl Mixture {
         self.classes.iter().map(of).sum()
     }
 
-    /// Numbers that are estimated.
-    pub(super) fn parameters(&self) -> usize {
-        let of = |own: &Estimated| {
-            let levels = (0..self.u.len()).filter(|at| own.trains(*at));
-            usize::from(!own.given_size) + levels.map(|at| self.u[at].len() - 1).sum::<usize>()
+    /// What numbers that are estimated cost: half the logarithm of the pairs each. A level at which
+    /// the class has not one pair is no number.
+    pub(super) fn price(&self, vectors: &Vectors) -> f64 {
+        let classes = self.classes.len();
+        let mut pairs = vec![vec![[0.0; PLACES]; self.u.len()]; classes];
+        self.posterior(vectors, |vector, count, own| {
+            for (pairs, share) in pairs.iter_mut().zip(own) {
+                for (pairs, level) in pairs.iter_mut().zip(vector) {
+                    pairs[usize::from(*level) & (PLACES - 1)] += count * share;
+                }
+            }
+        });
+        let of = |(own, pairs): (&Estimated, &Vec<[f64; PLACES]>)| {
+            let free = |at: usize| {
+                let levels = pairs[at][1..].iter().filter(|own| **own >= 1.0);
+                levels.count().saturating_sub(1)
+            };
+            let trained = (0..self.u.len()).filter(|at| own.trains(*at));
+            usize::from(!own.given_size) + trained.map(free).sum::<usize>()
         };
-        self.classes.iter().map(of).sum()
+        let numbers: usize = self.classes.iter().zip(&pairs).map(of).sum();
+        0.5 * numbers as f64 * vectors.pairs().max(1.0).ln()
     }
 
     /// One step of EM. Gives the largest move, and what the step began from: the logarithm of

@@ -162,3 +162,18 @@ fn what_a_rule_separates_teaches_nothing_of_one_entity() {
     assert!(m(false) > 0.3, "{}", m(false));
     assert!(m(true) < 0.05, "{}", m(true));
 }
+
+#[test]
+fn a_level_at_which_a_class_has_no_pair_costs_nothing() {
+    let price = |levels: &[[u8; 1]]| {
+        let counts: Counts = levels.iter().map(|own| (pattern(own), 10)).collect();
+        let own = mixture(&[(Class::Household, Hold::ByChance)], 1, 5.0, 100.0);
+        own.price(&Vectors::new(&counts, 1))
+    };
+    // Two sizes: of the last level coincidence has all but .03 pairs, and one level is no number.
+    assert_eq!(price(&[[1], [4]]), 0.5 * 2.0 * 20f64.ln());
+    // Of the second level the same entity has 2 pairs of 10, of the third .4.
+    assert_eq!(price(&[[1], [2], [3], [4]]), 0.5 * 3.0 * 40f64.ln());
+    // A missing value is no level.
+    assert_eq!(price(&[[0], [1], [4]]), 0.5 * 2.0 * 30f64.ln());
+}

@@ -17,20 +17,14 @@
 //! name is there. Taking what rules merge for one entity was tried too: those pairs are not like the
 //! others, and it made m worse.
 //!
-//! Which classes there are is not known beforehand: every set that the comparisons can tell apart
-//! is trained, and the one with the best Bayesian information criterion (Schwarz 1978) is the model.
-//! Where there are no households, a class for them would find something else to be.
-//!
-//! What depends by chance, as the words of a name on what is served, leads astray: pairs that are
-//! called alike are more than there should be, can be more than the duplicates, and are then what
-//! is found. Such a class is known by this, that its pairs agree in nothing else: it is kept, as a
-//! class of look-alikes, and the same entity is trained beside it; where that becomes look-alikes
-//! again, it is held to be called alike. Which comparisons depend by chance is told (`dependence`).
+//! Every set of classes that the comparisons can tell apart is trained; which of them is the model
+//! is chosen (`choose`). Which comparisons depend by chance is told (`dependence`).
 //!
 //! Training coincidence as well was tried and rejected: where blocks are full of namesakes, the same
 //! entity took them in. So was a second class of the same entity for poor records: it took in the
 //! households.
 
+mod choose;
 mod classes;
 mod dependence;
 mod em;
@@ -38,19 +32,20 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use self::classes::{Class, Hold, START_ELSE, begin, candidates, family, is_called, start};
+use self::choose::TELLS;
+use self::classes::{Class, Hold, START_ELSE, Subject, begin, candidates, start};
 use self::em::{Ended, Estimated, Mixture, Vectors};
 use self::random::u_probabilities;
 use super::compare::{Comparisons, MAX_LEVELS};
 use super::model::{
-    Candidate, Classes, ComparisonModel, LargestMove, LevelModel, Model, TermFrequency,
-    TrainingReport, fixed, float,
+    Classes, ComparisonModel, LargestMove, LevelModel, Model, TermFrequency, TrainingReport, fixed,
+    float,
 };
 use super::sample::sample_levels;
 use super::settings::{Resolve, Training};
 use crate::error::{Error, Result};
 use crate::keyed::HashKey;
-use crate::threads::{each, parallel};
+use crate::threads::each;
 
 /// The levels of a pair, and whether a rule says that it is not one entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,13 +99,16 @@ pub(crate) struct Trainee<'a> {
 
 /// What every candidate is trained from.
 struct Material<'a> {
-    comparisons: &'a Comparisons,
+    subject: Subject<'a>,
     training: &'a Training,
     vectors: Vectors,
     /// m before training, or as it is given.
     m: Probabilities,
     given_m: Vec<bool>,
     u: Probabilities,
+    /// The same without what the same entity explains, where it is the only class: what all sets of
+    /// classes are measured with.
+    freed: Probabilities,
     given_u: Vec<bool>,
     /// By comparison, how many of all pairs know it.
     known: Vec<f64>,
@@ -137,7 +135,7 @@ impl Material<'_> {
                 let (own, holds) = (alike.own.clone(), vec![Hold::Free; alike.holds.len()]);
                 return Estimated { class: *class, holds, centres: own.clone(), ..alike.clone() };
             }
-            let (holds, own) = begin(*class, self.comparisons, &self.m, &self.given_m, &self.u);
+            let (holds, own) = begin(*class, self.subject, &self.m, &self.given_m, &self.u);
             let given = self.same.filter(|_| *class == Class::Same);
             let share = match class {
                 Class::Same if alike.is_some() => START_RARE,
@@ -155,7 +153,7 @@ impl Material<'_> {
         };
         let mut mixture = Mixture {
             classes: classes.iter().map(estimated).collect(),
-            u: self.u.clone(),
+            u: self.freed.clone(),
             all: self.all.max(1.0),
         };
         if let Some(pinned) = begun.pinned {
@@ -175,12 +173,17 @@ impl Material<'_> {
         }
         let (most, tolerance) = (self.training.max_iterations, self.training.tolerance);
         let first = mixture.run(&self.vectors, most, tolerance);
+        let criterion = self.criterion(&mixture);
+        mixture.u = self.u.clone();
         mixture.free_coincidence(&self.vectors, &self.known, &self.given_u);
         let ended = mixture.run(&self.vectors, most, tolerance);
-        let fit = mixture.likelihood(&self.vectors);
-        let price = mixture.parameters() as f64 * compared.max(1.0).ln();
         let iterations = first.iterations + ended.iterations;
-        Trained { criterion: price - 2.0 * fit, mixture, ended, iterations }
+        Trained { criterion, mixture, ended, iterations }
+    }
+
+    /// The Bayesian information criterion of what was trained with u as it is freed.
+    fn criterion(&self, mixture: &Mixture) -> f64 {
+        2.0 * (mixture.price(&self.vectors) - mixture.likelihood(&self.vectors))
     }
 }
 
@@ -191,139 +194,6 @@ struct Start<'a> {
     alike: Option<&'a Estimated>,
     /// A comparison in which one entity is held to agree, no level more likely than another.
     pinned: Option<usize>,
-}
-
-/// Levels that so few random pairs reach, together with all stricter ones, tell entities apart.
-const TELLS: f64 = 0.001;
-/// A class that found anything has more pairs than this: those of its prior, which EM counts as one
-/// pair, and one more.
-const PRIOR_AND_ONE: f64 = 2.0;
-/// More than this share is most of a class.
-const MOSTLY: f64 = 0.5;
-/// Less than this share is hardly any of a class: a few duplicates that it took in.
-const HARDLY: f64 = 0.1;
-/// A comparison by which two classes are told apart says at least so many bits of a pair, even where
-/// it does not agree strictly.
-const SAYS: f64 = 0.3;
-
-impl Material<'_> {
-    /// Trains every set of classes; gives the one of the least criterion, and all that were tried.
-    fn best(&self, sets: &[Vec<Class>], threads: usize) -> Result<(Trained, Vec<Candidate>)> {
-        // The largest set takes longest: it is begun first.
-        let one = |place: usize| self.train(&sets[sets.len() - 1 - place], Start::default());
-        let mut trained = parallel(sets.len(), threads, || (), |(), place| one(place))?;
-        let tried = trained.iter().rev().map(candidate).collect();
-        let smallest = trained.pop().ok_or_else(|| Error::bug("no set of classes was trained"))?;
-        let better = |best: Trained, own: Trained| match own.criterion < best.criterion {
-            true => own,
-            false => best,
-        };
-        Ok((trained.into_iter().rev().fold(smallest, better), tried))
-    }
-
-    /// Where what was trained as one entity is a class of look-alikes: trains again with it as a
-    /// class of its own, and with one entity as it is before training.
-    fn beside_look_alikes(
-        &self,
-        sets: &[Vec<Class>],
-        best: Trained,
-        tried: &mut Vec<Candidate>,
-    ) -> Trained {
-        if !self.is_of_look_alikes(&best, 0) {
-            return best;
-        }
-        let alike = best.mixture.classes[0].clone();
-        // Where one entity becomes look-alikes once more, what it is called is held fast.
-        let held = self.first_called().map(Some);
-        for pinned in std::iter::once(None).chain(held) {
-            let mut found: Option<Trained> = None;
-            for set in sets.iter().filter(|set| !set.contains(&Class::Namesake)) {
-                let set = [&set[..], &[Class::Alike]].concat();
-                let mut own = self.train(&set, Start { alike: Some(&alike), pinned });
-                self.name_the_same(&mut own);
-                tried.push(candidate(&own));
-                let better = found.as_ref().is_none_or(|found| own.criterion < found.criterion);
-                let found_some = own.mixture.classes[0].size > PRIOR_AND_ONE;
-                if better && found_some && !self.is_of_look_alikes(&own, 0) {
-                    found = Some(own);
-                }
-            }
-            if let Some(found) = found {
-                return found;
-            }
-        }
-        best
-    }
-
-    /// What records are called before all else: the first comparison of names or titles.
-    fn first_called(&self) -> Option<usize> {
-        let list = &self.comparisons.list;
-        list.iter().position(|own| is_called(own, list)).filter(|place| !self.given_m[*place])
-    }
-
-    /// Where the class of look-alikes took the duplicates in, and became what is no look-alike, it is
-    /// one entity, and what was begun as one entity is the lesser class.
-    fn name_the_same(&self, trained: &mut Trained) {
-        let classes = &trained.mixture.classes;
-        let Some(alike) = classes.iter().position(|own| own.class == Class::Alike) else { return };
-        if classes[alike].size > classes[0].size && !self.is_of_look_alikes(trained, alike) {
-            let classes = &mut trained.mixture.classes;
-            classes.swap(0, alike);
-            (classes[0].class, classes[alike].class) = (Class::Same, Class::Alike);
-            if let Some(last) = &mut trained.ended.last {
-                last.class = match last.class {
-                    0 => alike,
-                    own if own == alike => 0,
-                    own => own,
-                };
-            }
-        }
-    }
-
-    /// Whether a class that was trained as one entity is none: its pairs are mostly not called the
-    /// same, and are either called nothing alike, as neighbours are, or in most of what else would
-    /// tell as far apart as random pairs, as are names that share a word with what is served. Or by
-    /// what they are called before all else they are mostly apart, as the pieces of one album are by
-    /// their titles; or they mostly bear other given names, as a family does. There can be more of
-    /// these than of duplicates, which are then a part of the class.
-    fn is_of_look_alikes(&self, trained: &Trained, class: usize) -> bool {
-        let list = &self.comparisons.list;
-        // Of each comparison that would tell: whether it is of what records are called, the share
-        // that agrees strictly, the share that does not agree at all, and the bits that all else than
-        // strict agreement says.
-        let mut tell: Vec<(bool, f64, f64, f64)> = Vec::new();
-        let mut others_called = false;
-        let first_called = self.first_called();
-        for (place, own) in list.iter().enumerate() {
-            let (mut chance, mut strict, mut bits, mut apart) = (0.0, 0.0, 0.0, 0.0);
-            let (u, share) = (&trained.mixture.u[place], |level| {
-                trained.mixture.probability(class, place, level).max(LEAST)
-            });
-            for (level, u) in u.iter().enumerate() {
-                apart = share(level);
-                chance += u;
-                if chance <= TELLS {
-                    strict += apart;
-                } else {
-                    bits += apart * (apart / u.max(LEAST)).log2();
-                }
-            }
-            if u.first().is_some_and(|u| *u <= TELLS) {
-                if self.given_m[place] {
-                    return false;
-                }
-                tell.push((is_called(own, list), strict, apart, bits));
-                others_called |= family(own).is_some_and(|kin| share(kin) + apart > MOSTLY);
-                others_called |= first_called == Some(place) && strict < MOSTLY && apart > MOSTLY;
-            }
-        }
-        let called = || tell.iter().filter(|own| own.0);
-        let others = || tell.iter().filter(|own| !own.0);
-        let silent = others().filter(|own| own.1 < HARDLY && own.3 < SAYS).count();
-        let never_called = called().count() > 0 && called().all(|own| own.1 < MOSTLY);
-        let neighbours = called().all(|own| own.2 > MOSTLY);
-        others_called || (never_called && (neighbours || 2 * silent > others().count()))
-    }
 }
 
 /// Trains a model on the counts of compared pairs.
@@ -358,8 +228,9 @@ pub(crate) fn train(
     if let [only] = &mut u[..] {
         believe_what_tells(only);
     }
-    let material = Material {
-        comparisons,
+    let mut material = Material {
+        freed: u.clone(),
+        subject: Subject { kind: trainee.kind, list: &comparisons.list },
         training,
         vectors: Vectors::new(counts, comparisons.list.len()),
         m,
@@ -374,10 +245,13 @@ pub(crate) fn train(
         same: same_pairs(training, all, trainee.merged_by_rules),
     };
     let few = material.vectors.pairs() < HOUSEHOLD_PAIRS;
-    let sets = candidates(comparisons);
+    let sets = candidates(material.subject);
+    let mut alone = material.train(&sets[0], Start::default());
+    material.freed.clone_from(&alone.mixture.u);
+    alone.criterion = material.criterion(&alone.mixture);
     let sets = if few { &sets[..1] } else { &sets[..] };
-    let (best, mut tried) = material.best(sets, trainee.threads)?;
-    let best = material.beside_look_alikes(sets, best, &mut tried);
+    let (trained, mut tried) = material.best(alone, sets, trainee.threads)?;
+    let best = material.beside_look_alikes(sets, trained, &mut tried)?;
     let names: Vec<&str> = comparisons.list.iter().map(|own| own.name.as_str()).collect();
     let classes: Vec<&str> = best.mixture.classes.iter().map(|own| name(own.class)).collect();
     let report = TrainingReport {
@@ -441,15 +315,6 @@ fn name(class: Class) -> &'static str {
         Class::Household => "household",
         Class::Namesake => "namesake",
         Class::Alike => "look-alike",
-    }
-}
-
-fn candidate(trained: &Trained) -> Candidate {
-    Candidate {
-        classes: trained.mixture.classes.iter().map(|own| name(own.class).to_owned()).collect(),
-        criterion: (trained.criterion * 1e3).round() / 1e3,
-        iterations: trained.iterations,
-        converged: trained.ended.converged,
     }
 }
 
