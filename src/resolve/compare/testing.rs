@@ -11,18 +11,6 @@ pub(crate) fn level(kind: &str, l: &[&str], r: &[&str]) -> String {
     level_at(kind, &[], l, r)
 }
 
-/// A comparison of a kind over these columns, with levels of its own.
-pub(crate) fn comparison(kind: &str, levels: &[Level], columns: &[&ArrayRef]) -> Comparison {
-    let settings = ComparisonSettings {
-        name: kind.to_owned(),
-        kind: kind.to_owned(),
-        columns: vec![String::new(); columns.len()],
-        levels: levels.to_vec(),
-        term_frequency: false,
-    };
-    Comparison::new(&settings, columns).unwrap()
-}
-
 /// The same with thresholds of its own.
 pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> String {
     let arrays: Vec<ArrayRef> = l
@@ -40,6 +28,18 @@ pub(crate) fn level_at(kind: &str, levels: &[Level], l: &[&str], r: &[&str]) -> 
         UNKNOWN => "missing".to_owned(),
         level => comparison.levels[level as usize - 1].clone(),
     }
+}
+
+/// A comparison of a kind over these columns, with levels of its own.
+pub(crate) fn comparison(kind: &str, levels: &[Level], columns: &[&ArrayRef]) -> Comparison {
+    let settings = ComparisonSettings {
+        name: kind.to_owned(),
+        kind: kind.to_owned(),
+        columns: vec![String::new(); columns.len()],
+        levels: levels.to_vec(),
+        term_frequency: false,
+    };
+    Comparison::new(&settings, columns).unwrap()
 }
 
 /// Holds what a comparator tells of these values, each compared with each, against what it tells of

@@ -26,10 +26,9 @@
 //! coincidence, so that without names and e-mail addresses there is no such class. Organisations have
 //! branches: called alike by no chance, often in one town, and many with the phone of the head office.
 //! Where their names are compared and places or phones, branches are that class, with no e-mail
-//! address. Without dates and
-//! e-mail addresses names are what tells members of a household apart: half of them are then as
-//! coincidence has them among those who are called by one family name. Where nothing does, there
-//! are none.
+//! address. Without dates and e-mail addresses names are what tells members of a household apart:
+//! half of them are then as coincidence has them among those who are called by one family name.
+//! Where nothing does, there are none.
 //!
 //! A household is known by what is known to be shared: an address, a phone, a place; and beside the
 //! name of a person the name of a firm, which colleagues share as a household its address. Where every
