@@ -43,6 +43,7 @@ pub fn columns(source_name: &str, source: &Source, file: &InputFile) -> Result<C
             source,
             contract: &nothing,
             zone_name: &source.time_zone,
+            coded: false,
         };
         named(
             match format.kind {

@@ -69,9 +69,10 @@ pub struct InputFile {
 #[derive(Debug, Clone)]
 pub struct Extracted {
     /// The accepted rows, by file (in path order) and row: the contract's columns, `_file` (text,
-    /// relative to the inputs) and `_row` (UInt64, from 1, the header not counted).
+    /// relative to the inputs) and `_row` (UInt64, from 1, the header not counted). Of [`read_coded`]
+    /// a column of texts may be a dictionary of them in one batch, and none in another.
     pub batches: Vec<RecordBatch>,
-    /// The batches' schema, also where there is none.
+    /// The batches' schema, also where there is none; every text a text.
     pub schema: SchemaRef,
     /// The refused rows, by file and row.
     pub quarantine: Vec<Refused>,
@@ -128,6 +129,8 @@ struct Input<'a> {
     source: &'a Source,
     contract: &'a Contract,
     zone_name: &'a str,
+    /// Whether texts that are stored as a dictionary stay one.
+    coded: bool,
 }
 
 impl Input<'_> {
@@ -150,6 +153,30 @@ pub fn read(
     contract: &Contract,
     files: &[InputFile],
 ) -> Result<Extracted> {
+    extracted(source_name, source, contract, files, false)
+}
+
+/// The same, for who numbers texts anyway: those that a file stores as a dictionary stay one, whose
+/// keys are UInt32.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_coded(
+    source_name: &str,
+    source: &Source,
+    contract: &Contract,
+    files: &[InputFile],
+) -> Result<Extracted> {
+    extracted(source_name, source, contract, files, true)
+}
+
+fn extracted(
+    source_name: &str,
+    source: &Source,
+    contract: &Contract,
+    files: &[InputFile],
+    coded: bool,
+) -> Result<Extracted> {
     let zone = Zone::of(&source.time_zone).ok_or_else(|| {
         Error::configuration(format!(
             "sources.{source_name}.time_zone: `{}` is no time zone",
@@ -163,7 +190,8 @@ pub fn read(
         return Err(Error::data(format!("{source_name}: there is no export"))
             .help("deliver the export, or set `optional: true` if a day without one is in order"));
     }
-    let decoded = |by_row| decoded(source_name, source, contract, &files, zone.clone(), by_row);
+    let decoded =
+        |by_row| decoded(source_name, source, contract, &files, zone.clone(), (coded, by_row));
     let extracted = match decoded(false)? {
         Some(extracted) => extracted,
         None => {
@@ -176,15 +204,15 @@ pub fn read(
 }
 
 /// Decodes files and holds each row against the contract, whole columns at a time where nothing is
-/// to be asked of their cells, or all `by_row`. `None` where only reading by row says which are
-/// refused.
+/// to be asked of their cells, or all `by_row`; texts stay `coded` as they are. `None` where only
+/// reading by row says which are refused.
 fn decoded(
     source_name: &str,
     source: &Source,
     contract: &Contract,
     files: &[&InputFile],
     zone: Zone,
-    by_row: bool,
+    (coded, by_row): (bool, bool),
 ) -> Result<Option<Extracted>> {
     let mut rows = rows::Rows::new(contract, zone, by_row)?;
     let mut warnings: Vec<String> = contract
@@ -205,6 +233,7 @@ fn decoded(
                 source,
                 contract,
                 zone_name: &source.time_zone,
+                coded,
             };
             (format.read)(&input, &mut rows, &mut warnings)
         })

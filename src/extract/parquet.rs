@@ -8,19 +8,20 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, UInt32Type};
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::{ConvertedType, Encoding};
 use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::rows::{BATCH_ROWS, Rows};
 use super::{Input, header, isolate};
-use crate::contract::{Cell, CellReader};
+use crate::contract::{Cell, CellReader, Column};
 use crate::error::{Error, Result};
 use crate::threads::{self, largest_first};
 
@@ -63,7 +64,8 @@ pub(super) fn read(
     read.sort_unstable();
     read.dedup();
     let threads = threads::count();
-    let reader = metadata(&builder).map_err(|_| damaged(input))?;
+    let coded = |place: usize| input.coded && stored_as_dictionary(&builder, place);
+    let reader = metadata(&builder, coded).map_err(|_| damaged(input))?;
     let fields: Vec<_> = read.iter().map(|at| Arc::clone(&reader.schema().fields()[*at])).collect();
     let schema = Arc::new(Schema::new(fields));
     let (mut number, decoded) = (0, AtomicU64::new(0));
@@ -100,8 +102,43 @@ pub(super) fn read(
 /// Rows of one column of the file.
 struct Part {
     array: ArrayRef,
-    /// By the contract's columns that read it: its cells, and all of them where they are whole.
-    readers: Vec<(usize, CellReader, Option<StringArray>)>,
+    /// By the contract's columns that read it.
+    cells: Vec<(usize, Cells)>,
+}
+
+/// A column's cells.
+enum Cells {
+    /// All of them, of which none can be refused or changed: texts, or a dictionary of them.
+    Whole(ArrayRef),
+    /// To be looked at one by one.
+    Single(CellReader),
+}
+
+impl Cells {
+    /// `None` if the types have nothing to do with each other.
+    fn of(array: &ArrayRef, column: &Column, input: &Input<'_>) -> Option<Self> {
+        if let Some(own) = array.as_dictionary_opt::<UInt32Type>().filter(|_| input.coded)
+            && own.values().data_type() == &DataType::Utf8
+        {
+            let values = CellReader::of(own.values(), column, input.zone_name)?;
+            if values.whole(column).is_some() && !(column.required && own.null_count() > 0) {
+                return Some(Self::Whole(Arc::clone(array)));
+            }
+        }
+        let reader = CellReader::of(array, column, input.zone_name)?;
+        Some(match reader.whole(column) {
+            Some(whole) => Self::Whole(Arc::new(whole.clone())),
+            None => Self::Single(reader),
+        })
+    }
+
+    /// The same, one by one.
+    fn single(self, column: &Column, input: &Input<'_>) -> Option<CellReader> {
+        match self {
+            Self::Whole(array) => CellReader::of(&array, column, input.zone_name),
+            Self::Single(reader) => Some(reader),
+        }
+    }
 }
 
 /// What a column of a row group takes when it is decoded, as the file says.
@@ -131,16 +168,44 @@ fn rounds(reader: &ArrowReaderMetadata, threads: usize) -> Vec<Range<usize>> {
     rounds
 }
 
+/// Whether a column of texts is a dictionary in every row group, and all its pages are of numbers.
+fn stored_as_dictionary(builder: &ParquetRecordBatchReaderBuilder<Bytes>, place: usize) -> bool {
+    let schema = builder.parquet_schema();
+    let leaf = (0..schema.num_columns()).find(|leaf| schema.get_column_root_idx(*leaf) == place);
+    let Some(leaf) = leaf else { return false };
+    let numbers = [Encoding::PLAIN_DICTIONARY, Encoding::RLE_DICTIONARY];
+    let of_numbers = |column: &ColumnChunkMetaData| {
+        let all = match column.page_encoding_stats_mask() {
+            Some(pages) => numbers.iter().any(|own| pages.is_only(*own)),
+            // Who does not say it (Polars) encodes all pages alike. Were it otherwise, the decoder
+            // would number the texts, which takes longer and is as right.
+            None => column.encodings().any(|own| numbers.contains(&own)),
+        };
+        column.dictionary_page_offset().is_some() && all
+    };
+    schema.column(leaf).converted_type() == ConvertedType::UTF8
+        && builder.metadata().row_groups().iter().all(|own| of_numbers(own.column(leaf)))
+}
+
 /// What readers share. Text is read as the contract has it at once, however long the file says that
-/// it may be; where the file's own types do not allow that, it is cast.
+/// it may be, or as a dictionary where that stays `coded`; where the file's own types do not allow
+/// that, it is cast.
 fn metadata(
     builder: &ParquetRecordBatchReaderBuilder<Bytes>,
+    coded: impl Fn(usize) -> bool,
 ) -> parquet::errors::Result<ArrowReaderMetadata> {
-    let short = |field: &Arc<Field>| match field.data_type() {
-        DataType::LargeUtf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        _ => Arc::clone(field),
+    let short = |(place, field): (usize, &Arc<Field>)| {
+        let text = matches!(field.data_type(), DataType::Utf8 | DataType::LargeUtf8);
+        let own = match field.data_type() {
+            _ if text && coded(place) => {
+                DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8))
+            }
+            DataType::LargeUtf8 => DataType::Utf8,
+            _ => return Arc::clone(field),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(own))
     };
-    let fields: Fields = builder.schema().fields().iter().map(short).collect();
+    let fields: Fields = builder.schema().fields().iter().enumerate().map(short).collect();
     let schema = Schema::new_with_metadata(fields, builder.schema().metadata().clone());
     let with = |options| ArrowReaderMetadata::try_new(builder.metadata().clone(), options);
     with(ArrowReaderOptions::new().with_schema(Arc::new(schema)))
@@ -174,16 +239,14 @@ fn column(
         if whole > input.source.max_bytes.saturating_mul(4) {
             return Err(too_large(input));
         }
-        let mut readers = Vec::new();
+        let mut cells = Vec::new();
         for (number, column) in input.contract.columns.iter().enumerate() {
             if places[number] == place {
-                let own = CellReader::of(&array, column, input.zone_name);
-                let own = own.ok_or_else(|| damaged(input))?;
-                let whole = own.whole(column).cloned();
-                readers.push((number, own, whole));
+                let own = Cells::of(&array, column, input).ok_or_else(|| damaged(input))?;
+                cells.push((number, own));
             }
         }
-        parts.push(Part { array, readers });
+        parts.push(Part { array, cells });
     }
     Ok(parts)
 }
@@ -199,21 +262,26 @@ fn read_parts(
     let (mut arrays, mut all) = (Vec::new(), Vec::new());
     for part in parts {
         arrays.push(part.array);
-        all.extend(part.readers);
+        all.extend(part.cells);
     }
     let batch = RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|_| damaged(input))?;
     if all.len() != input.contract.columns.len() {
         return Err(damaged(input));
     }
-    all.sort_by_key(|(column, ..)| *column);
-    let (readers, whole): (Vec<CellReader>, Vec<Option<StringArray>>) =
-        all.into_iter().map(|(_, reader, whole)| (reader, whole)).unzip();
-    if let Some(texts) = whole.into_iter().collect::<Option<Vec<_>>>()
+    all.sort_by_key(|(column, _)| *column);
+    let whole = |(_, own): &(usize, Cells)| match own {
+        Cells::Whole(array) => Some(Arc::clone(array)),
+        Cells::Single(_) => None,
+    };
+    if let Some(texts) = all.iter().map(whole).collect::<Option<Vec<_>>>()
         && rows.columns(*number + 1, texts)?
     {
         *number += batch.num_rows() as u64;
         return Ok(());
     }
+    let columns = input.contract.columns.iter();
+    let readers = all.into_iter().zip(columns).map(|((_, own), column)| own.single(column, input));
+    let readers = readers.collect::<Option<Vec<CellReader>>>().ok_or_else(|| damaged(input))?;
     for row in 0..batch.num_rows() {
         *number += 1;
         let cell = |column: usize| -> Cell<'_> { readers[column].cell(row) };

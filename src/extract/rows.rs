@@ -7,11 +7,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayBuilder, ArrayRef, BooleanBuilder, Date32Builder, Decimal128Builder,
+    Array, ArrayBuilder, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Decimal128Builder,
     Float64Builder, Int64Builder, RecordBatch, StringArray, StringBuilder,
     TimestampMicrosecondBuilder, UInt64Array, UInt64Builder,
 };
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use rustc_hash::FxHashMap;
 
 use super::seen::{self, Digest, Seen};
 use super::{Extracted, Refused};
@@ -182,26 +184,33 @@ impl<'c> Rows<'c> {
         Ok(())
     }
 
-    /// Rows of a file from `number` on, columns at a time: texts of which the contract's columns
-    /// accept every one as it is. Takes nothing in, and gives `false`, where all is to be asked row
-    /// by row.
+    /// Rows of a file from `number` on, columns at a time: texts, or dictionaries of them, of which
+    /// the contract's columns accept every one as it is. Takes nothing in, and gives `false`, where
+    /// all is to be asked row by row.
     ///
     /// # Errors
     /// A bug, if Arrow does not take what was built.
-    pub(super) fn columns(&mut self, number: u64, texts: Vec<StringArray>) -> Result<bool> {
+    pub(super) fn columns(&mut self, number: u64, mut columns: Vec<ArrayRef>) -> Result<bool> {
         if self.by_row {
             return Ok(false);
         }
-        let rows = texts.first().map_or(0, |own| own.len());
+        let rows = columns.first().map_or(0, |own| own.len());
         let ranges = ranges(rows, DIGEST_ROWS);
         let digests = |own: &Unique| -> Result<Vec<Option<Digest>>> {
+            let text = |column: usize| -> Result<(usize, StringArray)> {
+                let text = cast(&columns[column], &DataType::Utf8);
+                let text = text.map_err(|_| Error::bug("whole columns are no texts"))?;
+                Ok((column, text.as_string::<i32>().clone()))
+            };
+            let texts: FxHashMap<usize, StringArray> =
+                own.columns.iter().map(|column| text(*column)).collect::<Result<_>>()?;
             let parts = parallel(ranges.len(), threads::count(), Vec::new, |bytes, part| {
                 let of = |row: usize| {
-                    let known = |column: usize| texts[column].is_valid(row);
+                    let known = |column: usize| texts[&column].is_valid(row);
                     let accepted =
                         |column| if known(column) { Accepted::Text } else { Accepted::Null };
                     let cell = |column: usize| match known(column) {
-                        true => Cell::Text(texts[column].value(row)),
+                        true => Cell::Text(texts[&column].value(row)),
                         false => Cell::Null,
                     };
                     digest(&own.columns, accepted, &cell, bytes)
@@ -216,8 +225,6 @@ impl<'c> Rows<'c> {
             own.first.put_by(place, digests);
         }
         self.flush()?;
-        let mut columns: Vec<ArrayRef> =
-            texts.into_iter().map(|own| Arc::new(own) as ArrayRef).collect();
         columns.push(self.file_of(rows));
         columns.push(Arc::new(UInt64Array::from_iter_values(number..number + rows as u64)));
         self.batches.push(self.batch(columns)?);
@@ -289,7 +296,14 @@ impl<'c> Rows<'c> {
     }
 
     fn batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch> {
-        RecordBatch::try_new(self.schema.clone(), columns)
+        let mut schema = Arc::clone(&self.schema);
+        if columns.iter().any(|own| matches!(own.data_type(), DataType::Dictionary(..))) {
+            let fields = schema.fields().iter().zip(&columns);
+            let as_they_are = fields
+                .map(|(field, own)| field.as_ref().clone().with_data_type(own.data_type().clone()));
+            schema = Arc::new(Schema::new(as_they_are.collect::<Vec<Field>>()));
+        }
+        RecordBatch::try_new(schema, columns)
             .map_err(|_| Error::bug(format!("contract {}: rows do not fit", self.contract.name)))
     }
 

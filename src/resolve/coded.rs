@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray, UInt32Array};
 use arrow::buffer::{Buffer, OffsetBuffer};
+use arrow::datatypes::UInt32Type;
 
 use super::columns::{MISSING, touch};
 use crate::error::{Error, Result};
@@ -15,25 +16,48 @@ use crate::intern::{Arena, Texts};
 /// Texts that are asked for together before they are copied.
 const TOGETHER: usize = 32;
 
-/// A column of texts, given in parts, with its rows in this order where one is given: a dictionary
-/// that holds each text once, in the order in which rows first hold them, and no other text. What an
+/// A column of texts, given in parts that are texts or dictionaries of them, with its rows in this
+/// order where one is given: a dictionary that holds each text once, in the order in which rows first hold them, and no other text. What an
 /// [`Input`](super::Input) says is `coded` is of such columns.
 ///
 /// # Errors
 /// Different texts of more than 2 GiB.
 pub fn coded(parts: Vec<ArrayRef>, order: Option<&[u32]>) -> Result<ArrayRef> {
-    let texts: Option<Vec<&StringArray>> = parts.iter().map(|own| own.as_string_opt()).collect();
-    let texts = texts.ok_or_else(|| Error::bug("a column to be coded is no text"))?;
-    let bytes = texts.iter().map(|own| own.value_data().len()).sum();
-    let rows = texts.iter().map(|own| own.len()).sum();
-    let (mut known, mut numbers) = (Texts::with_room(rows, bytes), Vec::with_capacity(rows));
-    for text in texts {
-        numbers.append(&mut known.numbers(text.iter(), MISSING));
+    let split: Option<Vec<_>> = parts.iter().map(texts_and_keys).collect();
+    let split = split.ok_or_else(|| Error::bug("a column to be coded is no text"))?;
+    // Parts that follow each other may share their texts.
+    let first = |place: usize| place == 0 || !same_texts(split[place - 1].0, split[place].0);
+    let different = (0..split.len()).filter(|place| first(*place)).map(|place| split[place].0);
+    let (texts, bytes) = different
+        .fold((0, 0), |(texts, bytes), own| (texts + own.len(), bytes + own.value_data().len()));
+    let rows = parts.iter().map(|own| own.len()).sum();
+    let (mut known, mut numbers) = (Texts::with_room(texts, bytes), Vec::with_capacity(rows));
+    // By key of a dictionary, the number of its text.
+    let mut number_of = Vec::new();
+    let mut by_rows = true;
+    for (place, (texts, keys)) in split.iter().enumerate() {
+        let Some(keys) = keys else {
+            numbers.append(&mut known.numbers(texts.iter(), MISSING));
+            continue;
+        };
+        by_rows = false;
+        if first(place) || number_of.is_empty() {
+            number_of = known.numbers(texts.iter(), MISSING);
+        }
+        match keys.nulls() {
+            None => numbers.extend(keys.values().iter().map(|key| number_of[*key as usize])),
+            Some(_) => {
+                let number = |key: Option<u32>| key.map_or(MISSING, |key| number_of[key as usize]);
+                numbers.extend(keys.iter().map(number));
+            }
+        }
     }
+    drop(split);
     drop(parts);
     let (numbers, values) = match order {
-        Some(order) => in_order(&numbers, &known.values, order)?,
-        None => (numbers, array(known.values)?),
+        Some(order) => in_order(&numbers, &known.values, order.iter().copied())?,
+        None if by_rows => (numbers, array(known.values)?),
+        None => in_order(&numbers, &known.values, 0..rows as u32)?,
     };
     let some = |own: &u32| Some(*own).filter(|own| *own != MISSING);
     let keys: UInt32Array = match numbers.contains(&MISSING) {
@@ -46,10 +70,28 @@ pub fn coded(parts: Vec<ArrayRef>, order: Option<&[u32]>) -> Result<ArrayRef> {
     }
 }
 
+/// The texts of a part, and where it is a dictionary of them, the key of each row.
+fn texts_and_keys(part: &ArrayRef) -> Option<(&StringArray, Option<&UInt32Array>)> {
+    match part.as_dictionary_opt::<UInt32Type>() {
+        Some(own) => Some((own.values().as_string_opt()?, Some(own.keys()))),
+        None => Some((part.as_string_opt()?, None)),
+    }
+}
+
+/// Whether two arrays are the same in memory.
+fn same_texts(one: &StringArray, other: &StringArray) -> bool {
+    std::ptr::eq(one.value_offsets(), other.value_offsets())
+        && std::ptr::eq(one.value_data(), other.value_data())
+}
+
 /// The numbers of rows in this order, and the texts as rows then first hold them.
-fn in_order(numbers: &[u32], values: &Arena, order: &[u32]) -> Result<(Vec<u32>, StringArray)> {
+fn in_order(
+    numbers: &[u32],
+    values: &Arena,
+    order: impl Iterator<Item = u32>,
+) -> Result<(Vec<u32>, StringArray)> {
     let (mut number_of, mut next) = (vec![MISSING; values.len()], Vec::with_capacity(values.len()));
-    let of = |row: &u32| match numbers[*row as usize] {
+    let of = |row: u32| match numbers[row as usize] {
         MISSING => MISSING,
         before => {
             let own = &mut number_of[before as usize];
@@ -60,7 +102,7 @@ fn in_order(numbers: &[u32], values: &Arena, order: &[u32]) -> Result<(Vec<u32>,
             *own
         }
     };
-    let numbers = order.iter().map(of).collect();
+    let numbers = order.map(of).collect();
     let mut ordered = Arena::with_room(next.len(), values.bytes());
     for together in next.chunks(TOGETHER) {
         touch(together.iter().map(|own| u32::from(values.first_byte(*own))));
@@ -88,7 +130,7 @@ mod tests {
     use std::collections::HashMap;
 
     use arrow::compute::{cast, concat, take};
-    use arrow::datatypes::{DataType, UInt32Type};
+    use arrow::datatypes::DataType;
     use proptest::prelude::*;
 
     use super::super::columns::Columns;
@@ -99,20 +141,29 @@ mod tests {
         #[test]
         fn a_coded_column_holds_the_texts_of_its_rows_each_once(
             parts in prop::collection::vec(
-                prop::collection::vec(prop::option::of("[ab ]{0,2}"), 0..20), 1..4,
+                (prop::collection::vec(prop::option::of("[ab ]{0,2}"), 0..20), any::<bool>(), 0usize..20), 1..4,
             ),
             turned in any::<bool>(),
         ) {
-            let parts: Vec<ArrayRef> =
-                parts.into_iter().map(|own| Arc::new(StringArray::from(own)) as ArrayRef).collect();
-            let whole = concat(&parts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
+            let mut coded_too = Vec::new();
+            let mut texts = Vec::new();
+            for (own, stored, at) in parts {
+                let own: ArrayRef = Arc::new(StringArray::from(own));
+                let at = at.min(own.len());
+                let numbered = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
+                let part = if stored { cast(&own, &numbered).unwrap() } else { Arc::clone(&own) };
+                // Two parts of one dictionary.
+                coded_too.extend([part.slice(0, at), part.slice(at, own.len() - at)]);
+                texts.push(own);
+            }
+            let whole = concat(&texts.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap();
             let order: Vec<u32> = (0..whole.len() as u32).rev().collect();
             let order = turned.then_some(&order[..]);
             let expected = match order {
                 Some(order) => take(&whole, &UInt32Array::from(order.to_vec()), None).unwrap(),
                 None => whole,
             };
-            let found = coded(parts, order).unwrap();
+            let found = coded(coded_too, order).unwrap();
             // Resolution makes of it what it makes of the texts.
             let dictionary = |array: &ArrayRef| {
                 let arrays = HashMap::from([("x".to_owned(), Arc::clone(array))]);

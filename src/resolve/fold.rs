@@ -5,7 +5,7 @@
 
 pub(crate) use crate::functions::address::{Address, before_near, is_near, kind};
 pub(crate) use crate::functions::country::country_code;
-pub(crate) use crate::functions::email::{email_normalise, email_user};
+pub(crate) use crate::functions::email::{email_is_settled, email_normalise, email_user};
 pub(crate) use crate::functions::names::person_name_clean;
 pub(crate) use crate::functions::nickname::nickname_root;
 pub(crate) use crate::functions::postcode::postcode_normalise;

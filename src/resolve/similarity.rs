@@ -145,14 +145,23 @@ impl Sketch {
         if text.is_empty() || text.len() > WORD || !text.is_ascii() {
             return Self { bag: 0, prefix: 0, inverse: 0.0, over: 0, length: 0 };
         }
-        let (mut bag, mut prefix) = (0u64, 0);
-        for (place, byte) in text.bytes().enumerate() {
-            let class = 2 * (byte & 31);
-            bag |= if bag >> class & 1 == 0 { 1 << class } else { 2 << class };
-            if place < 4 {
-                prefix |= u32::from(byte) << (8 * place);
-            }
+        Self::of_bag(text, bag(0, text))
+    }
+
+    /// The sketches of a beginning of a text, which ends there, and of the whole.
+    pub(crate) fn of_beginning(text: &str, end: usize) -> (Self, Self) {
+        if text.len() > WORD || !text.is_ascii() || end == 0 {
+            return (Self::new(&text[..end]), Self::new(text));
         }
+        let (beginning, rest) = text.split_at(end);
+        let own = bag(0, beginning);
+        (Self::of_bag(beginning, own), Self::of_bag(text, bag(own, rest)))
+    }
+
+    /// Of a text that is known to have one.
+    fn of_bag(text: &str, bag: u64) -> Self {
+        let first = text.bytes().take(4).rev();
+        let prefix = first.fold(0, |prefix, byte| prefix << 8 | u32::from(byte));
         let length = text.len() as u16;
         let over = length - bag.count_ones() as u16;
         Self { bag, prefix, inverse: 1.0 / f32::from(length), over, length }
@@ -177,6 +186,15 @@ impl Sketch {
     pub(crate) fn letters(&self) -> (u64, u16) {
         (self.bag, self.length)
     }
+}
+
+/// A bag with a text's letters added: of each class whether it is there, and whether it is twice.
+fn bag(mut bag: u64, text: &str) -> u64 {
+    for byte in text.bytes() {
+        let class = 2 * (byte & 31);
+        bag |= (1 + (bag >> class & 1)) << class;
+    }
+    bag
 }
 
 /// Of a sketch its bag, what is over, the inverse length and the prefix.

@@ -6,7 +6,7 @@ use arrow::array::{
     Float64Array, Int32Array, ListArray, StringArray, TimestampMillisecondArray,
     TimestampSecondArray,
 };
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{DataType, Int64Type};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 
 use super::*;
@@ -66,6 +66,68 @@ fn row_groups_of_any_size_come_in_order() {
         assert_eq!(texts(&read, "id"), ids);
         assert_eq!(row_numbers(&read), (1..=100).collect::<Vec<u64>>());
     }
+}
+
+#[test]
+fn texts_that_are_stored_as_a_dictionary_stay_one_where_that_is_asked_for() {
+    const PLAIN: &str = "
+        kind: DataContract
+        apiVersion: v3.1.0
+        id: people
+        version: 1.0.0
+        status: active
+        schema:
+          - name: people
+            properties:
+              - {name: id, logicalType: string, primaryKey: true}
+              - {name: name, logicalType: string, required: true}
+              - {name: city, logicalType: string}
+    ";
+    let contract = Contract::parse(PLAIN, "people.odcs.yaml").expect("a contract");
+    let columns = |ids: &dyn Fn(usize) -> String, city: Option<&str>| {
+        let text = |of: &dyn Fn(usize) -> Option<String>| -> ArrayRef {
+            Arc::new((0..50).map(of).collect::<StringArray>())
+        };
+        vec![
+            ("id", text(&|row| Some(ids(row)))),
+            ("name", text(&|row| Some(format!("name {}", row % 7)))),
+            ("city", text(&|row| city.filter(|_| row % 3 > 0).map(|city| format!("{city}{row}")))),
+        ]
+    };
+    let own = |row: usize| format!("P{row}");
+    let twice = |row: usize| format!("P{}", row.min(48));
+    // Whether a column stays a dictionary: not where one of its values is to be looked at.
+    for (ids, city, stays) in [
+        (&own as &dyn Fn(usize) -> String, Some("c"), true),
+        (&own, None, true),
+        (&own, Some("\0"), false),
+        (&twice, Some("c"), false),
+    ] {
+        let bytes = parquet_of_groups(columns(ids, city), 20);
+        let files = [file("p.parquet", bytes)];
+        let read = [read, read_coded]
+            .map(|read| read("people", &source(""), &contract, &files).expect("read"));
+        let [plain, coded] = &read;
+        for column in ["id", "name", "city", "_row"] {
+            assert_eq!(texts(plain, column), texts(coded, column));
+        }
+        assert_eq!(plain.quarantine, coded.quarantine);
+        assert_eq!(plain.schema, coded.schema);
+        let numbered = |extracted: &Extracted, column: &str| {
+            let all = extracted.batches.iter().map(|batch| batch.column_by_name(column).unwrap());
+            all.map(|own| own.as_any_dictionary_opt().is_some()).collect::<Vec<bool>>()
+        };
+        assert!(!numbered(plain, "name").contains(&true));
+        assert_eq!(numbered(coded, "name").contains(&false), !stays);
+        assert_eq!(numbered(coded, "name").contains(&true), stays);
+    }
+    // What a file itself calls a dictionary, of texts that are larger than ours.
+    let mut columns = columns(&own, None);
+    let larger = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::LargeUtf8));
+    columns[1].1 = arrow::compute::cast(&columns[1].1, &larger).expect("a cast");
+    let files = [file("p.parquet", parquet(columns))];
+    let read = read_coded("people", &source(""), &contract, &files).expect("read");
+    assert_eq!(read.batches[0].schema().field(1).data_type(), &DataType::Utf8);
 }
 
 #[test]

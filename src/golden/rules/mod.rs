@@ -188,6 +188,11 @@ impl Candidates<'_> {
         self.columns.iter().all(|column| column.same(left, right))
     }
 
+    /// Whether two candidates that have the same hint hold the same values.
+    fn hints_are_exact(&self) -> bool {
+        matches!(self.columns, [only] if only.numbers.is_some())
+    }
+
     /// A number for each candidate: those that hold the same values have the same one, and most
     /// others have not. Of text and of numbered values alone.
     fn hints(&self) -> Vec<u64> {

@@ -33,8 +33,9 @@ fn measure(candidates: &Candidates<'_>, measures: &mut Vec<i64>) {
 
 /// Counts equal values by comparing each with each.
 fn compared(candidates: &Candidates<'_>, hints: &[u64], own: Range<usize>, counts: &mut [i64]) {
+    let exact = candidates.hints_are_exact();
     let same = |l: usize, r: usize| {
-        hints[l] == hints[r] && candidates.same(candidates.rows[l], candidates.rows[r])
+        hints[l] == hints[r] && (exact || candidates.same(candidates.rows[l], candidates.rows[r]))
     };
     // Mostly all agree.
     if own.clone().skip(1).all(|at| same(own.start, at)) {

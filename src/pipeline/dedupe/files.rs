@@ -203,7 +203,8 @@ fn table(
         columns: pairs.clone(),
     };
     let own = Contract::parse(&contract(&file, &[]), &format!("{name}.odcs.yaml"))?;
-    let read = extract::read(name, &source(&input.path, name)?, &own, std::slice::from_ref(&input))
+    let whole = std::slice::from_ref(&input);
+    let read = extract::read_coded(name, &source(&input.path, name)?, &own, whole)
         .map_err(|error| explained(error, roles))?;
     // The file as it was stored is of no more use, and its rows take much room.
     drop(input);

@@ -32,7 +32,8 @@ fn made<T: Send>(
         .map_err(|_| Error::bug("columns of records do not fit"))
 }
 
-/// Rows of a file as they were read: batches of one schema.
+/// Rows of a file as they were read: batches of one schema, of which a column of texts may be a
+/// dictionary.
 pub(super) struct Rows {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
@@ -58,7 +59,7 @@ impl Rows {
     /// # Errors
     /// Columns that are too large for one.
     pub(super) fn joined(&mut self) -> Result<&RecordBatch> {
-        if self.batches.len() != 1 {
+        if !matches!(&self.batches[..], [one] if one.schema() == self.schema) {
             let mut parts = self.parts();
             let schema = Arc::clone(&self.schema);
             let columns = schema.fields().iter().map(|field| parts.remove(field.name()));
@@ -102,9 +103,17 @@ impl Rows {
     }
 }
 
-/// Parts of a column of texts as one.
+/// Parts of a column as one, dictionaries of texts as texts.
 fn concatenated(parts: &[ArrayRef]) -> Result<ArrayRef> {
-    match parts {
+    let plain = |part: &ArrayRef| match part.data_type() {
+        DataType::Dictionary(_, texts) => cast(part, texts),
+        _ => Ok(Arc::clone(part)),
+    };
+    let parts: Vec<ArrayRef> =
+        parts.iter().map(plain).collect::<std::result::Result<_, _>>().map_err(|_| {
+            Error::data("a column has texts of more than 2 GiB").help("divide the file")
+        })?;
+    match &parts[..] {
         [] => return Ok(new_empty_array(&DataType::Utf8)),
         [one] => return Ok(Arc::clone(one)),
         _ => {}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::{Comparator, ComparisonKind};
+use super::{Comparator, ComparisonKind, Crowd, Outlined};
 use crate::resolve::columns::Tuples;
 
 pub(super) const KIND: ComparisonKind = ComparisonKind {
@@ -54,6 +54,7 @@ fn numbers(date: &str) -> Option<(i16, i8, i8)> {
     Some((date[..4].parse().ok()?, date[5..7].parse().ok()?, date[8..].parse().ok()?))
 }
 
+#[derive(Clone, Copy)]
 struct Prepared {
     year: i16,
     month: i8,
@@ -63,6 +64,22 @@ struct Prepared {
     /// The eight digits of year, month and day.
     digits: u64,
 }
+
+/// The loosest level.
+const ELSE: u8 = 5;
+
+impl Prepared {
+    /// Whether two dates surely have nothing in common, as `level` finds after longer.
+    fn far(&self, other: &Self) -> bool {
+        let differ = self.digits ^ other.digits;
+        // What differs by one edit differs within two neighbours, sixteen bits.
+        let spread = differ >> 16 >= (differ & differ.wrapping_neg()).max(1);
+        spread & (self.year != other.year) & (self.days.abs_diff(other.days) > YEAR)
+    }
+}
+
+/// Days within which two dates are within a year.
+const YEAR: u32 = 366;
 
 struct Dates {
     dates: Vec<Prepared>,
@@ -116,20 +133,33 @@ impl Comparator for Dates {
             2
         } else if same_year && (l.month == r.month || january(l) || january(r)) {
             3
-        } else if same_year || (l.days - r.days).abs() <= 366 {
+        } else if same_year || l.days.abs_diff(r.days) <= YEAR {
             4
         } else {
-            5
+            ELSE
         }
+    }
+
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
+        Some(Box::new(Outlined {
+            comparator: self,
+            codes,
+            outlines: codes.iter().map(|code| self.dates[*code as usize]).collect(),
+            far: Prepared::far,
+            loosest: ELSE,
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::one_digit;
-    use crate::resolve::compare::testing::level;
+    use super::{ELSE, one_digit};
+    use crate::resolve::compare::testing::{comparison, each_with_each, level};
     use crate::resolve::similarity;
 
     proptest! {
@@ -140,6 +170,18 @@ mod tests {
             for other in [&r, &near] {
                 prop_assert_eq!(one_digit(digits(&l), digits(other)), similarity::one_edit(&l, other));
             }
+        }
+    }
+
+    proptest! {
+        /// Dates of few years, and what is written as one and is none.
+        #[test]
+        fn each_is_told_from_each(
+            dates in prop::collection::vec("198[0-3]-(0[1-3]|1[0-2]|98)-(0[1-3]|1[0-2]|31)", 1..24),
+        ) {
+            let array: ArrayRef = Arc::new(StringArray::from(dates));
+            let own = comparison("date", &[], &[&array]);
+            each_with_each(own.comparator(), (0..own.tuples.len() as u32).collect(), ELSE);
         }
     }
 

@@ -102,6 +102,35 @@ pub(crate) trait Crowd: Send + Sync {
     fn before(&self, place: usize, found: &mut Vec<(u32, u8)>);
 }
 
+/// Values of which an outline, a few bytes long, tells most from each other.
+struct Outlined<'a, Outline, Far> {
+    comparator: &'a dyn Comparator,
+    codes: &'a [u32],
+    outlines: Vec<Outline>,
+    /// Whether two values surely agree on nothing.
+    far: Far,
+    /// The level of such.
+    loosest: u8,
+}
+
+impl<Outline, Far> Crowd for Outlined<'_, Outline, Far>
+where
+    Outline: Send + Sync,
+    Far: Fn(&Outline, &Outline) -> bool + Send + Sync,
+{
+    fn before(&self, place: usize, found: &mut Vec<(u32, u8)>) {
+        let (code, own) = (self.codes[place], &self.outlines[place]);
+        for ((at, other_code), other) in (0..).zip(self.codes).zip(&self.outlines[..place]) {
+            if !(self.far)(own, other) {
+                let level = self.comparator.level(code, *other_code);
+                if level != self.loosest {
+                    found.push((at, level));
+                }
+            }
+        }
+    }
+}
+
 /// Makes a comparator of the distinct values and the thresholds.
 type Build = fn(&Arc<Tuples>, &[f64]) -> Box<dyn Comparator>;
 

@@ -254,7 +254,7 @@ impl Comparator for Names {
             (true, false) => return if same_sound(&self.given, 0) { 9 } else { ELSE },
             (false, false) => return UNKNOWN,
         }
-        if self.far(codes_l, codes_r) { ELSE } else { self.whole(l, r) }
+        if l != r && self.far(codes_l, codes_r) { ELSE } else { self.whole(l, r) }
     }
 
     fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Comparator, ComparisonKind};
+use super::{Comparator, ComparisonKind, Crowd, Outlined};
 use crate::resolve::columns::Tuples;
 use crate::resolve::similarity;
 
@@ -27,6 +27,9 @@ pub(super) const KIND: ComparisonKind = ComparisonKind {
 const SHORTEST: usize = 5;
 
 const TAIL: usize = 7;
+
+/// The loosest level.
+const ELSE: u8 = 4;
 
 struct Phones {
     digits: Arc<Tuples>,
@@ -57,6 +60,17 @@ impl Packed {
     fn same_tail(self, other: Self) -> bool {
         let long = self.length.min(other.length) as usize >= TAIL;
         long && (self.digits ^ other.digits) << (64 - 4 * TAIL) == 0
+    }
+
+    /// Whether two numbers surely have nothing in common, as `level` finds after longer.
+    fn far(self, other: Self) -> bool {
+        let differ = self.digits ^ other.digits;
+        // What differs by one edit of the same length differs within two neighbours, eight bits.
+        let spread = differ >> 8 >= (differ & differ.wrapping_neg()).max(1);
+        let tails = differ << (64 - 4 * TAIL) != 0;
+        let longer = self.length.abs_diff(other.length);
+        let known = (self.length > 0) & (other.length > 0);
+        known & tails & ((longer > 1) | ((longer == 0) & spread))
     }
 
     /// Whether at most one edit lies between two numbers.
@@ -104,7 +118,7 @@ impl Comparator for Phones {
             return match packed_l.same_tail(packed_r) {
                 true => 2,
                 false if packed_l.one_edit(packed_r) => 3,
-                false => 4,
+                false => ELSE,
             };
         }
         let (l, r) = (self.digits.values(0).get(l), self.digits.values(0).get(r));
@@ -113,17 +127,30 @@ impl Comparator for Phones {
         } else if l.len().abs_diff(r.len()) <= 1 && similarity::one_edit(l, r) {
             3
         } else {
-            4
+            ELSE
         }
+    }
+
+    fn among<'a>(&'a self, codes: &'a [u32]) -> Option<Box<dyn Crowd + 'a>> {
+        Some(Box::new(Outlined {
+            comparator: self,
+            codes,
+            outlines: codes.iter().map(|code| self.packed[*code as usize]).collect(),
+            far: |own: &Packed, other: &Packed| own.far(*other),
+            loosest: ELSE,
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, StringArray};
     use proptest::prelude::*;
 
-    use super::{Packed, tail};
-    use crate::resolve::compare::testing::level;
+    use super::{ELSE, Packed, tail};
+    use crate::resolve::compare::testing::{comparison, each_with_each, level};
     use crate::resolve::similarity;
 
     proptest! {
@@ -138,9 +165,20 @@ mod tests {
                 let packed = (Packed::new(&l), Packed::new(other));
                 prop_assert_eq!(packed.0.one_edit(packed.1), similarity::one_edit(&l, other), "{} {}", l, other);
                 prop_assert_eq!(packed.1.one_edit(packed.0), similarity::one_edit(&l, other), "{} {}", l, other);
+                let near = similarity::one_edit(&l, other) || packed.0.same_tail(packed.1);
+                prop_assert!(!near || !packed.0.far(packed.1), "{} {}", l, other);
                 let same = l.len() >= 7 && other.len() >= 7 && tail(&l) == tail(other);
                 prop_assert_eq!(packed.0.same_tail(packed.1), same);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_is_told_from_each(digits in prop::collection::vec("[0-2]{5,8}|[01]{15,18}", 1..24)) {
+            let array: ArrayRef = Arc::new(StringArray::from(digits));
+            let own = comparison("phone", &[], &[&array]);
+            each_with_each(own.comparator(), (0..own.tuples.len() as u32).collect(), ELSE);
         }
     }
 

@@ -91,27 +91,43 @@ const TOGETHER: usize = 256;
 /// Rows whose pairs are sorted together.
 const SORTED: usize = if cfg!(test) { 5 } else { 1 << 14 };
 
+/// Parts whose pairs are spread together.
+const SPREAD: usize = if cfg!(test) { 2 } else { 64 };
+
 /// Pairs of parts as one list, sorted by rows. No pair is there twice.
-fn sorted(parts: Vec<Vec<Scored>>, rows: usize, threads: usize) -> Result<Vec<Scored>> {
-    // Where the pairs of each range of rows begin; what follows is room for the ranges in turn.
-    let mut next = vec![0; rows / SORTED + 1];
-    for pair in parts.iter().flatten() {
-        next[pair.l as usize / SORTED] += 1;
-    }
-    let sizes = next.clone();
-    let mut total = 0;
-    for own in &mut next {
-        total += std::mem::replace(own, total);
-    }
+fn sorted(parts: &[Vec<Scored>], rows: usize, threads: usize) -> Result<Vec<Scored>> {
     let Some(first) = parts.iter().flatten().next() else { return Ok(Vec::new()) };
-    let mut all = vec![*first; total];
-    for pair in parts.into_iter().flatten() {
-        let place: &mut usize = &mut next[pair.l as usize / SORTED];
-        all[*place] = pair;
-        *place += 1;
+    // Of each piece of work, how many pairs it has in each range of rows.
+    let range = |pair: &Scored| pair.l as usize / SORTED;
+    let pieces: Vec<&[Vec<Scored>]> = parts.chunks(SPREAD).collect();
+    let count = |piece: &[Vec<Scored>]| {
+        let mut sizes = vec![0; rows / SORTED + 1];
+        piece.iter().flatten().for_each(|pair| sizes[range(pair)] += 1);
+        sizes
+    };
+    let sizes: Vec<Vec<usize>> = each(pieces.clone(), threads, count)?;
+    // Room for the ranges in turn, and within each for the pieces.
+    let mut all = vec![*first; parts.iter().map(Vec::len).sum()];
+    let mut rooms: Vec<Vec<&mut [Scored]>> = pieces.iter().map(|_| Vec::new()).collect();
+    let mut rest = &mut all[..];
+    for range in 0..rows / SORTED + 1 {
+        for (sizes, rooms) in sizes.iter().zip(&mut rooms) {
+            let (own, others) = rest.split_at_mut(sizes[range]);
+            rooms.push(own);
+            rest = others;
+        }
     }
-    let (mut ranges, mut rest) = (Vec::with_capacity(sizes.len()), &mut all[..]);
-    for size in sizes {
+    each(pieces.into_iter().zip(rooms).collect(), threads, |(piece, mut rooms)| {
+        let mut next = vec![0; rooms.len()];
+        for pair in piece.iter().flatten() {
+            let range = range(pair);
+            rooms[range][next[range]] = *pair;
+            next[range] += 1;
+        }
+    })?;
+    let (mut ranges, mut rest) = (Vec::new(), &mut all[..]);
+    for range in 0..rows / SORTED + 1 {
+        let size = sizes.iter().map(|own| own[range]).sum();
         let (own, others) = rest.split_at_mut(size);
         ranges.push(own);
         rest = others;
@@ -239,8 +255,8 @@ impl Ready<'_> {
             )?,
         };
         let compared = parts.iter().map(|(_, compared)| compared).sum();
-        let parts = parts.into_iter().map(|(kept, _)| kept).collect();
-        Ok((sorted(parts, self.rows, self.threads)?, compared))
+        let parts: Vec<Vec<Scored>> = parts.into_iter().map(|(kept, _)| kept).collect();
+        Ok((sorted(&parts, self.rows, self.threads)?, compared))
     }
 
     /// Lays the stewards' decisions over the pairs; a later decision of a pair overrules an
