@@ -230,10 +230,10 @@ fn column(
         .with_batch_size(BATCH_ROWS)
         .build()
         .map_err(|_| damaged(input))?;
-    let mut parts = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for batch in batches {
         let array = Arc::clone(batch.map_err(|_| damaged(input))?.column(0));
-        let bytes = array.get_array_memory_size() as u64;
+        let bytes = new_bytes(&array, parts.last().map(|part| &part.array)) as u64;
         let whole = decoded.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         // Decoded columns take more than the encoded pages: the same data may pass at four times.
         if whole > input.source.max_bytes.saturating_mul(4) {
@@ -249,6 +249,18 @@ fn column(
         parts.push(Part { array, cells });
     }
     Ok(parts)
+}
+
+/// What an array takes beside the one before it: a dictionary that both have is there once.
+pub(super) fn new_bytes(array: &ArrayRef, before: Option<&ArrayRef>) -> usize {
+    let values = |own: &ArrayRef| own.as_any_dictionary_opt().map(|own| Arc::clone(own.values()));
+    let again = match (values(array), before.and_then(values)) {
+        (Some(own), Some(before)) if own.to_data().ptr_eq(&before.to_data()) => {
+            own.get_array_memory_size()
+        }
+        _ => 0,
+    };
+    array.get_array_memory_size().saturating_sub(again)
 }
 
 /// Takes in rows of which each column of the file is at hand.

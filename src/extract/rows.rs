@@ -196,7 +196,7 @@ impl<'c> Rows<'c> {
         }
         let rows = columns.first().map_or(0, |own| own.len());
         let ranges = ranges(rows, DIGEST_ROWS);
-        let digests = |own: &Unique| -> Result<Vec<Option<Digest>>> {
+        let digests = |own: &Unique| -> Result<Vec<Vec<Option<Digest>>>> {
             let text = |column: usize| -> Result<(usize, StringArray)> {
                 let text = cast(&columns[column], &DataType::Utf8);
                 let text = text.map_err(|_| Error::bug("whole columns are no texts"))?;
@@ -204,7 +204,7 @@ impl<'c> Rows<'c> {
             };
             let texts: FxHashMap<usize, StringArray> =
                 own.columns.iter().map(|column| text(*column)).collect::<Result<_>>()?;
-            let parts = parallel(ranges.len(), threads::count(), Vec::new, |bytes, part| {
+            parallel(ranges.len(), threads::count(), Vec::new, |bytes, part| {
                 let of = |row: usize| {
                     let known = |column: usize| texts[&column].is_valid(row);
                     let accepted =
@@ -216,13 +216,14 @@ impl<'c> Rows<'c> {
                     digest(&own.columns, accepted, &cell, bytes)
                 };
                 ranges[part].clone().map(of).collect::<Vec<_>>()
-            })?;
-            Ok(parts.concat())
+            })
         };
         let digests = self.unique.iter().map(digests).collect::<Result<Vec<_>>>()?;
-        let place = (self.files.len().saturating_sub(1) as u32, number);
+        let file = self.files.len().saturating_sub(1) as u32;
         for (own, digests) in self.unique.iter_mut().zip(digests) {
-            own.first.put_by(place, digests);
+            for (range, digests) in ranges.iter().zip(digests) {
+                own.first.put_by((file, number + range.start as u64), digests);
+            }
         }
         self.flush()?;
         columns.push(self.file_of(rows));

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Float64Array, Int32Array, ListArray, StringArray, TimestampMillisecondArray,
+    DictionaryArray, Float64Array, Int32Array, ListArray, StringArray, TimestampMillisecondArray,
     TimestampSecondArray,
 };
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, UInt32Type};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 
+use super::parquet::new_bytes;
 use super::*;
 
 fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
@@ -128,6 +129,26 @@ fn texts_that_are_stored_as_a_dictionary_stay_one_where_that_is_asked_for() {
     let files = [file("p.parquet", parquet(columns))];
     let read = read_coded("people", &source(""), &contract, &files).expect("read");
     assert_eq!(read.batches[0].schema().field(1).data_type(), &DataType::Utf8);
+}
+
+#[test]
+fn a_dictionary_of_many_rows_is_counted_once() {
+    let numbered = || -> ArrayRef {
+        let texts =
+            (0..100).map(|row| if row % 2 > 0 { "one".repeat(99) } else { "two".repeat(99) });
+        let texts: Vec<String> = texts.collect();
+        Arc::new(texts.iter().map(|own| Some(&**own)).collect::<DictionaryArray<UInt32Type>>())
+    };
+    let whole = numbered();
+    let (one, other) = (whole.slice(0, 50), whole.slice(50, 50));
+    let values = whole.as_any_dictionary().values().get_array_memory_size();
+    let all = other.get_array_memory_size();
+    assert!(values > 2 * 99 * 3);
+    assert_eq!(new_bytes(&other, None), all);
+    assert_eq!(new_bytes(&other, Some(&numbered())), all);
+    assert_eq!(new_bytes(&other, Some(&one)), all - values);
+    let plain: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
+    assert_eq!(new_bytes(&plain, Some(&plain)), plain.get_array_memory_size());
 }
 
 #[test]

@@ -70,7 +70,8 @@ fn sorted(candidates: &Candidates<'_>, hints: &[u64], own: Range<usize>, counts:
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, DictionaryArray, Int64Array, StringArray};
+    use arrow::datatypes::UInt32Type;
     use proptest::prelude::*;
 
     use super::super::Measured;
@@ -111,6 +112,20 @@ mod tests {
             let count = |own: &[_], value| own.iter().filter(|other| *other == value).count() as i64;
             let expected = customers.iter().rev().flat_map(|own| {
                 own.iter().rev().map(|value| count(own, value))
+            });
+            prop_assert_eq!(measures, expected.collect::<Vec<_>>());
+            // Numbered texts alone, whose numbers say all.
+            let text = values.iter().map(|own| own.0.as_deref());
+            let numbered: ArrayRef = Arc::new(text.collect::<DictionaryArray<UInt32Type>>());
+            let columns = [Measured::new(numbered, true).unwrap()];
+            let candidates = Candidates { columns: &columns, ..candidates };
+            let mut measures = Vec::new();
+            measure(&candidates, &mut measures);
+            let count = |own: &[(Option<String>, _)], value: &Option<String>| {
+                own.iter().filter(|other| other.0 == *value).count() as i64
+            };
+            let expected = customers.iter().rev().flat_map(|own| {
+                own.iter().rev().map(|value| count(own, &value.0))
             });
             prop_assert_eq!(measures, expected.collect::<Vec<_>>());
         }
