@@ -2,7 +2,8 @@
 //!
 //! A format hands over one row at a time as cells that borrow from its own buffers; nothing is
 //! copied but into the builders of the accepted columns, and raw text is asked for only when a row
-//! is refused. A columnar one hands over whole columns where nothing is to be asked of their cells. Refuses to know how a row was written.
+//! is refused. A columnar one hands over whole columns where nothing is to be asked of their cells.
+//! Refuses to know how a row was written.
 
 use std::sync::Arc;
 

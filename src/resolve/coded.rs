@@ -17,8 +17,9 @@ use crate::intern::{Arena, Texts};
 const TOGETHER: usize = 32;
 
 /// A column of texts, given in parts that are texts or dictionaries of them, with its rows in this
-/// order where one is given: a dictionary that holds each text once, in the order in which rows first hold them, and no other text. What an
-/// [`Input`](super::Input) says is `coded` is of such columns.
+/// order where one is given: a dictionary that holds each text once, in the order in which rows
+/// first hold them, and no other text. What an [`Input`](super::Input) says is `coded` is of such
+/// columns.
 ///
 /// # Errors
 /// Different texts of more than 2 GiB.
@@ -141,7 +142,11 @@ mod tests {
         #[test]
         fn a_coded_column_holds_the_texts_of_its_rows_each_once(
             parts in prop::collection::vec(
-                (prop::collection::vec(prop::option::of("[ab ]{0,2}"), 0..20), any::<bool>(), 0usize..20), 1..4,
+                (
+                    prop::collection::vec(prop::option::of("[ab ]{0,2}"), 0..20), any::<bool>(),
+                    0usize..20,
+                ),
+                1..4,
             ),
             turned in any::<bool>(),
         ) {
@@ -150,8 +155,11 @@ mod tests {
             for (own, stored, at) in parts {
                 let own: ArrayRef = Arc::new(StringArray::from(own));
                 let at = at.min(own.len());
-                let numbered = DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::Utf8));
-                let part = if stored { cast(&own, &numbered).unwrap() } else { Arc::clone(&own) };
+                let numbered = || {
+                    let [keys, texts] = [DataType::UInt32, DataType::Utf8].map(Box::new);
+                    cast(&own, &DataType::Dictionary(keys, texts)).unwrap()
+                };
+                let part = if stored { numbered() } else { Arc::clone(&own) };
                 // Two parts of one dictionary.
                 coded_too.extend([part.slice(0, at), part.slice(at, own.len() - at)]);
                 texts.push(own);
