@@ -71,20 +71,13 @@ fn row_groups_of_any_size_come_in_order() {
 
 #[test]
 fn texts_that_are_stored_as_a_dictionary_stay_one_where_that_is_asked_for() {
-    const PLAIN: &str = "
-        kind: DataContract
-        apiVersion: v3.1.0
-        id: people
-        version: 1.0.0
-        status: active
-        schema:
-          - name: people
-            properties:
-              - {name: id, logicalType: string, primaryKey: true}
-              - {name: name, logicalType: string, required: true}
-              - {name: city, logicalType: string}
-    ";
-    let contract = Contract::parse(PLAIN, "people.odcs.yaml").expect("a contract");
+    let contract = contract_of(
+        "
+      - {name: id, logicalType: string, primaryKey: true}
+      - {name: name, logicalType: string, required: true}
+      - {name: city, logicalType: string}
+",
+    );
     let columns = |ids: &dyn Fn(usize) -> String, city: Option<&str>| {
         let text = |of: &dyn Fn(usize) -> Option<String>| -> ArrayRef {
             Arc::new((0..50).map(of).collect::<StringArray>())

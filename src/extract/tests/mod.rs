@@ -9,15 +9,7 @@ use arrow::datatypes::UInt64Type;
 
 use super::*;
 
-pub(super) const CONTRACT: &str = r#"
-kind: DataContract
-apiVersion: v3.1.0
-id: people
-version: 1.0.0
-status: active
-schema:
-  - name: people
-    properties:
+pub(super) const PROPERTIES: &str = r#"
       - {name: id, logicalType: string, primaryKey: true, logicalTypeOptions: {pattern: "^P[0-9]+$"}}
       - {name: email, logicalType: string, classification: personal, logicalTypeOptions: {maxLength: 20}}
       - {name: age, logicalType: integer, logicalTypeOptions: {minimum: 0, maximum: 150}}
@@ -33,7 +25,23 @@ schema:
 pub(super) const HEADER: &str = "id,email,age,amount,born,at,kind";
 
 pub(super) fn contract() -> Contract {
-    Contract::parse(CONTRACT, "people.odcs.yaml").expect("a contract")
+    contract_of(PROPERTIES)
+}
+
+/// A contract of these properties.
+pub(super) fn contract_of(properties: &str) -> Contract {
+    let text = format!(
+        "
+kind: DataContract
+apiVersion: v3.1.0
+id: people
+version: 1.0.0
+status: active
+schema:
+  - name: people
+    properties:{properties}"
+    );
+    Contract::parse(&text, "people.odcs.yaml").expect("a contract")
 }
 
 /// A source with `settings`, one YAML line each, that tolerates any share of refused rows.

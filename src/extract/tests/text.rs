@@ -181,9 +181,8 @@ fn too_many_refused_rows_stop_the_source_without_values() {
 
 #[test]
 fn row_counts_of_the_contract_hold() {
-    let text =
-        CONTRACT.to_owned() + "    quality: [{metric: rowCount, mustBeGreaterOrEqualTo: 2}]\n";
-    let contract = Contract::parse(&text, "c").expect("a contract");
+    let rule = "    quality: [{metric: rowCount, mustBeGreaterOrEqualTo: 2}]\n";
+    let contract = contract_of(&format!("{PROPERTIES}{rule}"));
     let one = file("p.csv", format!("{HEADER}\n{GOOD}\n"));
     assert!(fault(read("people", &source(""), &contract, &[one])).contains("wants at least 2"));
 }
